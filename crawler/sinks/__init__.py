@@ -1,8 +1,8 @@
-"""Outputs: where committed items go.
+"""Sinks: the outputs that receive committed items.
 
 A `Sink` receives committed items as `ItemRow`s. Most outputs are files: a `Format`
-produces their bytes, and a `Location` stores them. `GrowingFile` and `StoredFile`
-combine the two.
+produces their bytes, and a `Location` stores them. `GrowingFile` and `StoredFile` are
+sinks that write any `Format` to any `Location`.
 """
 
 from crawler.pipelines.item_type import ItemField, ItemType

@@ -1,6 +1,6 @@
 """Finds the Arrow type of a column, from an annotation or from all its values.
 
-Rule: pure, except for pyarrow's types. The values are those of an item's JSON.
+Rule: pure, except that it uses pyarrow's types. The values are those of an item's JSON.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from crawler.sinks.columns import Kind
 _INTEGERS = range(-(2**63), 2**63)
 #: Integers that a float represents exactly.
 _EXACT = range(-(2**53), 2**53 + 1)
-#: An object with more fields is written as text: it is used as a mapping, not as a
-#: struct.
+#: An object with more fields is written as JSON text, because its names are probably
+#: data, as in a mapping, and would make too many columns.
 _MOST_FIELDS = 200
-#: Maximum number of digits of a decimal128 and of a decimal256.
+#: Maximum numbers of digits of the Arrow types decimal128 and decimal256.
 _DIGITS, _MOST_DIGITS = 38, 76
 
 
@@ -40,7 +40,7 @@ class ArrowColumn:
         self._fields: dict[str, ArrowColumn] = {}
 
     def look(self, value: Any) -> None:
-        """Note a value, to find the column's type."""
+        """Take note of a value; `type` finds a type for all noted values."""
         if value is None:
             return
         self._seen.add(type(value).__name__)
@@ -56,13 +56,13 @@ class ArrowColumn:
             self._is_wide = len(self._fields) > _MOST_FIELDS
 
     def type(self) -> pyarrow.DataType:
-        """Return a type that can hold every noted value."""
+        """Return an Arrow type that can hold every value noted by `look`."""
         found = self._type_seen()
         self._is_text = found is None
         return pyarrow.string() if found is None else found
 
     def _type_seen(self) -> pyarrow.DataType | None:
-        """Return the common type of all values; None if they have none."""
+        """Return the Arrow type that all noted values have in common, or None."""
         seen = self._seen - {"long"}
         if not seen:
             return pyarrow.null()
@@ -78,7 +78,8 @@ class ArrowColumn:
         return _SIMPLE.get(*seen)
 
     def convert(self, value: Any) -> Any:
-        """Convert a value for pyarrow and this column."""
+        """Convert a value of an item's JSON to the value that pyarrow writes to this
+        column."""
         if value is None:
             return None
         if self._is_text:
@@ -114,7 +115,7 @@ class Known(ArrowColumn):
         self._convert = convert
 
     def look(self, value: Any) -> None:
-        """Do nothing: the type is already known."""
+        """Do nothing, because the annotation gives the column's type."""
 
     def type(self) -> pyarrow.DataType:
         return self._type
@@ -124,7 +125,8 @@ class Known(ArrowColumn):
 
 
 class Timestamps(ArrowColumn):
-    """Times: in UTC if all of them have a time zone, without a zone if none has one."""
+    """A column of times: in UTC if all times have a time zone, without a zone if none
+    has one, and as text otherwise."""
 
     def look(self, value: Any) -> None:
         if value is not None:
@@ -142,7 +144,8 @@ class Timestamps(ArrowColumn):
 
 
 class Decimals(ArrowColumn):
-    """Decimals, with as many digits as the longest one has."""
+    """A column of decimal numbers, with as many digits before and after the point as
+    the longest number needs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -230,9 +233,10 @@ _KNOWN: dict[str, tuple[pyarrow.DataType, Callable[[Any], Any] | None]] = {
 
 
 def column_of(kind: Kind, decimals: int | None = None) -> ArrowColumn:
-    """Return the column for values of a kind.
+    """Return the column for values of a kind (see columns.py).
 
-    Decimals get `decimals` digits after the point; None: as many as the longest.
+    Decimal numbers get `decimals` digits after the point; None: as many digits as the
+    longest number needs.
     """
     if kind.name == "decimal" and decimals is not None:
         type = pyarrow.decimal128(_DIGITS, decimals)

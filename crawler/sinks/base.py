@@ -1,7 +1,8 @@
-"""The Sink class: it receives committed items, in order, each once.
+"""The base class of all sinks. A sink receives the committed items of a run in order,
+each item once.
 
-Rule: a sink follows the store. It records how far it has written, and reads all later
-items again after a crash. So a crash costs only a little repeated work.
+Rule: a sink reads the items from the store, and records how far it has written. After a
+crash it reads all later items again. So a crash costs only a little repeated work.
 """
 
 from __future__ import annotations
@@ -25,16 +26,18 @@ BATCH = 1000
 
 
 class PipeClosed(SinkError):
-    """The reader of our output has closed it: the run ends in order, without an
-    error."""
+    """The program that reads our output, such as `head`, has closed the pipe: the run
+    ends early, but without an error."""
 
 
 class UnfitItem(SinkError):
-    """The target will never accept this item, so writing is not tried again."""
+    """The file or database will never accept this item, so the write is not tried
+    again."""
 
 
 class RotatedPart(msgspec.Struct, frozen=True):
-    """One file of an output in several files: its first and last item, and its size."""
+    """One file of an output in several files: the numbers of its first and last item,
+    the number of its rows, and its size in bytes."""
 
     first: int
     last: int
@@ -43,23 +46,27 @@ class RotatedPart(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """The part of the file name that is unique in the run."""
+        """The numbers of the first and last item, for the file's name."""
         return f"{self.first:09}-{self.last:09}"
 
 
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How far a sink has written, as the store keeps it for the next process."""
+    """How far a sink has written; the store keeps this record, so that another process
+    can continue the output."""
 
     #: All items up to this number are written and would survive a power cut.
     sequence: int = 0
-    #: Size of the part file in bytes, up to that item.
+    #: Size in bytes of the part file (the file that is written before it is published),
+    #: up to that item.
     size: int = 0
     state: Literal["writing", "publishing", "finished"] = "writing"
-    #: The place that `publishing` replaces, or that already holds the rows.
+    #: The path or URL of the output that is replaced when the run publishes, or that
+    #: already has the rows.
     target: str = ""
-    #: The format and columns of a part file. It is continued only if they are equal.
+    #: The format and columns of the part file. A later process continues the file only
+    #: if its own format and columns are equal.
     shape: str = ""
-    #: Bytes that were in `target` before this run.
+    #: Number of bytes that were in `target` before this run.
     base: int = 0
     #: The number under which a database stores this run's rows.
     run: int = 0
@@ -67,17 +74,19 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     parts: tuple[RotatedPart, ...] = ()
     #: `Location.mark` of `target` before this run replaced it.
     before: str = ""
-    #: The label in the name of `target`, if a bad run was published beside an earlier
-    #: output.
+    #: If a bad run was published beside an earlier output: the label that the name of
+    #: `target` contains, such as "bad-run-7".
     aside: str = ""
-    #: The place of that earlier output, if it belongs to this job.
+    #: If a bad run was published beside an earlier output of this job: the path or URL
+    #: of the earlier output.
     kept: str = ""
 
 
 def places_of(position: str) -> list[str]:
-    """Return the places that the job has written according to a recorded position.
+    """Return the paths or URLs of the outputs that the job has written according to a
+    recorded position.
 
-    Later runs of the job may replace them.
+    Later runs of the job may replace these outputs.
     """
     found = _decoder.decode(position)
     return [place for place in (found.target, found.kept) if place]
@@ -85,7 +94,7 @@ def places_of(position: str) -> list[str]:
 
 _decoder = msgspec.json.Decoder(Position)
 
-#: Returns whether this job published the output at a place, which is given as text.
+#: A function that returns whether this job has published the output at a path or URL.
 Owns = Callable[[str], bool]
 
 
@@ -104,14 +113,14 @@ class Source:
         self._store = store
         self._name = name
         self._selection = selection
-        #: The run whose items these are.
+        #: The run whose items the sink receives.
         self.run = run
-        #: Returns whether this job published the output at a place, so that it may
-        #: replace it.
+        #: A function that returns whether this job has published the output at a path
+        #: or URL, so that the sink may replace the output.
         self.owns = owns
 
     async def position(self) -> Position | None:
-        """Return the last recorded position; None in a new run."""
+        """Return the position that the sink has last recorded; None in a new run."""
         found = await self._store.sink_position(self._name)
         return _decoder.decode(found) if found is not None else None
 
@@ -121,29 +130,29 @@ class Source:
         await self._store.set_sink_position(self._name, text)
 
     async def rows(self, after: int) -> list[ItemRow]:
-        """Return the next committed items after number `after`, selected or not.
-
-        Empty if there are no more.
-        """
+        """Return the next committed items after item number `after`, including those
+        that the sink does not select; empty if there are no more."""
         return await self._store.items_after(after, BATCH)
 
     async def all_rows(self, until: int) -> AsyncIterator[list[ItemRow]]:
-        """Yield every selected item from the first to number `until`, in batches.
+        """Yield in batches every item that the sink selects, from the run's first item
+        to item number `until`.
 
-        SinkError if the store no longer has one of them.
+        SinkError if the store no longer has one of these items.
         """
         after = 0
         while after < until:
             rows = [row for row in await self.rows(after) if row.sequence <= until]
             if not rows or rows[0].sequence != after + 1:
                 raise SinkError(
-                    f"item {after + 1} is no longer stored; nothing was written"
+                    f"Output {self._name}: item {after + 1} of the run is no longer "
+                    "stored, so nothing was written"
                 )
             yield list(self.selected(rows))
             after = rows[-1].sequence
 
     def selected(self, rows: Sequence[ItemRow]) -> Sequence[ItemRow]:
-        """Return those of the rows that the sink should receive."""
+        """Return the rows that the sink selects, with the fields that it selects."""
         return self._selection.of(rows)
 
 
@@ -154,9 +163,10 @@ class Sink(ABC):
             async def write(self, rows: Sequence[ItemRow]) -> None:
                 await self.queue.publish([(row.sequence, row.body) for row in rows])
 
-    If `write`, `save` or `publish` raises, the call is repeated for some minutes while
-    the crawl waits. A programming error, such as TypeError, ends the run at once. After
-    a crash rows may arrive again: (job, run, sequence) identifies each row.
+    If `write`, `save` or `publish` raises an error, the call is repeated for up to 5
+    minutes while the crawl waits. A programming error, such as TypeError, ends the run
+    at once. After a crash rows may arrive again: (job, run, sequence) identifies each
+    row.
 
     The calls come in this order: `check`, `open`, any number of `write` and `save`,
     then `publish` or `set_aside` if the run is complete, then `close`.
@@ -167,32 +177,35 @@ class Sink(ABC):
     is_prompt = False
     #: Whether items are written during the run. If not, `publish` writes all of them.
     is_growing = True
-    #: The run whose items these are; set before `open` is called.
+    #: The run whose items the sink receives; set before `open` is called.
     run: Run
     #: The items and fields that the sink receives.
     selection: Selection = ALL
-    #: The place of the published output: a path or a URL.
+    #: The path or URL of the published output; None before it is published.
     published: str | None = None
-    #: The place of the items while the output is not published.
+    #: The path or URL where the items are until the output is published.
     unpublished: str | None = None
-    #: The place of an earlier output that stays because this run was bad.
+    #: The path or URL of an earlier output that stays because this run was bad.
     kept: str | None = None
 
     @property
     def name(self) -> str:
-        """The key of the sink's position in the store; the same in every process."""
+        """The name under which the store keeps the sink's position; the same in every
+        process."""
         return type(self).__qualname__
 
     def check(self, owns: Owns) -> None:  # noqa: B027  # few need it
         """Raise ConfigError for a problem that is known before the run begins.
 
-        `owns` says which places the job has written. Changes nothing; may block.
+        `owns` returns whether the job has written the output at a path or URL. This
+        method changes nothing, and may block.
         """
 
     async def open(self, source: Source) -> int:
-        """Prepare before the first request; return the number of the last written item.
+        """Prepare the output before the first request; return the number of the last
+        item that an earlier process has written.
 
-        ConfigError if the target cannot be written.
+        ConfigError if the output cannot be written.
         """
         position = await source.position()
         return position.sequence if position is not None else 0
@@ -206,27 +219,28 @@ class Sink(ABC):
         return f"{self.run.job}/{self.run.number}/{row.sequence}"
 
     async def save(self, sequence: int) -> Position | None:
-        """Make all items up to `sequence` durable; return the position.
+        """Make all items up to number `sequence` durable; return the position.
 
-        After a crash the sink continues from this position. None: it begins with the
-        first item again.
+        After a crash the sink continues from this position. If the position is None,
+        the sink begins with the run's first item again.
         """
         return Position(sequence)
 
     async def publish(self, sequence: int) -> None:  # noqa: B027  # few need it
-        """Publish the output: the run is complete with item `sequence`."""
+        """Publish the output, because the run is complete; `sequence` is the number of
+        the run's last item."""
 
     async def set_aside(self, sequence: int, label: str) -> None:
         """Publish the output of a bad run beside an earlier output, which stays
         unchanged.
 
-        The name of the new output contains `label` ("bad-run-7"). A target that cannot
-        keep two outputs calls `publish` and logs a warning.
+        The name of the new output contains `label` ("bad-run-7"). A sink that cannot
+        keep two outputs apart calls `publish` and logs a warning.
         """
         if not self.is_prompt:  # a prompt sink has already sent the items
             logger.warning(
-                "Output %s cannot keep the items of a bad run apart; they are in the "
-                "output",
+                "Output %s now contains the items of this bad run, because it cannot "
+                "keep them apart from earlier items",
                 self.name,
             )
         await self.publish(sequence)

@@ -1,7 +1,7 @@
 """Finds the kind of a column's values from the annotation of an item's field.
 
-Rule: kinds describe the values in an item's JSON. An annotation that is not specific
-enough has the kind "any".
+Rule: a kind, such as "integer" or "list", describes the values in an item's JSON. An
+annotation that is not specific enough has the kind "any".
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ Name: TypeAlias = Literal[
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """What a column holds; None is always allowed."""
+    """Which values a column holds, such as integers or lists of text; every column may
+    also hold None."""
 
     name: Name = "any"
     #: The kind of a list's elements, or of a map's values.
@@ -43,7 +44,7 @@ class Kind(msgspec.Struct, frozen=True):
 
     @property
     def is_nested(self) -> bool:
-        """Whether the values are JSON objects or arrays."""
+        """Whether the column's values are JSON objects or arrays."""
         return self.name in ("list", "map", "struct")
 
 

@@ -24,10 +24,10 @@ from crawler.store.base import ItemRow
 
 logger = logging.getLogger(__name__)
 
-#: A spreadsheet reads text that begins with one of these as a formula.
+#: A spreadsheet reads text that begins with one of these characters as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-#: Maximum length of a header in bytes.
+#: Maximum length in bytes of the header line of an existing CSV file.
 _LONGEST_HEADER = 1 << 20
 _encode = msgspec.json.Encoder().encode
 
@@ -37,8 +37,8 @@ class Csv(Format):
     columns.
 
     A `'` is put before text that a spreadsheet would run as a formula, unless
-    `guard_formulas` is off. Numbers stay unchanged, also as text. `encoding` is any of
-    Python's, such as "utf-8-sig", which old versions of Excel need.
+    `guard_formulas` is off. Numbers stay unchanged, even if they are text. `encoding`
+    is any encoding of Python, such as "utf-8-sig", which old versions of Excel need.
     """
 
     appends = True
@@ -57,7 +57,7 @@ class Csv(Format):
         self.looks = columns is None
         self.grows = columns is not None
         self._columns = dict.fromkeys(columns or ())
-        #: Whether the columns are those of an existing file.
+        #: Whether the columns are those of an existing file, which is continued.
         self._is_adopted = False
         self._left_out: set[str] = set()
         self._guard = guard_formulas
@@ -73,7 +73,7 @@ class Csv(Format):
         except (UnicodeDecodeError, csv.Error) as exc:
             encoding = self._encoding.upper()
             raise ConfigError(
-                f"--append needs a CSV file in {encoding}: {exc}"
+                f"--append: the existing file is not a CSV file in {encoding}: {exc}"
             ) from exc
         if not names:
             return  # the existing file is empty
@@ -132,8 +132,8 @@ class Csv(Format):
         for field in item.keys() - self._columns.keys() - self._left_out:
             self._left_out.add(field)
             logger.warning(
-                "The csv output has no column for the field %r: its values are not "
-                "written; add it to `fields`",
+                "The CSV output has no column for the field %r, so the field's values "
+                "are not written; add the field to `fields`",
                 field,
             )
 
@@ -159,7 +159,8 @@ class Csv(Format):
         except UnicodeEncodeError as exc:
             wrong = exc.object[exc.start]
             raise UnfitItem(
-                f'{self._encoding} cannot encode {wrong!r}; choose encoding = "utf-8"'
+                f"The encoding {self._encoding} of the CSV output cannot encode "
+                f'{wrong!r}; choose encoding = "utf-8"'
             ) from exc
 
 
@@ -168,23 +169,29 @@ def _known_encoding(name: str) -> str:
         found = codecs.lookup(name).name
         "a\n".encode(found)
     except (LookupError, TypeError, AttributeError) as exc:
-        raise ConfigError(f"encoding = {name!r} is unknown to Python") from exc
+        raise ConfigError(
+            f"encoding = {name!r} of the CSV output is unknown to Python; use utf-8"
+        ) from exc
     if "a\n".encode(found)[-2:] != b"a\n":
         raise ConfigError(
-            f"encoding = {name!r} cannot be continued; use utf-8, utf-8-sig or one of "
-            "single bytes"
+            f"encoding = {name!r}: a CSV file in this encoding cannot be continued "
+            "after a stop; use utf-8, utf-8-sig or a single-byte encoding"
         )
     return found
 
 
 def _one_character(delimiter: str) -> str:
     if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise ConfigError(f"delimiter = {delimiter!r} must be one character, such as ;")
+        raise ConfigError(
+            f"delimiter = {delimiter!r} of the CSV output must be one character, such "
+            "as ; (but no quote or line end)"
+        )
     return delimiter
 
 
 def _header(pieces: Iterable[bytes]) -> bytes:
-    """Return the first record of a CSV file; a quoted cell may contain line ends."""
+    """Return the first record of a CSV file, the header; it may have several lines,
+    because a quoted cell may contain line ends."""
     read = b""
     for piece in pieces:
         read += piece

@@ -1,8 +1,8 @@
 """Items as rows of a SQLite file: `books.db`, or `books.db?table=books`.
 
-Rule: a row is committed before the store records its position, and a row that comes
-twice replaces itself. Rows of earlier runs stay, unless the mode is "replace": then the
-run fills a second table, which replaces the first when the run publishes.
+Rule: a row is committed before the store records the sink's position, and a row that is
+written twice replaces itself. Rows of earlier runs stay, unless the mode is "replace":
+then the run fills a second table, which replaces the first when the run publishes.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from crawler.store.base import ItemRow
 TABLE = "items"
 
 
-# Over 15 methods and 12 attributes: every step may fail and is repeated separately,
-# with the results of the earlier steps.
+# This class has over 15 methods and 12 attributes, because every step of an output may
+# fail and is repeated by itself, with the results of the earlier steps.
 class Database(Sink):
     """A table of a SQLite file, written directly, with at most one transaction a
     second.
 
-    With `item_key` an item replaces the one with the same key, of this run or of an
-    earlier one. Without it every run adds its own rows. With mode "replace" the table
-    holds only the rows of the last run.
+    With `item_key` an item replaces the row with the same key, of this run or of an
+    earlier run. Without `item_key` every run adds its own rows. With mode "replace" the
+    table has only the rows of the last run.
     """
 
     def __init__(
@@ -54,7 +54,8 @@ class Database(Sink):
         self.path = Path(os.path.abspath(path))  # noqa: PTH100  # no disk access
         self.target = f"{self.path}?table={table}" if table else str(self.path)
         self._swap = TableSwap(table or TABLE, is_replacing=mode == "replace")
-        #: In another program's database the table must have been named by the user.
+        #: Whether the user named the table; only such a table may be added to another
+        #: program's database.
         self._is_named = table is not None
         self._item_type = item_type
         self._item_key = item_type.in_json(item_key) if item_type else tuple(item_key)
@@ -80,8 +81,8 @@ class Database(Sink):
             raise refusal(self.target)
 
     def _has_room(self) -> bool:
-        """Return whether an existing file lacks this table, and the user named the
-        table."""
+        """Return whether the output's table may be added to an existing database: the
+        user has named the table, and the database does not have it yet."""
         if not self._is_named:
             return False
         uri = f"{self.path.as_uri()}?mode=ro"
@@ -96,8 +97,8 @@ class Database(Sink):
         self._source = source
         recorded = await source.position()
         if recorded is None and not await to_thread.run_sync(self.path.exists):
-            # Recorded before the file is created, so that a kill leaves no file without
-            # an owner.
+            # The position is recorded before the file is created, so that a killed
+            # process leaves no file that belongs to no job.
             recorded = Position(target=str(self.path))
             await source.record(recorded)
         try:
@@ -108,7 +109,7 @@ class Database(Sink):
         except ConfigError:
             await self._give_up(recorded)
             raise
-        # From here on the table is this job's, and its rows have a run number.
+        # From here on the table belongs to this job, and its rows have a run number.
         try:
             await source.record(self._position)
         except BaseException:
@@ -122,7 +123,8 @@ class Database(Sink):
         return self._taken
 
     async def _give_up(self, recorded: Position | None) -> None:
-        """Undo the recorded position, because the file was not created."""
+        """Close the database and undo the recorded position, because the database
+        cannot be used."""
         await self.close()
         if recorded is not None and not recorded.run:
             await self._source.record(Position())
@@ -143,12 +145,14 @@ class Database(Sink):
             self._table.create(columns_of(self._item_type) if self._item_type else {})
             if missing := self._table.missing_columns():
                 raise ConfigError(
-                    f"{self.path} has a table `{self._swap.name}`, but not from a "
-                    f"crawl: it lacks {', '.join(missing)}; use another file"
+                    f"{self.path} has a table `{self._swap.name}` that was not made by "
+                    f"a crawl, because it lacks the columns {', '.join(missing)}; use "
+                    "another file"
                 )
             if recorded is not None and not is_first:
-                # Rows beyond the recorded position come again, unless the store has
-                # lost its last commits, and does not know them any more.
+                # Items after the recorded position will be written again. Their rows
+                # are removed first, in case the store has lost its last commits and
+                # numbers other items with the same numbers.
                 if not self._item_key:
                     owner = RowOwner(self._source.run.job, recorded.run)
                     self._table.cut(owner, recorded.sequence)
@@ -159,10 +163,10 @@ class Database(Sink):
         return self._mode != "refuse" or self._source.owns(str(self.path))
 
     def _number(self, table: Table) -> int:
-        """Return the run's number in this table.
+        """Return a number for this run that no earlier run has in this table.
 
-        A job without stored state counts from 1 every time, so older rows may not be
-        this run's.
+        Runs of a job without stored state all have number 1, so this number may already
+        be used by rows of another run.
         """
         run = self._source.run
         return max(table.next_run(run.job), run.number)
@@ -190,8 +194,8 @@ class Database(Sink):
         await self._publish(sequence, "")
 
     async def set_aside(self, sequence: int, label: str) -> None:
-        """Publish a bad run; only a table that would replace another one is put beside
-        it."""
+        """Publish a bad run. With mode "replace" its table stays beside the earlier
+        one; otherwise its rows stay in the table of earlier runs."""
         if self._mode == "replace":
             await self._publish(sequence, label)
         else:
@@ -201,8 +205,8 @@ class Database(Sink):
         if self._rows or self._taken != self._position.sequence:
             await self._source.record(await self.save(sequence))
         if label:
-            # Recorded first, so that after a kill the table is found under its other
-            # name.
+            # The label is recorded first, so that the next process finds the table
+            # under its new name if this process is killed.
             self._position = msgspec.structs.replace(self._position, aside=label)
             await self._source.record(self._position)
         place = await to_thread.run_sync(self._put_in_place, label)
@@ -216,7 +220,7 @@ class Database(Sink):
             self.kept, self.published = self.target, f"{self.path}?table={place}"
 
     def _put_in_place(self, label: str) -> str:
-        """Replace the table by the new one; return the table's final name."""
+        """Give this run's table its final name, and return the name."""
         assert self._table is not None
         with self._writing() as connection:
             self._swap.put_in_place(connection, self._table, label)
@@ -228,12 +232,12 @@ class Database(Sink):
     def _leave(self) -> None:
         is_empty = self._is_ours_alone and self.published is None and not self._taken
         if self._file.close() and is_empty:
-            self.path.unlink(missing_ok=True)  # no item was written
+            self.path.unlink(missing_ok=True)  # the new file contains no items
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Open a transaction for writing. If it fails, SinkError is raised and nothing
-        changes."""
+        """Open a transaction for writing; if it fails, raise SinkError and change
+        nothing."""
         assert self._table is not None
         name = self._table.name
         try:
@@ -242,4 +246,4 @@ class Database(Sink):
         except (sqlite3.Error, OSError) as exc:
             self._table.name = name
             self._table.forget()
-            raise SinkError(f"{self.target} cannot be written: {exc}") from exc
+            raise SinkError(f"Output {self.target} cannot be written: {exc}") from exc

@@ -24,7 +24,8 @@ class OpenFile(Protocol):
     """The part file of an output, open for writing."""
 
     def write(self, offset: int, data: bytes) -> None:
-        """Write `data` at `offset`, and cut off everything after it."""
+        """Write `data` at `offset`, and cut off all bytes of the file after the
+        data."""
         ...
 
     def sync(self) -> None:
@@ -32,7 +33,7 @@ class OpenFile(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the file; its data stays."""
+        """Close the file; the written data stays in it."""
         ...
 
 
@@ -44,14 +45,14 @@ class Disk(Protocol):
         ...
 
     def size(self, path: Path) -> int | None:
-        """Return the size of a file in bytes; None if it does not exist.
-        IsADirectoryError for a folder."""
+        """Return the size of a file in bytes; None if the file does not exist.
+        IsADirectoryError if the path is a folder."""
         ...
 
     def open(self, path: Path) -> OpenFile:
         """Open a file for writing, and create it if needed.
 
-        BlockingIOError if another process writes to it.
+        BlockingIOError if another process has the file open for writing.
         """
         ...
 
@@ -60,7 +61,7 @@ class Disk(Protocol):
         ...
 
     def rename(self, source: Path, target: Path) -> None:
-        """Rename a file in one step; it replaces another file of that name."""
+        """Rename a file in one step; an existing file with the new name is replaced."""
         ...
 
     def sync_folder(self, path: Path) -> None:

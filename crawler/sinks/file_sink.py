@@ -1,8 +1,9 @@
-"""What all files and objects share: recovery after a crash, and publishing.
+"""What all sinks for files and objects share: recovery after a crash, and publishing.
 
-Rule: the bytes reach the location before the store records their position. Bytes after
-the recorded position may be incomplete and are cut off. A kill between any two steps
-neither repeats nor loses an item.
+Rule: bytes are durable in the part file (the file that is written before it is
+published) before the store records their position. Bytes after the recorded position
+may be incomplete and are cut off. If the process is killed between any two steps, no
+item is repeated or lost.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from crawler.store.base import ItemRow
 _P = ParamSpec("_P")
 
 
-# Over 15 methods and 12 attributes: every step may fail and is repeated separately,
-# with the results of the earlier steps.
+# This class has over 15 methods and 12 attributes, because every step of an output may
+# fail and is repeated by itself, with the results of the earlier steps.
 class FileSink(Sink):
-    """The common base of all file sinks."""
+    """The base class of the sinks that write one file or object."""
 
     def __init__(
         self,
@@ -43,13 +44,14 @@ class FileSink(Sink):
         self._mode = mode
         self._placement = Placement(location, mode, schema)
         self._part = Part(location)
-        #: Encoded rows that are not written yet, and the number of the last one.
+        #: Encoded rows that are not written to the part file yet.
         self._buffer: list[bytes] = []
+        #: The number of the last item that the sink has received.
         self._taken = 0
-        #: Bytes that were in the file before this run (`--append`).
+        #: Number of bytes that were in the file before this run (`--append`).
         self._base = 0
-        #: Whether bytes that were written to the part file are missing in it, so that
-        #: it must be rewritten.
+        #: Whether written bytes are missing in the part file, so that the file must be
+        #: written again.
         self._is_lost = False
 
     @property
@@ -81,7 +83,10 @@ class FileSink(Sink):
         try:
             self._position = await to_thread.run_sync(self._prepare, recorded)
         except BlockingIOError as exc:
-            raise ConfigError(f"{self._part} is being written by another run") from exc
+            raise ConfigError(
+                f"The part file {self._part} is being written by another run; wait "
+                "until that run has ended, or use another name"
+            ) from exc
         except OSError as exc:
             self._part.close()
             raise self._unwritable(exc) from exc
@@ -109,7 +114,8 @@ class FileSink(Sink):
         return position
 
     async def set_aside(self, sequence: int, label: str) -> None:
-        # The published output may be this run's own, if failed pages were retried.
+        # If failed pages were retried after the end of this run, the published output
+        # may be this run's own.
         is_own = self._position.target == self.location.text
         if self._placement.is_taken and not is_own and self.kept is None:
             self.kept = self.location.text
@@ -117,8 +123,8 @@ class FileSink(Sink):
         await self.publish(sequence)
 
     async def publish(self, sequence: int) -> None:
-        """Publish the file. After an error another call continues at the failed
-        step."""
+        """Publish the file. If this call raises an error, the next call continues at
+        the step that failed."""
         position = self._position
         if position.state == "finished" and position.sequence == sequence:
             return
@@ -144,18 +150,20 @@ class FileSink(Sink):
         self.published, self.unpublished = place.text, None
 
     def _kept_own(self) -> str:
-        """Return the place of the earlier output, if it belongs to this job; "" if
-        not."""
+        """Return the path or URL of the earlier output that stays, if this job has
+        written it; "" if not."""
         return self.kept if self.kept and self._source.owns(self.kept) else ""
 
     @abstractmethod
     async def _complete(self, sequence: int) -> None:
-        """Complete the part file durably, up to item `sequence`."""
+        """Write all rows up to item number `sequence` to the part file, durably."""
 
     def _put_in_place(self) -> None:
         if not self._placement.publish(self._part.size, self._source.owns):
             self._position, self._is_lost = Position(shape=self._shape), True
-            raise SinkError(f"{self._part} was removed")
+            raise SinkError(
+                f"The part file {self._part} was removed by another program"
+            )
         self._part.close()
 
     async def _write_all(self, sequence: int) -> None:
@@ -168,12 +176,13 @@ class FileSink(Sink):
         self._is_lost = False
 
     def _begin(self) -> None:
-        # open the part again, because another program may have removed it
+        # open the part file again, because another program may have removed it
         self._part.open()
         self._base = self._part.begin(self._format.start(self._existing()))
 
     def _existing(self) -> Iterator[bytes]:
-        """Yield the content from before this run, which stays (`--append`)."""
+        """Yield the bytes that were in the file before this run, and that stay
+        (`--append`)."""
         if self._mode != "append" or not self._placement.is_taken:
             return
         left = self._base if self._position.target else None
@@ -196,7 +205,7 @@ class FileSink(Sink):
             await to_thread.run_sync(lambda: call(*args, **kwargs))
         except OSError as exc:
             why = exc.strerror or str(exc)
-            raise SinkError(f"{self._part} cannot be written: {why}") from exc
+            raise SinkError(f"Output {self._part} cannot be written: {why}") from exc
 
     async def close(self) -> None:
         if self._part.is_open:
@@ -205,5 +214,5 @@ class FileSink(Sink):
     def _leave(self) -> None:
         self._part.close()
         if self._part.size == 0 or self._is_lost:
-            self._part.remove()  # the part contains no items
+            self._part.remove()  # the part file has no items, or lacks some of them
             self.unpublished = None

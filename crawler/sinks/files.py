@@ -1,5 +1,5 @@
-"""Sinks that write items to a part file or object, which is then published in one
-step."""
+"""Sinks that write items to a part (a file with a temporary name), and publish it in
+one step when the run is complete."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from crawler.store.base import ItemRow
 
 
 class GrowingFile(FileSink):
-    """A file that is written during the run; only the items of the last second may be
-    missing."""
+    """A sink whose file is written during the run; only the items of the last second
+    may be missing in it."""
 
     async def write(self, rows: Sequence[ItemRow]) -> None:
         new = [row for row in rows if row.sequence > self._taken]
@@ -36,7 +36,7 @@ class GrowingFile(FileSink):
         return self._position
 
     def _flush(self) -> None:
-        """Write the collected rows, and wait until they are durable."""
+        """Write the collected rows to the part file durably."""
         if not self._part.is_open:
             self._reopen()
         if self._part.size == 0:
@@ -45,15 +45,19 @@ class GrowingFile(FileSink):
         self._buffer.clear()
 
     def _reopen(self) -> None:
-        """Continue in a copy of the published file, because more items arrived."""
+        """Copy the published file to a new part file, because more items have arrived
+        after the file was published."""
         self._part.open()
         self.published, self.unpublished = None, self.location.part_text
         try:
             if self._part.begin(self.location.read()) != self._position.size:
                 name = self.location.text
-                raise SinkError(f"{name} was changed after it was published")
+                raise SinkError(
+                    f"Output {name} was changed by another program after it was "
+                    "published, so more items cannot be added to it"
+                )
         except (OSError, SinkError):
-            self._part.close()  # a later call makes the copy again
+            self._part.close()  # a repeated call makes the copy again
             raise
 
     async def _complete(self, sequence: int) -> None:
@@ -63,14 +67,14 @@ class GrowingFile(FileSink):
             await self._write_all(sequence)
 
     def _check(self) -> None:
-        """Note that another program has removed or cut the part file."""
+        """Set `_is_lost` if another program has removed or shortened the part file."""
         if not self._part.is_intact():
             self._is_lost = True
 
 
 class StoredFile(FileSink):
-    """A file that cannot be continued after a cut: it is written when the run
-    publishes."""
+    """A sink whose file cannot be continued after a crash, because of its format or
+    location; the whole file is written when the run publishes."""
 
     is_growing = False
 
@@ -78,7 +82,8 @@ class StoredFile(FileSink):
         sequence = await super().open(source)
         self.unpublished = None
         if self._position.state != "finished":
-            # This checks only whether the part can be created; items are written later.
+            # `super().open` only showed that the part file can be created. The part is
+            # removed again, because all items are written when the run publishes.
             self._position, self._part.size = Position(shape=self._shape), 0
             await self._in_thread(self._leave)
             return 0

@@ -1,7 +1,8 @@
-"""Follows the store for one output: its position, when it writes, and its retries.
+"""Reads committed items from the store for one output, decides when the output writes
+them, and records the output's position.
 
-Rule: an error is kept, never raised into the crawl. A failed call is repeated with the
-same rows.
+Rule: an error of the output is kept in `error`, and not raised. A failed call is
+repeated with the same rows.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ from crawler.sinks.sink_calls import SinkCalls, SinkGroup
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying
 
-#: Number of bytes written to an output before they are made durable.
+#: Number of bytes that an output may receive before they are made durable.
 SAVE_BYTES = 1 << 20
 
 
 class SinkWriter:
     """Passes committed items to one output, and records its position.
 
-    Over 12 attributes: waiting, saving and closing share its lock and its progress.
+    This class has over 12 attributes, because waiting, saving and closing need the same
+    lock and the same progress.
     """
 
     def __init__(
@@ -42,7 +44,8 @@ class SinkWriter:
     ) -> None:
         self.sink = sink
         self.error: SinkError | None = None
-        #: The last durable item; 0 for an output that is written at the end of the run.
+        #: The number of the last item that is durable in the output; 0 if the output is
+        #: written only at the end of the run.
         self.saved = 0
         self._crowd = crowd
         self._source = source
@@ -80,7 +83,8 @@ class SinkWriter:
             self._crowd.note_progress()
 
     async def follow(self) -> None:
-        """Pass committed items to the output, until it fails or is cancelled."""
+        """Pass committed items to the output, until the output fails or this task is
+        cancelled."""
         with self._scope:
             while self.error is None:
                 await self._anything_to_do()
@@ -88,7 +92,8 @@ class SinkWriter:
                     await self._guarded(self._catch_up)
 
     async def _anything_to_do(self) -> None:
-        """Wait for items, and then for more items until `interval` has passed."""
+        """Wait for the first new item, and then for more items, until `interval`
+        seconds have passed since the last save or a whole batch is there."""
         due = self._saved_at + self._interval
         if self._unsaved:
             with anyio.CancelScope(deadline=due):
@@ -108,14 +113,15 @@ class SinkWriter:
                     await self._guarded(self._save)
 
     async def publish(self, aside: str = "") -> None:
-        """Publish the output; with a label in `aside`, beside an earlier output."""
+        """Publish the output; if `aside` is not empty, beside an earlier output and
+        with this label in its name."""
         async with self._lock:
             await self._guarded(partial(self._publish, aside))
 
     async def close(self) -> None:
-        """Try once to save what was written, and close."""
+        """Try once to make all written items durable, and close the output."""
         self._scope.cancel()
-        async with self._lock:  # a write that has begun ends first
+        async with self._lock:  # wait for a write that has begun
             if self._is_closed:
                 return
             self._is_closed = True
@@ -163,8 +169,8 @@ class SinkWriter:
             await self._calls.repeat(partial(self.sink.publish, last))
 
     async def _guarded(self, call: Callable[[], Awaitable[None]]) -> None:
-        """Await `call` and keep its error, because an output never ends the crawl
-        itself."""
+        """Await `call`; if it raises SinkError, keep the error instead of raising it,
+        because the engine decides when the crawl ends."""
         if self.error is not None:
             return
         try:

@@ -1,7 +1,7 @@
 """Formats: turn rows into the bytes of a file. Pure, no I/O.
 
-Rule: a piece of a growing format depends only on its rows and on `shape`. So a file may
-be cut between any two pieces and continued.
+Rule: if a format `grows`, the bytes that `encode` returns depend only on its rows and
+on `shape`. So a file may be cut after the bytes of any call, and continued from there.
 """
 
 from __future__ import annotations
@@ -27,45 +27,50 @@ class Format(ABC):
     """
 
     def __init__(self, item_type: ItemType | None = None) -> None:  # noqa: B027
-        """`item_type` describes the items, if their type is known; most formats do not
-        need it.
+        """Create the format of one file. `item_type` is the items' type, if it is
+        known; most formats do not need it.
 
-        Keyword-only arguments of a format are its options in [outputs.NAME].
+        The keyword-only arguments of a format's class are its options in
+        [outputs.NAME].
         """
 
-    #: Equal for formats that may continue each other's files.
+    #: The format's name and options. A format may continue a file that was written with
+    #: an equal `shape`.
     shape: str
-    #: Whether a file may be cut between two pieces and continued, so that it is written
-    #: during the run. If not, it is written when the run publishes.
+    #: Whether a file may be cut after the bytes of any call of `encode` and continued,
+    #: so that it is written during the run. If not, the whole file is written when the
+    #: run publishes.
     grows = False
-    #: Whether the items of an existing file may stay and come first (`--append`).
+    #: Whether items can be added to an existing file (`--append`).
     appends = False
-    #: Whether the format must see all rows, by `look`, before the first one is written.
+    #: Whether the format must see all rows, by `look`, before it writes the first row.
     looks = False
 
     def adopt(self, existing: Iterable[bytes]) -> None:  # noqa: B027  # few append
-        """Read an existing file whose items stay and come first. ConfigError if it does
-        not fit."""
+        """Read an existing file, to which items will be added. ConfigError if the items
+        do not fit it, for example because it has other columns."""
 
     def look(self, rows: Sequence[ItemRow]) -> None:  # noqa: B027  # few look
-        """See rows before any is written; called only if the format `looks`."""
+        """Look at rows before the first row is written; called with all rows, but only
+        if the format `looks`."""
 
     def start(self, existing: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield everything before the first row, including `existing`."""
+        """Yield all bytes of the file before the first row, including the bytes
+        `existing` of a file that is continued."""
         yield from existing
 
     @abstractmethod
     def encode(self, rows: Sequence[ItemRow]) -> bytes:
-        """Return the bytes of these rows; a format that collects rows may return none
-        yet."""
+        """Return the bytes of these rows; a format that collects rows may return them
+        from a later call."""
 
     def end(self) -> bytes:
-        """Return everything after the last row."""
+        """Return all bytes of the file after the last row."""
         return b""
 
 
 class JsonLines(Format):
-    """One JSON object a line."""
+    """The format JSON lines: one JSON object on each line."""
 
     shape = "jsonl"
     grows = appends = True
@@ -78,7 +83,7 @@ class JsonLines(Format):
 
 
 class JsonArray(Format):
-    """One JSON array of all items, one item a line."""
+    """The format of one JSON array with all items, one item on each line."""
 
     shape = "json"
 
@@ -98,7 +103,8 @@ class JsonArray(Format):
 
 
 def with_line_end(existing: Iterable[bytes], line_end: bytes) -> Iterator[bytes]:
-    """Yield the pieces, and `line_end` if the last line lacks its end."""
+    """Yield the bytes of an existing file, and then `line_end` if the file's last line
+    has no line end."""
     last = b"\n"
     for piece in existing:
         yield piece

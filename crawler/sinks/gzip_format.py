@@ -1,4 +1,4 @@
-"""Compresses another format with gzip; equal items give equal bytes."""
+"""Compresses the bytes of another format with gzip; equal items give equal bytes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from crawler.sinks.formats import Format
 from crawler.store.base import ItemRow
 
-#: zlib's number for a gzip header and trailer; neither contains a date.
+#: The `wbits` with which zlib writes a gzip header and trailer; neither contains a
+#: date.
 _GZIP = 31
 
 
 class Gzip(Format):
-    """`inner`, compressed. A gzip stream cannot be cut and continued, so it is written
-    when the run publishes."""
+    """The format `inner`, compressed with gzip. A gzip stream cannot be cut and
+    continued, so the whole file is written when the run publishes."""
 
     def __init__(self, inner: Format) -> None:
         self._inner = inner

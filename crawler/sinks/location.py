@@ -1,7 +1,7 @@
-"""The place of an output: a file on this machine, or an object in a bucket.
+"""The location of an output: a file on this machine, or an object in a bucket.
 
-Rule: an output appears as a whole. Bytes go to a part file with another name; `publish`
-renames it in one step.
+Rule: an output appears as a whole. Bytes are written to a part (a file with another
+name, such as `books.jsonl.part`); `publish` renames the part in one step.
 """
 
 from __future__ import annotations
@@ -14,30 +14,34 @@ from pathlib import Path, PurePath
 from crawler.sinks.disk import LOCAL, Disk, OpenFile
 
 
-# Over 15 methods: part and published output have their own, and a sink needs both.
+# This class has over 15 methods, because the part and the published output each need
+# their own, and a sink needs both.
 class Location(ABC):
-    """One place for one output. Every method may block and raises OSError.
+    """The location of one output. Every method may block and raises OSError.
 
-    `GrowingFile` and `StoredFile` write any format to any location. Another location
-    must implement the abstract methods. `StoredFile` needs no part that survives the
-    process, so `part_size` may always return None.
+    `GrowingFile` and `StoredFile` write any format to any location. A subclass must
+    implement the abstract methods. The part need not outlive the process: then
+    `part_size` returns None in the next process, and all items are written again.
     """
 
     @property
     @abstractmethod
     def text(self) -> str:
-        """The place as shown to a person; locations with equal texts are the same."""
+        """The path or URL of the output, as a person sees it; locations with equal
+        texts are the same."""
 
     @property
     def part_text(self) -> str | None:
-        """Where the bytes are before publishing; None if they do not outlive the
-        process."""
+        """The path of the part, which has the bytes until the output is published; None
+        if the part does not outlive the process."""
         return None
 
     def mark(self) -> str:
-        """Return a text that changes when the published output changes.
+        """Return a text that changes when the published output changes, such as an
+        ETag.
 
-        "" if the sizes of the part and of the published output show whether it changed.
+        "" if the sizes of the part and of the published output are enough to see a
+        change.
         """
         return ""
 
@@ -51,14 +55,15 @@ class Location(ABC):
 
     @abstractmethod
     def read(self) -> Iterator[bytes]:
-        """Yield the published output in pieces."""
+        """Yield the bytes of the published output in pieces."""
 
     def prepare(self) -> None:  # noqa: B027  # most places need no preparation
-        """Prepare the place. OSError if it cannot be written."""
+        """Prepare the location, for example create its folder. OSError if the location
+        cannot be written."""
 
     def part_size(self) -> int | None:
-        """Return the size of a part that an earlier process left; None if there is
-        none."""
+        """Return the size in bytes of the part, which an earlier process may have
+        written; None if there is no part."""
         return None
 
     @abstractmethod
@@ -70,18 +75,19 @@ class Location(ABC):
 
     @abstractmethod
     def publish(self) -> None:
-        """Publish the part in one step; wait until that would survive a power cut."""
+        """Publish the part in one step, and wait until the published output would
+        survive a power cut."""
 
     def holds_part(self) -> bool:
         """Return whether the published output already has the bytes of the part.
 
-        True if an earlier `publish` took effect although its response was lost. False
-        if that cannot happen here.
+        That is so if an earlier `publish` took effect although its response was lost. A
+        location where this cannot happen always returns False.
         """
         return False
 
     def settle(self) -> None:  # noqa: B027  # only a file system can lose names
-        """Wait until an earlier `publish` would survive a power cut."""
+        """Wait until the result of an earlier `publish` would survive a power cut."""
 
     @abstractmethod
     def remove_part(self) -> None:
@@ -93,19 +99,20 @@ class Location(ABC):
 
     @abstractmethod
     def beside(self, label: str) -> Location:
-        """Return the place of this part under another name, which contains `label`.
+        """Return a location that publishes the same part under another name.
 
-        `books.jsonl` becomes `books.LABEL.jsonl`.
+        The name contains `label`: `books.jsonl` becomes `books.LABEL.jsonl`.
         """
 
     @abstractmethod
     def named(self, name: str) -> Location:
-        """Return another place in the same folder."""
+        """Return the location of another file in the same folder."""
 
 
-# Over 15 methods: they are those of a Location, each a line or two.
+# This class has over 15 methods, because it implements those of a Location; each has a
+# line or two.
 class LocalFile(Location):
-    """A file, written as `NAME.part` and published by renaming it."""
+    """A file on this machine, written as `NAME.part` and published by renaming it."""
 
     def __init__(
         self,
@@ -132,7 +139,8 @@ class LocalFile(Location):
         except IsADirectoryError:
             return True
         except OSError:
-            return False  # `prepare` will report why the folder cannot be read
+            # the file cannot be read; `prepare` will report why
+            return False
 
     def size(self) -> int | None:
         return self._disk.size(self.path)
@@ -154,10 +162,8 @@ class LocalFile(Location):
         self.settle()
 
     def holds_part(self) -> bool:
-        """Return whether the published file already has the bytes of the part.
-
-        True if an earlier `publish` took effect although its response was lost.
-        """
+        """Return False: renaming a file removes the part, so the published file and the
+        part are never the same."""
         return False
 
     def settle(self) -> None:
@@ -177,7 +183,8 @@ class LocalFile(Location):
         return LocalFile(self.path.with_name(name), disk=self._disk)
 
 
-#: File extensions of compressions, which follow the extension of the format.
+#: File extensions of compressed files, after the extension of the format, as in
+#: `books.jsonl.gz`.
 PACKED = (".gz", ".zst")
 
 

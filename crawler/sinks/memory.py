@@ -1,4 +1,5 @@
-"""Sinks for the program that runs the crawl: a list, and a channel to read from."""
+"""Sinks for the program that runs the crawl: one collects the items in a list, one
+passes them to a loop."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from crawler.store.base import ItemRow
 
 
 def value_of(row: ItemRow) -> Any:
-    """Return the item as its page yielded it; if an earlier process committed it, its
-    decoded JSON."""
+    """Return the item as the spider yielded it; if an earlier process committed the
+    item, return its decoded JSON."""
     return row.value if row.value is not None else decode(row.body)
 
 
@@ -39,10 +40,11 @@ class Collect(Sink):
 
 
 class Channel(Sink):
-    """Passes items to a loop over it, and waits while the loop takes none.
+    """Passes items to an `async for` loop over this object, and waits while the loop
+    takes none.
 
-    An item counts as taken when the loop asks for the next one. A resumed run continues
-    after the last taken item.
+    An item counts as taken when the loop asks for the next item. A resumed run
+    continues after the last taken item.
     """
 
     is_prompt = True
@@ -50,7 +52,8 @@ class Channel(Sink):
     def __init__(self, size: int = 100) -> None:
         self._size = size
         self._rows: deque[ItemRow] = deque()
-        #: Number of the last item put in, passed to the loop, and taken.
+        #: The number of the last item that was put in, that was passed to the loop, and
+        #: that the loop has finished with.
         self._put = self._handed = self._taken = 0
         self._changed = anyio.Event()
         self._is_closed = False
@@ -74,12 +77,14 @@ class Channel(Sink):
         return Position(self._taken)
 
     async def close(self) -> None:
-        """End the loop after the items that are here, because no more will follow."""
+        """Let the loop end after the items that are waiting, because no more items will
+        follow."""
         self._is_closed = True
         self._change()
 
     def leave(self) -> None:
-        """Drop further items, because the loop has ended; so the run can end."""
+        """Drop all further items, because the loop has ended; otherwise the run would
+        wait for the loop forever."""
         self._is_left = True
         self._rows.clear()
         self._change()

@@ -1,6 +1,7 @@
 """Fills the run's number and date into outputs' names: `out/books-{date}-{run}.jsonl`.
 
-Rule: if a name is used by another job or program, the next number is used.
+Rule: if the name with the run's number is used by another job or program, the next free
+number is used.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ RUN, DATE = "{run}", "{date}"
 
 
 def is_fixed(output: str) -> bool:
-    """Return whether every run of a job writes to the same place."""
+    """Return whether every run of a job writes to the same output, because its name has
+    neither {run} nor {date}."""
     return RUN not in output and DATE not in output
 
 
 def dated(output: str, job: str, started: datetime) -> str:
-    """Return `output` with the job's name and the day on which the run began."""
+    """Return the output's name with {job} and {date} filled in: the job's name, and the
+    day on which the run began."""
     day = started.date().isoformat()
     return output.replace("{job}", job).replace(DATE, day)
 
@@ -35,10 +38,12 @@ def numbered(
     owns: Owns,
     locate: Callable[[str], Location | None],
 ) -> str:
-    """Return `output` with the run's number: 7, or 7-2 if 7 is not this job's.
+    """Return the output's name with {run} filled in: 7, or 7-2 if another job has
+    written the output with number 7.
 
-    If no state is stored, runs have no numbers of their own: the first free number is
-    used. `locate` returns the place that an output names; None if it is not a file.
+    If the job's state is not stored, runs have no numbers of their own; then the first
+    free number is used. `locate` returns the location that a name stands for, or None
+    if the output is not a file or object.
     """
     if RUN not in output:
         return output
@@ -56,5 +61,6 @@ def _is_ours(place: Location | None, is_kept: bool, owns: Owns) -> bool:
         return True
     if place.exists():
         return owns(place.text)
-    # With stored state a part belongs to this run; without it, to another run.
+    # If the job's state is stored, a part file with this name belongs to this run;
+    # otherwise it belongs to another run.
     return is_kept or place.part_size() is None

@@ -18,17 +18,19 @@ from crawler.errors import ConfigError
 from crawler.sinks.location import Location, labelled
 from crawler.store.object_storage import open_bucket, translated
 
-#: In bytes. A larger object is uploaded in parts of this size, two at a time.
+#: Size in bytes of the parts in which a larger object is uploaded, two at a time.
 PART_SIZE = 8 << 20
 _CHUNK = 1 << 20
 
 
-# Over 15 methods: they are those of a Location, each a few lines.
+# This class has over 15 methods, because it implements those of a Location; each has a
+# few lines.
 class StoredObject(Location):
-    """One object: `s3://bucket/key`, `gs://bucket/key`, `az://container/key`.
+    """The location of one object: `s3://bucket/key`, `gs://bucket/key` or
+    `az://container/key`.
 
-    `store` is any obstore store whose root is the bucket. `options` are its settings,
-    such as `region` or `endpoint`; other values come from the environment.
+    `store` is any obstore store whose root is the bucket. `options` are settings of the
+    storage, such as `region` or `endpoint`; all others come from environment variables.
     """
 
     def __init__(
@@ -43,7 +45,8 @@ class StoredObject(Location):
         bucket, _, self._key = rest.partition("/")
         if not bucket or not self._key or self._key.endswith("/"):
             raise ConfigError(
-                f"Output {uri!r}: write it as {scheme}://bucket/name.jsonl"
+                f"Output {uri!r} names no bucket or no object; write it as "
+                f"{scheme}://bucket/name.jsonl"
             )
         self._uri = uri
         self._store = store or open_bucket(
@@ -80,8 +83,8 @@ class StoredObject(Location):
             yield from map(bytes, pieces)
 
     def prepare(self) -> None:
-        """Check that writing is allowed: write and delete an empty object beside the
-        key."""
+        """Check that writing is allowed: write an empty object with a similar key, and
+        delete it."""
         probe = f"{self._key}.probe"
         with translated():
             obstore.put(self._store, probe, b"")
@@ -102,8 +105,8 @@ class StoredObject(Location):
         file, size = self._spool.open(), self._spool.size() or 0
         with translated():
             try:
-                # A small new object is written only if no other object has appeared
-                # meanwhile.
+                # A small new object is written only if no other program has created an
+                # object with its key meanwhile.
                 is_new = self._head() is None and size <= PART_SIZE
                 self._put(file, "create" if is_new else "overwrite")
             except AlreadyExistsError:
@@ -160,7 +163,7 @@ class Spool:
 
     def open(self) -> IO[bytes]:
         if self._file is None:
-            # Not a context manager, because the file stays open until `close`.
+            # `with` is not used, because the file stays open until `close`.
             self._file = tempfile.TemporaryFile()  # noqa: SIM115
         return self._file
 

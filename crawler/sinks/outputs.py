@@ -1,7 +1,8 @@
-"""All outputs of one run; each follows the store at its own speed.
+"""All outputs of one run; each reads the committed items from the store at its own
+speed.
 
 Rule: the crawl waits for an output only in `room`. An error of an output does not end
-the crawl at once: it is kept in `error` and raised when the engine asks.
+the crawl at once: it is kept in `error`, and `room` raises it when the engine calls it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from crawler.store.repeats import exponential
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying
 
-#: Seconds for which items are collected before they are written and made durable.
+#: Number of seconds for which items are collected before they are written and made
+#: durable.
 INTERVAL = 1.0
 #: Number of items by which an output may lag before the crawl waits for it.
 MAX_LAG = 10_000
@@ -35,7 +37,7 @@ _USUAL = exponential(PATIENCE, 15)
 
 
 def _size_of(place: str) -> int | None:
-    """Return the size in bytes of a local file; None if it is not one."""
+    """Return the size in bytes of a local file; None if `place` is not a local file."""
     try:
         return None if "://" in place else Path(place).stat().st_size
     except OSError:
@@ -47,15 +49,16 @@ def _owns_nothing(place: str) -> bool:
 
 
 def check_distinct(sinks: Sequence[Sink]) -> None:
-    """Raise ConfigError if two of the sinks are the same."""
+    """Raise ConfigError if two of the sinks write to the same file or table."""
     names = [sink.name for sink in sinks]
     for name in names:
         if names.count(name) > 1:
             what = name.removeprefix("file ")
-            raise ConfigError(f"Two outputs are the same: {what}; drop one")
+            raise ConfigError(f"Two outputs are the same: {what}; remove one of them")
 
 
-# Over 15 methods: engine, report and sinks use a few each.
+# This class has over 15 methods, because the engine, the report and the sinks each need
+# a few of them.
 class Outputs:
     """The outputs of one run, from the first request to the last.
 
@@ -84,7 +87,8 @@ class Outputs:
         self._room = anyio.Event()
         self._room.set()
         self._on_error: Callable[[SinkError], None] | None = None
-        #: The first error that outlasted the retries; also a PipeClosed.
+        #: The first error with which an output failed for good, after all retries; a
+        #: PipeClosed counts as such an error.
         self.error: SinkError | None = None
         #: Set when the run must stop now, without waiting for a failing output.
         self.hurried = anyio.Event()
@@ -105,7 +109,7 @@ class Outputs:
             for follower in self._followers:
                 await follower.open()
                 stack.push_async_callback(follower.close)
-            stack.pop_all()  # all are open: from now on `close` closes them
+            stack.pop_all()  # all outputs are open: from now on `close` closes them
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -114,7 +118,8 @@ class Outputs:
     def start(
         self, tasks: TaskGroup, on_error: Callable[[SinkError], None] | None = None
     ) -> None:
-        """Follow the store in tasks of `tasks`, which end with `close`.
+        """Start a task in the group `tasks` for each output, which passes committed
+        items to the output until `close`.
 
         `on_error` is called once, with the error that `room` raises from then on.
         """
@@ -124,7 +129,8 @@ class Outputs:
                 tasks.start_soon(follower.follow, name=f"output {follower.sink.name}")
 
     def wake(self, sequence: int) -> None:
-        """Note that items up to `sequence` are committed; a cheap call."""
+        """Tell the outputs that items up to number `sequence` are committed. The call
+        is cheap."""
         if sequence > self._sequence:
             self._sequence = sequence
             for follower in self._followers:
@@ -149,7 +155,7 @@ class Outputs:
     async def drain(self) -> None:
         """Wait until every output has made all committed items durable.
 
-        SinkError if one failed. A closed pipe is not a failure here.
+        SinkError if an output has failed; a closed pipe does not count as a failure.
         """
         async with anyio.create_task_group() as tasks:
             for follower in self._followers:
@@ -159,9 +165,9 @@ class Outputs:
     async def publish(self, aside: str = "") -> None:
         """Publish every output, because the run is complete. May be called again.
 
-        With a label in `aside` the run was bad. Then earlier outputs stay unchanged,
-        and this run's outputs are published beside them under names that contain the
-        label.
+        For a bad run `aside` is a label, such as "bad-run-7". Then earlier outputs stay
+        unchanged, and this run's outputs are published beside them under names that
+        contain the label.
         """
         await self.drain()
         for follower in self._followers:
@@ -169,7 +175,8 @@ class Outputs:
         self._raise_failure()
 
     async def close(self) -> None:
-        """Save what can be saved at once, and close; part files remain."""
+        """Make written items durable if one try is enough, and close all outputs; part
+        files of unpublished outputs remain."""
         with anyio.CancelScope(shield=True):
             # all outputs are closed, even if one raises
             async with AsyncExitStack() as stack:
@@ -177,13 +184,13 @@ class Outputs:
                     stack.push_async_callback(follower.close)
 
     def published(self) -> list[str]:
-        """Return the places of published items: paths and URLs."""
+        """Return the paths and URLs of the published outputs."""
         places = [follower.sink.published for follower in self._followers]
         return [place for place in places if place is not None]
 
     def written(self, items: int) -> tuple[WrittenOutput, ...]:
-        """Return the published outputs of a run with `items` items; reads file
-        sizes."""
+        """Return the published outputs of a run with `items` items, for the report; the
+        call reads file sizes."""
         return tuple(
             WrittenOutput(
                 each.sink.published,
@@ -195,13 +202,14 @@ class Outputs:
         )
 
     def kept(self) -> list[str]:
-        """Return the places of earlier outputs that stay because the run was bad."""
+        """Return the paths and URLs of earlier outputs that stay because the run was
+        bad."""
         places = [follower.sink.kept for follower in self._followers]
         return [place for place in places if place is not None]
 
     def unpublished(self) -> dict[str, int]:
-        """Return the places of unpublished items, each with the number of its last
-        item."""
+        """Return the paths and URLs where unpublished items are, each with the number
+        of the last item there."""
         return {
             follower.sink.unpublished: follower.saved
             for follower in self._followers
@@ -219,7 +227,8 @@ class Outputs:
         return self._sequence
 
     def note_failure(self, error: SinkError) -> None:
-        """Note that an output has failed for good."""
+        """Keep the first error with which an output has failed for good, and report it
+        to `on_error`."""
         if self.error is None:
             self.error = error
             if self._on_error is not None:
@@ -227,8 +236,8 @@ class Outputs:
         self.note_progress()
 
     def note_progress(self) -> None:
-        """Update `room`, because an output fell behind, caught up, fails or works
-        again."""
+        """Decide anew whether `room` waits, because an output fell behind, caught up,
+        fails or works again."""
         has_room = self.error is not None or all(
             follower.has_room for follower in self._followers
         )
@@ -238,7 +247,7 @@ class Outputs:
             self._room = anyio.Event()
 
     async def release(self) -> None:
-        """Let the store drop items that every output has written."""
+        """Let the store delete the items that all outputs have written durably."""
         everyone = min(follower.saved for follower in self._followers)
         if everyone > self._released:
             self._released = everyone

@@ -1,7 +1,7 @@
 """Items as a Parquet file, by pyarrow: typed columns, written in row groups.
 
-Rule: no value changes. A column with values of different kinds, or that no Arrow type
-holds exactly, becomes text: the values' JSON.
+Rule: no value changes. If a column has values of different types, or values that no
+Arrow type holds exactly, the column becomes text: the JSON of each value.
 """
 
 from __future__ import annotations
@@ -21,21 +21,23 @@ from crawler.sinks.columns import columns_of
 from crawler.sinks.formats import Format
 from crawler.store.base import ItemRow
 
-#: Maximum size of a row group in bytes of JSON.
+#: Maximum size of a row group, measured as the size of its items' JSON in bytes.
 _GROUP_BYTES = 16 << 20
-#: Maximum number of decimal digits after the point; as many are possible before it.
+#: Maximum value of `decimals`, the number of digits after the decimal point; as many
+#: digits are possible before the point.
 _MOST_DECIMALS = 19
 _COMPRESSIONS = ("zstd", "snappy", "gzip", "lz4", "brotli", "none")
-#: Errors that a value raises if it is not of its column's kind.
+#: Errors that the conversion of a value raises if the value does not fit its column.
 _ODD = (ValueError, ArithmeticError, TypeError, AttributeError)
 
 
 class Parquet(Format):
     """The format of a Parquet file.
 
-    The schema is that of the item type. If that is not specific enough (no type, Any,
-    Decimal, datetime), all items are read before the first is written. With `decimals`
-    every Decimal has that many digits after the point, in every file.
+    The columns have the types of the item type's fields. If these are not specific
+    enough (no item type, Any, Decimal, datetime), all items are read before the first
+    item is written. `decimals` is the number of digits after the point of every
+    Decimal.
     """
 
     def __init__(
@@ -57,19 +59,22 @@ class Parquet(Format):
         self._row_group = row_group
         self._compression = compression
         if row_group < 1:
-            raise ConfigError(f"row_group = {row_group} must be 1 row or more")
+            raise ConfigError(
+                f"row_group = {row_group} of the Parquet output must be 1 row or more"
+            )
         if decimals is not None and decimals not in range(_MOST_DECIMALS + 1):
             raise ConfigError(
-                f"decimals = {decimals!r} must be a number from 0 to {_MOST_DECIMALS}"
+                f"decimals = {decimals!r} of the Parquet output must be a number from "
+                f"0 to {_MOST_DECIMALS}"
             )
         if compression not in _COMPRESSIONS:
             raise ConfigError(
-                f"compression = {compression!r} is unknown; use one of "
-                + ", ".join(_COMPRESSIONS)
+                f"compression = {compression!r} of the Parquet output is unknown; use "
+                f"one of {', '.join(_COMPRESSIONS)}"
             )
-        #: Tables that will become row groups; the number of their rows, and bytes of
-        #: their JSON.
+        #: Tables whose rows are not written yet, because they will form row groups.
         self._waiting: list[Any] = []
+        #: The number of rows in `_waiting`, and the size of their JSON in bytes.
         self._waiting_rows = self._waiting_bytes = 0
         self._drain = _Drain()
         self._writer: parquet.ParquetWriter | None = None
@@ -79,14 +84,17 @@ class Parquet(Format):
             try:
                 self._look(row.item)
             except _ODD as exc:
-                raise UnfitItem(f"Item {row.sequence} does not fit: {exc}") from exc
+                raise UnfitItem(
+                    f"Item {row.sequence} does not fit the columns of the Parquet "
+                    f"file: {exc}"
+                ) from exc
 
     def _look(self, item: dict[str, Any]) -> None:
         for name, value in item.items():
             column = self._columns.get(name)
             if column is None:
                 if self._is_known:
-                    continue  # `encode` will report a value that does not fit
+                    continue  # `encode` will report that the field has no column
                 column = self._columns[name] = ArrowColumn()
             column.look(value)
 
@@ -107,7 +115,9 @@ class Parquet(Format):
         try:
             table = pyarrow.Table.from_pylist(values, schema=self._writer.schema)
         except (pyarrow.ArrowException, OverflowError) as exc:
-            raise UnfitItem(f"An item does not fit its type: {exc}") from exc
+            raise UnfitItem(
+                f"An item does not fit the columns of the Parquet file: {exc}"
+            ) from exc
         self._waiting.append(table)
         self._waiting_rows += len(rows)
         self._waiting_bytes += sum(len(row.body) for row in rows)
@@ -122,16 +132,21 @@ class Parquet(Format):
         item = row.item
         try:
             if extra := item.keys() - self._columns.keys():
-                raise ValueError(f"the file has no column {min(extra)!r}")
+                raise ValueError(
+                    f"the file has no column for the item's field {min(extra)!r}"
+                )
             return {
                 name: column.convert(item.get(name))
                 for name, column in self._columns.items()
             }
         except _ODD as exc:
-            raise UnfitItem(f"Item {row.sequence} does not fit: {exc}") from exc
+            raise UnfitItem(
+                f"Item {row.sequence} does not fit the columns of the Parquet file: "
+                f"{exc}"
+            ) from exc
 
     def _write_groups(self, rows: int) -> None:
-        """Write the first `rows` waiting rows."""
+        """Write the first `rows` of the waiting rows as one or more row groups."""
         assert self._writer is not None
         table = pyarrow.concat_tables(self._waiting)
         self._writer.write_table(table.slice(0, rows), row_group_size=self._row_group)
@@ -153,7 +168,8 @@ class Parquet(Format):
 
 
 class _Drain(io.RawIOBase):
-    """A file object that passes on what is written to it."""
+    """A file object to which pyarrow writes; `take` returns the bytes written since its
+    last call."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []

@@ -1,4 +1,4 @@
-"""The part file of an output, which a sink writes before publishing."""
+"""The part of an output: the file that a sink writes until the output is published."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from crawler.sinks.location import Location
 
 
 class Part:
-    """The part of one location, and its size.
+    """The part of one location (the file that is written until it is published), and
+    its size.
 
-    Every call may block, and raises OSError. A failed call may be repeated.
+    Every method may block, and raises OSError. A failed call may be repeated.
     """
 
     def __init__(self, location: Location) -> None:
         self._location = location
         self._file: OpenFile | None = None
-        #: Bytes that the sink has written.
+        #: Number of bytes that the sink has written to the part.
         self.size = 0
 
     def __str__(self) -> str:
@@ -28,15 +29,16 @@ class Part:
         return self._file is not None
 
     def open(self, size: int = 0) -> None:
-        """Open the part after its first `size` bytes; the rest may be incomplete and is
-        cut off."""
+        """Open the part to continue it after its first `size` bytes; later bytes may be
+        incomplete and are cut off."""
         self.close()
         self._file = self._location.open()
         self._file.write(size, b"")
         self.size = size
 
     def begin(self, pieces: Iterable[bytes]) -> int:
-        """Write the beginning of an open part; return its size in bytes."""
+        """Write `pieces` as the new beginning of the open part; return their size in
+        bytes."""
         assert self._file is not None
         self._file.write(0, b"")
         self.size = size = 0
@@ -47,25 +49,27 @@ class Part:
         return size
 
     def append(self, data: bytes) -> None:
-        """Write more bytes; they are durable after `sync`."""
+        """Write bytes at the end of the part; they are durable after `sync`."""
         assert self._file is not None
         self._file.write(self.size, data)
         self.size += len(data)
 
     def append_durably(self, data: bytes) -> None:
-        """Write more bytes durably, all or none."""
+        """Write bytes at the end of the part durably; if that fails, none of them
+        counts as written."""
         assert self._file is not None
         self._file.write(self.size, data)
         self._file.sync()
         self.size += len(data)
 
     def sync(self) -> None:
-        """Wait until the bytes would survive a power cut."""
+        """Wait until the written bytes would survive a power cut."""
         assert self._file is not None
         self._file.sync()
 
     def is_intact(self) -> bool:
-        """Return whether no other program has removed or cut the part."""
+        """Return whether the part still has all written bytes; another program may have
+        removed or shortened it."""
         return self._location.part_size() == self.size
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
-"""Where a file is published, and what is already there.
+"""Decides where a file is published, and what happens to an output that already exists
+there.
 
-Rule: a published output is replaced only if it is the job's own or the mode allows it.
-A bad run replaces nothing.
+Rule: an existing output is replaced only if this job has written it or the mode allows
+it. A bad run replaces nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ Mode = Literal["refuse", "replace", "append"]
 
 
 def refusal(target: str) -> OutputExists:
-    """Return the error for a place with an output of another job."""
+    """Return the error for a path or URL where another job or program has written an
+    output."""
     return OutputExists(
         f"Output {target} exists and was not written by this job; "
         "use --overwrite, --append or another name"
@@ -30,9 +32,10 @@ def refusal(target: str) -> OutputExists:
 def recovered(
     position: Position | None, shape: str, target: int | None, part: int | None
 ) -> Position:
-    """Return the position to continue from.
+    """Return the position from which a file is continued.
 
-    It is the recorded position, checked against the sizes of published output and part.
+    That is the recorded `position` if it agrees with `target`, the size of the
+    published output, and `part`, the size of the part file (None: there is none).
     """
     anew = Position(shape=shape)
     if position is None or position.shape != shape:
@@ -42,7 +45,7 @@ def recovered(
     if part is not None and part >= position.size:
         if position.state == "writing":
             return position
-        # The part still exists, so it was not published.
+        # The part file still exists, so it has not been published.
         return Position(
             position.sequence, position.size, shape=shape, base=position.base
         )
@@ -52,71 +55,79 @@ def recovered(
 
 
 class Placement:
-    """The place of one file. Every call may block, and raises OSError."""
+    """Where one file is published. Every method may block, and raises OSError."""
 
     def __init__(self, location: Location, mode: Mode, schema: bytes | None) -> None:
         self._location = location
         self._mode = mode
-        #: The JSON Schema to write beside the file.
+        #: The JSON Schema to write beside the file, or None.
         self._schema = schema
-        #: Where this run publishes: the location, or another name beside it.
+        #: Where this run publishes the file: `location`, or for a bad run another name
+        #: in the same folder.
         self.place = location
         self.label = ""
-        #: `mark` of the place before this run published.
+        #: `place.mark()` before this run published the file.
         self.before = ""
-        #: Where an earlier process published this run beside the location.
+        #: Where an earlier process has published this run as a bad run, or None. This
+        #: file is removed when the run is published again.
         self._stale: Location | None = None
-        #: Whether an output existed when the run began, and may be replaced.
+        #: Whether an output existed at `location` when the run began, or this run has
+        #: already published there.
         self.is_taken = False
 
     def may_replace(self, owns: Owns) -> bool:
         return self._mode != "refuse" or owns(self._location.text)
 
     def recover(self, recorded: Position | None, shape: str) -> Position:
-        """Return the position to continue from, by the recorded one and the existing
-        files."""
+        """Return the position from which the file is continued, by the recorded
+        position and the files that exist."""
         place = self._location
         place.prepare()
         target, part = place.size(), place.part_size()
         self.is_taken = target is not None
         if recorded is not None and recorded.aside:
-            # This run was published beside the place: it is written again.
+            # An earlier process has published this run as a bad run, under another
+            # name; now the file is written again.
             self._stale, target = place.beside(recorded.aside), None
         is_half = recorded is not None and recorded.state == "publishing"
         if recorded and is_half and not _has_changed(place, recorded.before):
             target = None  # the published output was there before this run
         position = recovered(recorded, shape, target, part)
         if position.state == "finished":
-            # The position is recorded next; until now the rename may not have been
-            # durable.
+            # The position will be recorded next, so the rename by an earlier process
+            # must be durable now.
             place.settle()
         return position
 
     def move_beside(self, label: str) -> None:
-        """Publish beside the location, and leave the published output unchanged."""
+        """Let `publish` use another name in the same folder, which contains `label`, so
+        that the existing output stays unchanged."""
         self.place, self.label = self._location.beside(label), label
 
     def mark(self) -> str:
-        """Return the mark of the published output, just before publishing."""
+        """Return `mark()` of the existing output, and keep it to see later whether the
+        output has been replaced."""
         self.before = self.place.mark()
         return self.before
 
     def publish(self, size: int, owns: Owns) -> bool:
-        """Publish a part of `size` bytes; return False if the part is missing."""
+        """Publish the part file, which has `size` bytes; return False if it is
+        missing."""
         place, target = self.place, self.place.size()
         if place.part_size() is not None:
             may_replace = self.is_taken or self.may_replace(owns)
             is_other = target != size or not place.holds_part()
             if target is not None and not may_replace and is_other:
                 raise SinkError(
-                    f"{place.text} appeared while the crawl ran; move it away, "
-                    f"the items are in {place.part_text or 'the state'}"
+                    f"Another program created {place.text} while the crawl ran; move "
+                    "that file away: the items of this run are in "
+                    f"{place.part_text or 'the store'}"
                 )
             if self._schema is not None:
                 put(place.named(f"{stem(place.text)}.schema.json"), self._schema)
             place.publish()
         elif target == size and _has_changed(place, self.before):
-            place.settle()  # an earlier try has published it
+            place.settle()  # an earlier try has published the file
         else:
             return False
         if self._stale is not None and self._stale.text != place.text:
@@ -130,7 +141,7 @@ def _has_changed(place: Location, before: str) -> bool:
 
 
 def put(place: Location, content: bytes) -> None:
-    """Write a small file as a whole, in one step."""
+    """Write a small file at once, and publish it in one step."""
     part = place.open()
     try:
         part.write(0, content)

@@ -1,6 +1,7 @@
-"""Makes the sinks of a run from the outputs that were asked for.
+"""Creates the sinks of a run from the outputs that the user has named.
 
-Rule: a plan opens nothing. Every problem with it is an error before the first request.
+Rule: a plan opens no file. Every problem with an output's name or options is an error
+before the first request.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from crawler.sinks.uri import locate_spec, open_sink
 
 
 def _check_rotation(spec: OutputSpec) -> None:
-    """Files of two runs must not be mixed, because one run may have fewer files."""
+    """Raise ConfigError for an output in several files whose name is the same in every
+    run, because the files of two runs would be mixed."""
     if (spec.rotate_rows or spec.rotate_bytes) and is_fixed(spec.uri):
         raise ConfigError(
             f"Output {spec.uri}: an output in several files needs {{run}} or {{date}} "
@@ -30,21 +32,21 @@ def _check_rotation(spec: OutputSpec) -> None:
         )
 
 
-#: The placeholder for the item's type in an output's name.
+#: The placeholder for the name of an item type in an output's name.
 TYPE = "{type}"
 
 
 class OutputPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """The outputs of a run, and what is known about its items."""
+    """The outputs of a run, and what is known about the run's items."""
 
     outputs: Sequence[str | OutputSpec | Sink]
     job: str
-    #: {date} is the day in this time zone.
+    #: The time zone of {date} in an output's name.
     zone: datetime.tzinfo = datetime.UTC
     mode: Mode = "refuse"
     #: Whether the job's state is stored, so that runs have numbers of their own.
     is_durable: bool = True
-    #: The item types by name, as far as they are known.
+    #: The spider's item types by name; empty if they are not known.
     item_types: Mapping[str, ItemType] = msgspec.field(default_factory=dict)
     #: The fields that the spider selects for every output.
     fields: Sequence[str] | None = None
@@ -58,7 +60,8 @@ class OutputPlan(msgspec.Struct, frozen=True, kw_only=True):
         for output in self._expanded():
             sink = self._sink(output, time.time(), 1, owns)
             if isinstance(output, Sink) or is_fixed(output.uri):
-                sink.check(owns)  # other outputs have the run's number in their names
+                # the names of other outputs depend on the run's number or date
+                sink.check(owns)
             sinks.append(sink)
         check_distinct(sinks)
 
@@ -67,8 +70,8 @@ class OutputPlan(msgspec.Struct, frozen=True, kw_only=True):
         return [self._sink(each, started, run, owns) for each in self._expanded()]
 
     def _expanded(self) -> list[OutputSpec | Sink]:
-        """Return the outputs, with one for each item type if the name contains
-        {type}."""
+        """Return the outputs; an output with {type} in its name becomes one output for
+        each item type."""
         found: list[OutputSpec | Sink] = []
         for output in self.outputs:
             spec = OutputSpec(uri=output) if isinstance(output, str) else output
@@ -80,7 +83,7 @@ class OutputPlan(msgspec.Struct, frozen=True, kw_only=True):
             names = spec.types or tuple(self.item_types)
             if not names:
                 raise ConfigError(
-                    f"Output {spec.uri}: {TYPE} needs the types of the items: "
+                    f"Output {spec.uri}: {TYPE} needs the types of the items; write "
                     "item_types = [Book, Author] on the spider"
                 )
             found += [
@@ -100,7 +103,8 @@ class OutputPlan(msgspec.Struct, frozen=True, kw_only=True):
             if self.item_types and name not in self.item_types:
                 known = ", ".join(self.item_types)
                 raise ConfigError(
-                    f"Output {output.uri}: no item type {name!r}: {known}"
+                    f"Output {output.uri}: the spider has no item type {name!r}; its "
+                    f"item types are {known}"
                 )
         began = datetime.datetime.fromtimestamp(started, self.zone)
         spec = msgspec.structs.replace(output, uri=dated(output.uri, self.job, began))
@@ -121,7 +125,8 @@ class OutputPlan(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _item_type(self, spec: OutputSpec) -> ItemType | None:
-        """Return the type of the items that an output receives, if it is only one."""
+        """Return the type of the items that an output receives; None if it is unknown
+        or there are several types."""
         names = spec.types or tuple(self.item_types)
         known = self.item_types.get(names[0]) if len(names) == 1 else None
         if self.fields is None:

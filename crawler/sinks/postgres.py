@@ -1,7 +1,8 @@
 """Items as rows of PostgreSQL: `postgresql://host/database?table=books`, by psycopg.
 
-Rule: exactly once. The rows and the number of the last row are written in one
-transaction. This number counts, not the one that the store recorded.
+Rule: every item is written exactly once. The rows and the number of the last item are
+written in one transaction. After a crash this number says where to continue, even if
+the crawl's store has recorded another one.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ from crawler.sinks.row_keys import RowOwner
 from crawler.store.base import ItemRow
 
 
-# Over 12 attributes: every step may fail and is repeated separately, with the results
-# of the earlier steps.
+# This class has over 12 attributes, because every step of an output may fail and is
+# repeated by itself, with the results of the earlier steps.
 class Postgres(Sink):
-    """A table of PostgreSQL, written by at most one transaction a second.
+    """Writes items to a table of PostgreSQL, in at most one transaction a second.
 
     The columns are those of the item type; without one, whole items are in one column
     `item` of type jsonb. With `item_key` an item replaces the row with the same key, of
@@ -97,8 +98,8 @@ class Postgres(Sink):
         return self._taken
 
     async def _prepare(self, connection: Connection, recorded: Position | None) -> int:
-        """Create or extend the tables; return the number of the last item of this run
-        in them."""
+        """Create the tables or add missing columns; return the number of this run's
+        last item in them."""
         await self._positions.create(connection)
         kept = await self._positions.read(connection)
         if recorded is not None and recorded.run == kept.run > 0:
@@ -113,10 +114,12 @@ class Postgres(Sink):
             self._table = await self._swap.begin(connection)
         if wrong := await self._table.create(connection):
             raise ConfigError(
-                f"Output {self.target}: {wrong}; use another table, or --overwrite"
+                f"Output {self.target}: the existing table cannot be used, because "
+                f"{wrong}; use another table, or --overwrite"
             )
-        # Rows beyond the recorded position come again, unless the store has lost its
-        # last commits, and does not know them any more.
+        # Items after the recorded position will be written again. Their rows are
+        # removed first, in case the store has lost its last commits and numbers other
+        # items with the same numbers.
         if kept.run == self._run and kept.sequence > taken and not self._item_key:
             owner = RowOwner(self._source.run.job, self._run)
             await self._table.remove(connection, owner, taken, kept.sequence)
@@ -138,7 +141,8 @@ class Postgres(Sink):
     async def save(self, sequence: int) -> Position:
         owner = RowOwner(self._source.run.job, self._run)
         async with self._writing() as connection:
-            # An earlier commit may have worked although its answer was lost.
+            # The commit of an earlier try may have succeeded although its response was
+            # lost; then these rows are already in the table.
             kept = await self._positions.read(connection)
             rows = [
                 (owner.key(row, self._item_key), row)
@@ -154,8 +158,8 @@ class Postgres(Sink):
         await self._publish(sequence, "")
 
     async def set_aside(self, sequence: int, label: str) -> None:
-        """Publish a bad run; only a table that would replace another one is put beside
-        it."""
+        """Publish a bad run. With mode "replace" its table stays beside the earlier
+        one; otherwise its rows stay in the table of earlier runs."""
         if self._mode == "replace":
             await self._publish(sequence, label)
         else:
@@ -179,8 +183,8 @@ class Postgres(Sink):
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Connection]:
-        """Open a transaction for writing. If it fails, SinkError is raised and nothing
-        changes."""
+        """Open a transaction for writing; if it fails, raise SinkError and change
+        nothing."""
         try:
             async with self._server.transaction() as connection:
                 yield connection
@@ -188,13 +192,15 @@ class Postgres(Sink):
             self._table.forget()
             is_final = isinstance(exc, psycopg.DataError | psycopg.ProgrammingError)
             kind = UnfitItem if is_final else SinkError
-            raise kind(f"{self.target} cannot be written: {one_line(exc)}") from exc
+            why = one_line(exc)
+            raise kind(f"Output {self.target} cannot be written: {why}") from exc
 
 
 def _parts(name: str, target: str) -> list[str]:
     parts = name.split(".")
     if len(parts) > 2 or not all(parts) or "\0" in name:
         raise ConfigError(
-            f"Output {target}: write the table as ?table=books, or ?table=schema.books"
+            f"Output {target} names no valid table; write it as ?table=books, or "
+            "?table=schema.books"
         )
     return parts

@@ -1,4 +1,5 @@
-"""A PostgreSQL server for a sink: a connection, and the positions stored there."""
+"""The PostgreSQL server of an output: a connection, and the table of positions, which
+say how far each output has written."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from crawler.errors import ConfigError
 
 Connection: TypeAlias = AsyncConnection[Any]
 
-#: Defaults, unless the URI sets them: a server that does not respond becomes an error.
+#: Connection options, unless the URI sets them. With these timeouts a server that does
+#: not respond causes an error instead of an endless wait.
 _OPTIONS: dict[str, Any] = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
@@ -26,8 +28,8 @@ _TABLE = "table="
 
 
 class Server:
-    """A database and at most one connection to it; a lost connection is opened
-    again."""
+    """A database of a server, and at most one connection to it; a lost connection is
+    opened again."""
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
@@ -35,14 +37,15 @@ class Server:
 
     @property
     def text(self) -> str:
-        """The database's URL without user and password."""
+        """The URL of the database without user and password, for messages."""
         values: dict[str, Any] = conninfo_to_dict(self._conninfo)
         host = values.get("host") or values.get("service") or "localhost"
         port = f":{values['port']}" if values.get("port") else ""
         return f"postgresql://{host}{port}/{values.get('dbname') or ''}"
 
     def check(self) -> None:
-        """Raise psycopg.Error unless the database responds; blocks."""
+        """Raise psycopg.Error unless the database accepts a connection. The call
+        blocks."""
         psycopg.connect(self._conninfo, **_OPTIONS).close()
 
     @asynccontextmanager
@@ -62,7 +65,8 @@ class Server:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Return the URI for libpq, and the table that it names ("" if none)."""
+    """Split an output's URI into the URI that libpq accepts, and the value of its
+    parameter `table` ("" if it has none)."""
     parts = urlsplit(uri)
     pairs = [pair for pair in parts.query.split("&") if pair]
     named = [pair[len(_TABLE) :] for pair in pairs if pair.startswith(_TABLE)]
@@ -71,7 +75,9 @@ def split_uri(uri: str) -> tuple[str, str]:
     try:
         conninfo_to_dict(conninfo)
     except psycopg.Error as exc:
-        raise ConfigError(f"Output {parts.scheme}://...: {one_line(exc)}") from exc
+        raise ConfigError(
+            f"Output {parts.scheme}://... is not a valid URI: {one_line(exc)}"
+        ) from exc
     return conninfo, unquote(named[-1]) if named else ""
 
 
@@ -80,19 +86,21 @@ def one_line(error: Exception) -> str:
 
 
 class Kept(NamedTuple):
-    """How far an output has written, as stored in the database; run 0: nothing yet."""
+    """How far an output has written, as stored in the output's database."""
 
+    #: The number of the last run that has written; 0: no run has written yet.
     run: int = 0
-    #: The last item of the run that is in the table.
+    #: The number of the last item of this run that is in the table.
     sequence: int = 0
     #: The name of the table that holds the rows.
     place: str = ""
 
 
 class PositionTable:
-    """The table `crawler_positions`: how far each output of each job has written.
+    """The table `crawler_positions`, which says how far each output of each job has
+    written.
 
-    It changes in the same transaction as the rows.
+    It is changed in the same transaction as the output's rows.
     """
 
     def __init__(self, job: str, output: str) -> None:
@@ -106,8 +114,8 @@ class PositionTable:
         )
 
     async def read(self, connection: Connection) -> Kept:
-        """Return the position; no other transaction can change it until this one
-        ends."""
+        """Return the output's position, and lock it, so that no other transaction can
+        change it until the current transaction ends."""
         cursor = await connection.execute(
             "SELECT run, sequence, place FROM crawler_positions "
             "WHERE job = %s AND output = %s FOR UPDATE",

@@ -1,7 +1,7 @@
-"""Items as rows of one table of PostgreSQL: its columns and its statements.
+"""Items as rows of one table of PostgreSQL: its columns and its SQL statements.
 
 Rule: a row has a key, so writing it twice has the same effect as writing it once. The
-caller owns the transaction.
+caller begins and ends the transaction.
 """
 
 from __future__ import annotations
@@ -18,23 +18,24 @@ from crawler.sinks.postgres_server import Connection
 from crawler.sinks.row_keys import RowOwner
 from crawler.store.base import ItemRow
 
-#: Columns of every table, before those of the items.
+#: Columns that every table of items has, before the columns for the items' fields.
 OWN = {
     "_key": "text PRIMARY KEY",
     "_job": "text NOT NULL",
     "_run": "bigint NOT NULL",
     "_sequence": "bigint NOT NULL",
 }
-#: The column for whole items, if their fields are unknown.
+#: The name of the one column for whole items, if their fields are unknown.
 ITEM = "item"
 _INTEGERS = range(-(2**63), 2**63)
-#: PostgreSQL's text cannot hold NUL.
+#: PostgreSQL's type `text` cannot hold the character NUL, so it is replaced.
 _NUL, _REPLACEMENT = "\0", "\N{REPLACEMENT CHARACTER}"
 
 
 def _json(value: Any) -> str:
     text = msgspec.json.encode(value).decode()
-    # `\\u0000` is an escaped backslash, so check before replacing.
+    # `\\u0000` in the JSON is an escaped NUL, or the end of an escaped backslash and
+    # "u0000"; so NUL is replaced in the value, not in the JSON.
     if "\\u0000" in text:
         return msgspec.json.encode(_without_nul(value)).decode()
     return text
@@ -61,7 +62,8 @@ def _number(value: Any) -> Any:
 
 
 _Convert: TypeAlias = Callable[[Any], Any]
-#: The type of a column, and a function that converts a value of the item's JSON.
+#: By the kind of a column's values: the column's type in PostgreSQL, and a function
+#: that converts a value of the item's JSON for it.
 _TYPES: Mapping[str, tuple[str, _Convert]] = {
     "boolean": ("boolean", lambda value: value),
     "integer": ("bigint", _number),
@@ -78,20 +80,23 @@ _JSONB: tuple[str, _Convert] = ("jsonb", _json)
 
 
 class PostgresTable:
-    """One table. If `kinds` is None, whole items are in one column of JSON.
+    """One table of items. If `kinds` is None, whole items are in one column of JSON.
 
-    Over 15 methods: one for each statement that an output sends to its table.
+    This class has over 15 methods, because there is one for each SQL statement that an
+    output sends to its table.
     """
 
     def __init__(self, name: Sequence[str], kinds: Mapping[str, Kind] | None) -> None:
         self._name = tuple(name)
         self._kinds = kinds
-        #: The columns of the items, with the functions that convert their values.
+        #: The columns for the items' fields, each with the function that converts a
+        #: value of the item's JSON for the column.
         self._columns: dict[str, _Convert] = {}
         self.forget()
 
     def forget(self) -> None:
-        """Forget added columns, because the transaction failed."""
+        """Forget the columns that `insert` has added, because the transaction was
+        rolled back."""
         if self._kinds is None:
             self._columns = {ITEM: _json}
         else:
@@ -106,12 +111,12 @@ class PostgresTable:
         return Identifier(*self._name)
 
     def sibling(self, name: str) -> PostgresTable:
-        """Return a table with the same columns and another name."""
+        """Return a PostgresTable with the same columns and another name."""
         return PostgresTable((*self._name[:-1], name), self._kinds)
 
     async def columns(self, connection: Connection) -> dict[str, str]:
-        """Return the types of the columns by name; empty if the table does not
-        exist."""
+        """Return the type of each column of the table in the database, by name; empty
+        if the table does not exist."""
         cursor = await connection.execute(
             "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
             "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
@@ -120,9 +125,9 @@ class PostgresTable:
         return dict(await cursor.fetchall())
 
     async def create(self, connection: Connection) -> str:
-        """Create the table, or add missing columns.
+        """Create the table, or add missing columns to an existing table.
 
-        Return what is wrong with an existing table; "" if it fits.
+        Return why the existing table cannot be used; "" if it can be used.
         """
         wanted = {name: kind.removesuffix(" PRIMARY KEY") for name, kind in OWN.items()}
         wanted.update(self._wanted())
@@ -146,8 +151,8 @@ class PostgresTable:
     async def _constraints(
         self, connection: Connection, wanted: Mapping[str, str]
     ) -> str:
-        """Return what would make an existing table refuse every row; "" if nothing
-        would."""
+        """Return why the constraints of an existing table would refuse every row; "" if
+        they would not."""
         table = (self.identifier.as_string(connection),)
         cursor = await connection.execute(
             "SELECT 1 FROM pg_index JOIN pg_attribute ON attrelid = indrelid "
@@ -198,7 +203,8 @@ class PostgresTable:
         owner: RowOwner,
         rows: Sequence[tuple[str, ItemRow]],
     ) -> None:
-        """Write rows under their keys; each replaces the row with the same key."""
+        """Write rows, given as pairs of key and row; each replaces the row with the
+        same key."""
         values = []
         for key, row in rows:
             item = {ITEM: row.item} if self._kinds is None else row.item
@@ -211,7 +217,7 @@ class PostgresTable:
             ]
             values.append([_text(key), owner.job, owner.run, row.sequence, *cells])
         width = len(OWN) + len(self._columns)
-        # Columns added by a later row are null in earlier rows.
+        # A column that was added for a later row is null in the earlier rows.
         padded = [[*row, *[None] * (width - len(row))] for row in values]
         async with connection.cursor() as cursor:
             await cursor.executemany(self._upsert(), padded)
@@ -219,7 +225,10 @@ class PostgresTable:
     async def remove(
         self, connection: Connection, owner: RowOwner, after: int, last: int
     ) -> None:
-        """Remove the run's rows with these numbers, whose keys are the numbers."""
+        """Remove the rows of the run's items after number `after` up to number `last`.
+
+        Only for items without a key of their own, whose key is made of their number.
+        """
         keys = [owner.number(sequence) for sequence in range(after + 1, last + 1)]
         await connection.execute(
             SQL("DELETE FROM {} WHERE _key = ANY(%s)").format(self.identifier),
@@ -249,11 +258,11 @@ class PostgresTable:
 
 
 class PostgresSwap:
-    """Decides which table a run fills, and renames it at the end.
+    """Decides which table a run fills, and renames the table when the run publishes.
 
     A run that replaces the rows of earlier runs fills a second table. When the run
-    publishes, this table replaces the first one. After a bad run it stays beside the
-    first one.
+    publishes, the second table replaces the first. After a bad run the second table
+    stays beside the first.
     """
 
     def __init__(self, main: PostgresTable, *, is_replacing: bool) -> None:
@@ -269,10 +278,11 @@ class PostgresSwap:
         return self._second
 
     async def resume(self, connection: Connection, place: str) -> PostgresTable:
-        """Return the table `place` that an earlier process of the run has filled."""
+        """Return the table that an earlier process of this run has begun to fill; its
+        name was recorded as `place`."""
         if place == self.main.name:
             return self.main
-        if place != self._second.name:  # a bad run was put beside the first table
+        if place != self._second.name:  # the run was published as a bad run
             aside = self.main.sibling(_last(place))
             await aside.rename(connection, _last(self._second.name))
         return self._second
@@ -283,7 +293,7 @@ class PostgresSwap:
         """Give the second table its final name; return the table that now holds the
         rows."""
         if place != self._second.name:
-            # the table was already renamed, perhaps by an earlier try
+            # the table already has its final name, perhaps by an earlier try
             return self.main.sibling(_last(place))
         final = self.main
         if label and await self.main.columns(connection):
@@ -294,12 +304,12 @@ class PostgresSwap:
         return final
 
 
-#: Maximum length of a name in bytes; PostgreSQL cuts longer names.
+#: Maximum length in bytes of a table's name; PostgreSQL cuts longer names.
 _LONGEST = 63
 
 
 def _last(name: str) -> str:
-    """Return the table's name without its schema."""
+    """Return a table's name without the name of its schema."""
     return name.rpartition(".")[2]
 
 
@@ -308,5 +318,5 @@ def _of(kind: Kind) -> tuple[str, _Convert]:
 
 
 def _full(kind: str) -> str:
-    """Return a type's name as PostgreSQL reports it."""
+    """Return the name under which PostgreSQL reports a column's type."""
     return {"timestamptz": "timestamp with time zone"}.get(kind, kind)

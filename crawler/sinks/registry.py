@@ -1,8 +1,9 @@
-"""The formats and places that an output may name, and the extra that each one needs.
+"""The formats, storages and databases that an output may name, and the extra (the
+optional packages) that each needs.
 
-Rule: a module is imported only when an output names it. Other packages add sinks by the
-entry-point group `crawler.sinks`. Its names are URI schemes, and values for the key
-`class` of [outputs.NAME].
+Rule: a format's module is imported only when an output names the format. Other packages
+add sinks by the entry-point group `crawler.sinks`. The names of its entry points are
+URI schemes, and values for the key `class` of [outputs.NAME].
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ GROUP = "crawler.sinks"
 
 
 class OutputOffer(msgspec.Struct, frozen=True):
-    """A format, place or sink that an output may name."""
+    """A format, compression, storage or database that an output may name."""
 
     name: str
-    #: One line that explains the format or place.
+    #: A description in a few words, for `crawl outputs`.
     about: str
-    #: The class, as "module:Class".
+    #: The class that implements it, as "module:Class".
     target: str
-    #: The module that the extra installs; "" if none is needed.
+    #: The module that the extra installs; "" if no extra is needed.
     needs: str = ""
     extra: str = ""
 
@@ -41,7 +42,8 @@ class OutputOffer(msgspec.Struct, frozen=True):
         return not self.needs or importlib.util.find_spec(self.needs) is not None
 
     def load(self) -> Any:
-        """Import the class. ConfigError names the missing extra."""
+        """Import and return the class. If its extra is not installed, the ConfigError
+        names the extra."""
         if not self.is_installed:
             raise ConfigError(
                 f"{self.name} outputs need {self.needs}: "
@@ -68,13 +70,14 @@ FORMATS: Mapping[str, OutputOffer] = _by_name(
         "parquet",
     ),
 )
-#: File extensions that follow the extension of a format.
+#: By file extension: the compressions. Their extension follows that of the format, as
+#: in `books.jsonl.gz`.
 PACKINGS: Mapping[str, OutputOffer] = _by_name(
     OutputOffer("gz", "compressed by gzip", f"{_HERE}.gzip_format:Gzip"),
     OutputOffer("zst", "compressed by Zstandard", f"{_HERE}.zstd_format:Zstandard"),
 )
 _OBJECT = f"{_HERE}.objects:StoredObject"
-#: URI schemes of places that store files of any format.
+#: By URI scheme: the storages, which take files of any format.
 PLACES: Mapping[str, OutputOffer] = _by_name(
     OutputOffer(
         "s3", "Amazon S3 and compatible storage", _OBJECT, "obstore", "objects"
@@ -82,7 +85,7 @@ PLACES: Mapping[str, OutputOffer] = _by_name(
     OutputOffer("gs", "Google Cloud Storage", _OBJECT, "obstore", "objects"),
     OutputOffer("az", "Azure Blob Storage", _OBJECT, "obstore", "objects"),
 )
-#: URI schemes of databases.
+#: By URI scheme: the database servers.
 DATABASES: Mapping[str, OutputOffer] = _by_name(
     OutputOffer(
         "postgresql",
@@ -92,20 +95,20 @@ DATABASES: Mapping[str, OutputOffer] = _by_name(
         "postgres",
     ),
 )
-#: For a path that ends in .db or .sqlite.
+#: The output for a path that ends in .db or .sqlite.
 SQLITE = OutputOffer("sqlite", "a table of a SQLite file", f"{_HERE}.database:Database")
 
 
 def installed_sinks() -> dict[str, EntryPoint]:
-    """Return the sinks of other packages, by name."""
-    # Imported only when a run names such a sink.
+    """Return the sinks that other installed packages add, by name."""
+    # importlib.metadata is imported here, because few runs need it.
     metadata = importlib.import_module("importlib.metadata")
     return {point.name: point for point in metadata.entry_points(group=GROUP)}
 
 
 def sink_class(name: str) -> Callable[..., Any]:
-    """Return the class for "package.module.Class", or for the name of an installed
-    sink."""
+    """Return a sink's class by its import path "package.module.Class", or by the name
+    under which another package installs it."""
     if point := installed_sinks().get(name):
         return _loaded(point.load, f"the installed sink {name!r}")
     module, _, class_name = name.replace(":", ".").rpartition(".")
@@ -121,13 +124,16 @@ def _loaded(load: Callable[[], Any], what: str) -> Callable[..., Any]:
     try:
         found: Callable[..., Any] = load()
     except (ImportError, AttributeError) as exc:
-        raise ConfigError(f"class: {what} cannot be imported: {exc}") from exc
+        raise ConfigError(
+            f"class = {what} of an output cannot be imported: {exc}"
+        ) from exc
     if not callable(found):
-        raise ConfigError(f"class: {what} is not a class")
+        raise ConfigError(f"class = {what} of an output is not a class")
     return found
 
 
 def option_names(made: Callable[..., Any]) -> list[str]:
-    """Return the options of a class: its keyword-only arguments."""
+    """Return the names of the options that an output may pass to a class: its
+    keyword-only arguments."""
     parameters = inspect.signature(made).parameters.values()
     return [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]

@@ -1,8 +1,8 @@
 """An output in several files, each published as soon as it is full.
 
-Rule: a file's name contains the numbers of its first and last item. So writing it again
-after a crash replaces it with the same rows. The manifest lists all files, and is
-written last.
+Rule: a file's name contains the numbers of its first and last item. So a file that is
+written again after a crash replaces the file with the same items. The manifest (a JSON
+file that lists all files) is written last.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ from crawler.sinks.location import Location, stem
 from crawler.sinks.placement import Mode, put, refusal
 from crawler.store.base import ItemRow
 
-#: Number of rows that are encoded at a time.
+#: Number of rows that are encoded in one call of the format.
 _CHUNK = 1000
 
 
-# Over 15 methods and 12 attributes: every step may fail and is repeated separately,
-# with the results of the earlier steps.
+# This class has over 15 methods and 12 attributes, because every step of an output may
+# fail and is repeated by itself, with the results of the earlier steps.
 class RotatedFiles(Sink):
-    """Files of at most `rows` items, or of about `size` bytes of JSON; 0: no limit.
+    """Writes items to files of at most `rows` items, or of about `size` bytes of JSON;
+    0: no limit.
 
     `books.jsonl` becomes `books.000000001-000001000.jsonl` and so on.
-    `books.manifest.json` lists them when the run is complete.
+    `books.manifest.json` lists the files when the run is complete.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class RotatedFiles(Sink):
         self._mode = mode
         self._schema = schema
         self._parts: list[RotatedPart] = []
-        #: Items that are not in a file yet.
+        #: Items that were not passed to the current file yet.
         self._rows: deque[ItemRow] = deque()
         self._taken = 0
         self._current = _Current(location, make_format)
@@ -63,7 +64,8 @@ class RotatedFiles(Sink):
     def check(self, owns: Owns) -> None:
         if self._mode == "append":
             raise ConfigError(
-                f"--append cannot continue {self.location.text}: it has several files"
+                f"--append cannot continue {self.location.text}, because this output "
+                "has several files; use --overwrite or another name"
             )
         try:
             is_taken = self.manifest.exists()
@@ -106,8 +108,8 @@ class RotatedFiles(Sink):
         return Position(last, target=self.manifest.text, parts=tuple(self._parts))
 
     async def set_aside(self, sequence: int, label: str) -> None:
-        """Do nothing: the files of every run have different names, so nothing is
-        replaced."""
+        """Publish the output as usual: the files of every run have different names, so
+        a bad run replaces no file."""
         await self.publish(sequence)
 
     async def publish(self, sequence: int) -> None:
@@ -161,24 +163,29 @@ class RotatedFiles(Sink):
             await to_thread.run_sync(call)
         except OSError as exc:
             why = exc.strerror or str(exc)
-            raise SinkError(f"{self.location.text} cannot be written: {why}") from exc
+            raise SinkError(
+                f"Output {self.location.text} cannot be written: {why}"
+            ) from exc
 
     async def close(self) -> None:
         await to_thread.run_sync(self._current.close)
 
 
 class _Current:
-    """The file that is being filled. After an error every call may be repeated."""
+    """The file that is being written now. A call that raised an error may be
+    repeated."""
 
     def __init__(self, location: Location, make_format: Callable[[], Format]) -> None:
         self._location = location
         self._format = make_format()
         self._file: OpenFile | None = None
-        #: Rows taken in total, rows not yet encoded, and bytes of their JSON.
+        #: The number of rows of this file, and the size of their JSON in bytes.
         self.rows = self._json_size = 0
+        #: Rows of this file that are not encoded yet.
         self._waiting: list[ItemRow] = []
-        #: Bytes encoded and not yet written, and bytes written.
+        #: Encoded bytes that are not written yet.
         self._pending = b""
+        #: The number of written bytes, and the numbers of the first and the last item.
         self._size = self._first = self._last = 0
         self.is_full = False
         self._is_ended = False
@@ -193,9 +200,10 @@ class _Current:
         self.is_full = self.rows == most_rows or 0 < most_bytes <= self._json_size
 
     def write(self) -> None:
-        """Encode and write the rows taken; all of them once the file is full."""
+        """Encode and write the rows that `take` has added; if the file is full, also
+        its end."""
         if self._format.looks and not self.is_full:
-            return  # the format must see all rows before the first is written
+            return  # the format must see all rows before it writes the first row
         if self._file is None:
             self._begin()
         self._flush()
@@ -223,13 +231,13 @@ class _Current:
             self._pending = b""
 
     def finish(self) -> RotatedPart:
-        """Publish the current file, and return its part of the manifest."""
+        """Publish the full file, and return its entry for the manifest."""
         assert self._file is not None
         self._file.sync()
         part = RotatedPart(self._first, self._last, self.rows, self._size)
         place = self._location.beside(part.label)
         if place.part_size() is None and place.size() == self._size:
-            place.settle()  # an earlier try has published it
+            place.settle()  # an earlier try has published the file
         else:
             place.publish()
         self.close()

@@ -1,6 +1,6 @@
-"""Selects the items that one output receives: some types, some fields.
+"""Selects the items that one output receives (by their types), and their fields.
 
-Rule: pure; rows in, rows out. A row keeps its number.
+Rule: pure. A selected row keeps the item's number.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ class Selection(msgspec.Struct, frozen=True):
 
     #: Names of item types; empty: all items.
     types: frozenset[str] = frozenset()
-    #: The fields, in order, with their new names; empty: all fields with their own
-    #: names.
+    #: The selected fields in order, each with its name in the output; empty: all fields
+    #: with their own names.
     fields: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def of(self, rows: Sequence[ItemRow]) -> Sequence[ItemRow]:
-        """Return the selected rows with the selected fields."""
+        """Return the rows of the selected item types, with the selected fields."""
         if self.types:
             rows = [row for row in rows if row.type in self.types]
         if self.fields:

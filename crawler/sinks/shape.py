@@ -1,7 +1,8 @@
-"""The fields, types and key of the items in one output, under the output's names.
+"""The form of the items in one output: their fields, the fields' types and the key
+fields, under the names that the output gives them.
 
-Rule: pure. Names are those in the items' JSON; a field that no item type has is an
-error.
+Rule: pure. Field names are those in the items' JSON. A selected field that the item
+type does not have is an error.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from crawler.settings import unknown
 
 
 class OutputShape(msgspec.Struct, frozen=True):
-    """The form that items have in one output."""
+    """The form that items have in one output: their fields, types and key."""
 
-    #: By JSON name: the new name of each selected field; empty: all fields, unchanged.
+    #: By the name in the item's JSON: the name in the output of each selected field.
+    #: Empty: all fields with their own names.
     fields: Mapping[str, str]
     item_type: ItemType | None
-    #: The fields of the item's key, under their new names.
+    #: The fields of the item's key, by their names in the output.
     item_key: tuple[str, ...]
 
     @classmethod
@@ -32,15 +34,19 @@ class OutputShape(msgspec.Struct, frozen=True):
         item_key: Sequence[str],
         place: str,
     ) -> OutputShape:
-        """Return the shape of an output that selects `fields`. ConfigError names
-        `place`."""
+        """Return the shape of the items in an output that selects `fields`.
+
+        ConfigError, which names the output as `place`, if a field does not exist.
+        """
         key = item_type.in_json(item_key) if item_type else tuple(item_key)
         if not fields:
             return cls({}, item_type, key)
         names = item_type.in_json(fields) if item_type else tuple(fields)
         chosen = dict(zip(names, fields.values(), strict=True))
         if len(set(chosen.values())) < len(fields):
-            raise ConfigError(f"{place}: two of its fields have the same name")
+            raise ConfigError(
+                f"{place}: `fields` gives two fields the same name; rename one of them"
+            )
         known = item_type.names if item_type else names
         for name in names:
             if name not in known:
@@ -48,7 +54,8 @@ class OutputShape(msgspec.Struct, frozen=True):
         for name in key:
             if name not in chosen:
                 raise ConfigError(
-                    f"{place}: fields has no {name!r}, which item_key needs"
+                    f"{place}: `fields` must contain {name!r}, because item_key "
+                    "names it"
                 )
         renamed = _renamed(item_type or ItemType.named(names), chosen)
         return cls(chosen, renamed, tuple(chosen[name] for name in key))

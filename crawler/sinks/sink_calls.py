@@ -1,7 +1,6 @@
-"""Repeats an output's calls while they fail, and reports failure and recovery.
+"""Repeats the failing calls of one output, and reports its failure and recovery.
 
-Rule: only errors that may pass are worth a retry. A call is repeated with the same
-arguments.
+Rule: only transient errors are retried. A call is repeated with the same arguments.
 """
 
 from __future__ import annotations
@@ -47,19 +46,21 @@ class SinkGroup(Protocol):
 
     @property
     def hurried(self) -> anyio.Event:
-        """Set when a failing output gets only one more try."""
+        """An event that is set when the run must stop soon, so that a failing output
+        gets only one more try."""
         ...
 
     def note_progress(self) -> None:
-        """Note that an output fell behind, caught up, fails or works again."""
+        """Tell the group that an output fell behind, caught up, fails or works
+        again."""
         ...
 
     def note_failure(self, error: SinkError) -> None:
-        """Note that an output has failed for good."""
+        """Tell the group that an output has failed for good."""
         ...
 
     async def release(self) -> None:
-        """Note that an output has made more items durable."""
+        """Tell the group that an output has made more items durable."""
         ...
 
 
@@ -80,7 +81,8 @@ class SinkCalls(Repeats):
         self._crowd = crowd
 
     async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Return the result of `call`. SinkError once the policy gives up."""
+        """Return the result of `call`, which is repeated while it fails. SinkError when
+        the retry policy gives up."""
         try:
             return await super().repeat(call)
         except SinkError:
@@ -91,7 +93,7 @@ class SinkCalls(Repeats):
 
     def _note_failure(self, error: BaseException) -> None:
         logger.warning(
-            "An output failed; the crawl waits and tries it again: %s", error
+            "An output failed; the crawl waits and tries to write it again: %s", error
         )
         self._crowd.note_progress()
 

@@ -1,6 +1,7 @@
-"""The description of one output: its place, and the form of its items.
+"""The description of one output: its path or URI, its format, and its options.
 
-Rule: a description opens nothing. It comes from code, or from [outputs.NAME].
+Rule: a description opens no file. It comes from code, or from the settings table
+[outputs.NAME].
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ class OutputSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     #: A path or a URI; {job}, {date}, {run} and {type} are replaced.
     uri: str = ""
-    #: Another sink: its import path "package.module.Sink", or the name of an installed
-    #: sink. It is called with `options`, and with `uri` if given.
+    #: A sink class that is not part of this package: its import path
+    #: "package.module.Sink", or the name under which another package installs it. The
+    #: class is called with `options`, and with `uri` if given.
     sink: str = ""
     #: The format, if the file extension in `uri` does not name it: "jsonl", "csv.gz",
     #: "parquet".
@@ -36,20 +38,22 @@ class OutputSpec(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[str, ...] | Mapping[str, str] = ()
     #: The item types to write, by their class names; empty: all.
     types: tuple[str, ...] = ()
-    #: What to do with an existing output that is not this run's: "refuse" to run if
-    #: another job wrote it, "append" to it, or "replace" it when the run publishes.
+    #: What to do if the output exists before the run: "refuse" to run if another job
+    #: wrote it, "append" to it, or "replace" it when the run publishes.
     mode: Mode = "refuse"
-    #: Begin a new file after this many rows or bytes; 0: never.
+    #: Number of rows, and size in bytes, after which a new file begins; 0: never.
     rotate_rows: int = 0
     rotate_bytes: int = 0
-    #: Write the JSON Schema of the items beside the output.
+    #: Whether to write the JSON Schema of the items to a file beside the output.
     schema: bool = False
-    #: Other options for the format, the location or the sink.
+    #: Options of the format, of the object storage, or of the sink class.
     options: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.uri and not self.sink:
-            raise ConfigError("An output needs a uri, or a class")
+            raise ConfigError(
+                "An output needs a uri (a path or a URI), or a class (a sink)"
+            )
         for name in ("rotate_rows", "rotate_bytes"):
             number = getattr(self, name)
             if type(number) is not int or number < 0:
@@ -58,26 +62,30 @@ class OutputSpec(msgspec.Struct, frozen=True, kw_only=True):
                 )
         if self.mode not in ("refuse", "append", "replace"):
             raise ConfigError(
-                f'An output has mode "refuse", "append" or "replace", not {self.mode!r}'
+                f'An output\'s mode = {self.mode!r} must be "refuse", "append" or '
+                '"replace"'
             )
         for name in ("fields", "types"):
             if isinstance(getattr(self, name), str):
-                raise ConfigError(f'An output\'s {name} is a list: {name} = ["..."]')
+                raise ConfigError(
+                    f'An output\'s {name} must be a list, as in {name} = ["..."]'
+                )
 
     @property
     def renamed(self) -> dict[str, str]:
-        """Return the fields to write, in order, with their new names; empty: all."""
+        """Return the fields to write in order, each with its name in the output; empty:
+        all fields."""
         if isinstance(self.fields, Mapping):
             return dict(self.fields)
         return {name: name for name in self.fields}
 
 
 def spec_of(name: str, table: object, source: str) -> OutputSpec:
-    """Return the output that [outputs.NAME] describes. ConfigError names a wrong
-    key."""
+    """Return the output that the table [outputs.NAME] of the file `source` describes.
+    ConfigError if a key of the table has a wrong value."""
     place = f"{source}: [outputs.{name}]"
     if not isinstance(table, Mapping):
-        raise ConfigError(f"{place} must be a table")
+        raise ConfigError(f"{place} must be a table of the output's settings")
     known = set(OutputSpec.__struct_fields__) - {"options", "sink"}
     values: dict[str, Any] = {"options": {}}
     for key, value in table.items():
@@ -102,7 +110,9 @@ def _value(place: str, key: str, value: Any) -> Any:
         try:
             return int(Bytes(layers.size(value)))
         except (ValueError, TypeError) as exc:
-            raise ConfigError(f"{place}: {key} = {value!r}: {exc}") from exc
+            raise ConfigError(
+                f"{place}: {key} = {value!r} is not valid: {exc}"
+            ) from exc
     wanted = {"rotate_rows": int, "schema": bool}.get(key, str)
     return _of_type(place, key, value, wanted)
 

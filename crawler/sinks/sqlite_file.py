@@ -9,8 +9,8 @@ from pathlib import Path
 
 
 def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
-    """Return a connection whose commits survive a power cut; transactions are
-    explicit."""
+    """Return a connection to a SQLite file. Its commits survive a power cut; the caller
+    begins and ends each transaction."""
     connection = sqlite3.connect(
         path, timeout=busy_timeout, isolation_level=None, check_same_thread=False
     )
@@ -22,11 +22,11 @@ def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
 
 
 class SqliteFile:
-    """A file and at most one connection to it. Every call may block."""
+    """A SQLite file, and at most one connection to it. Every method may block."""
 
     def __init__(self, path: Path, busy_timeout: float) -> None:
         self.path = path
-        #: Seconds to wait for another program's transaction.
+        #: Number of seconds to wait while another program has locked the file.
         self._busy_timeout = busy_timeout
         self._connection: sqlite3.Connection | None = None
 
@@ -46,7 +46,7 @@ class SqliteFile:
             raise
 
     def close(self) -> bool:
-        """Close the connection; return whether there was one."""
+        """Close the connection; return whether there was an open connection."""
         if self._connection is None:
             return False
         self._connection.close()

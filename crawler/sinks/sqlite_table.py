@@ -1,4 +1,4 @@
-"""Items as rows of one table of a SQLite database: its columns and its statements.
+"""Items as rows of one table of a SQLite database: its columns and its SQL statements.
 
 Rule: a row has a key, so writing it twice has the same effect as writing it once. No
 column rounds a number or converts text to a number.
@@ -16,7 +16,8 @@ from crawler.sinks.columns import ANY, Kind
 from crawler.sinks.row_keys import RowOwner
 from crawler.store.base import ItemRow
 
-#: Columns of every table; those of the items follow, named like the fields.
+#: Columns that every table of items has; after them comes a column for each field of
+#: the items.
 OWN = ("_key", "_job", "_run", "_sequence")
 _CREATE = (
     "CREATE TABLE IF NOT EXISTS {} (_key TEXT PRIMARY KEY, _job TEXT NOT NULL, "
@@ -24,8 +25,9 @@ _CREATE = (
 )
 _INTEGERS = range(-(2**63), 2**63)
 
-#: The declared type of each column kind. SQLite converts text in a numeric column to a
-#: number, so only a known item type gets numeric columns.
+#: By the kind of a column's values: the type with which the column is declared. SQLite
+#: converts text in a numeric column to a number, so a column is numeric only if the
+#: item type says so.
 _DECLARED = {
     "boolean": "BOOLEAN",
     "integer": "INTEGER",
@@ -35,33 +37,36 @@ _DECLARED = {
 
 
 class TableColumn(NamedTuple):
-    """A column: its name, and its declared type."""
+    """A column of a table: its name, and the type with which it was declared."""
 
     name: str
     declared: str
 
 
 class Table:
-    """One table of a database; every method works in the caller's transaction."""
+    """One table of items; every method works in the caller's transaction."""
 
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self.name = name
         self._connection = connection
-        #: The column of each field; and the table's columns by SQLite's
-        #: case-insensitive name.
+        #: The column of each field of the items, as far as it was needed.
         self._columns: dict[str, TableColumn] = {}
+        #: All columns of the table, by their names in lower case, because SQLite's
+        #: names are case-insensitive.
         self._existing: dict[str, TableColumn] = {}
 
     def exists(self) -> bool:
         return bool(self._found())
 
     def missing_columns(self) -> list[str]:
-        """Return which of the columns that every items table has are missing."""
+        """Return the names in OWN for which an existing table has no column; such a
+        table was not made by a crawl."""
         found = {column.name for column in self._found()}
         return [name for name in OWN if name not in found]
 
     def create(self, columns: dict[str, Kind]) -> None:
-        """Create the table if it is missing, with a column for each known field."""
+        """Create the table if it does not exist, with a column for each field in
+        `columns`."""
         self._connection.execute(_CREATE.format(quoted(self.name)))
         self.forget()
         if not self.missing_columns():
@@ -69,7 +74,8 @@ class Table:
                 self._column(field, kind)
 
     def forget(self) -> None:
-        """Forget the columns, because a transaction was rolled back."""
+        """Forget which columns the table has, because a transaction that may have added
+        some was rolled back."""
         self._columns.clear()
         self._existing.clear()
 
@@ -82,13 +88,14 @@ class Table:
         self.name = name
 
     def next_run(self, job: str) -> int:
-        """Return the next run number of the job in this table."""
+        """Return the first run number that is higher than those of the job's rows in
+        this table."""
         query = f"SELECT max(_run) FROM {quoted(self.name)} WHERE _job = ?"
         (last,) = self._connection.execute(query, (job,)).fetchone()
         return int(last or 0) + 1
 
     def cut(self, owner: RowOwner, sequence: int) -> None:
-        """Remove the run's rows of later items than this one."""
+        """Remove the run's rows of all items after item number `sequence`."""
         self._connection.execute(
             f"DELETE FROM {quoted(self.name)} "
             "WHERE _job = ? AND _run = ? AND _sequence > ?",
@@ -96,7 +103,7 @@ class Table:
         )
 
     def insert(self, owner: RowOwner, key: str, row: ItemRow) -> None:
-        """Write a row; it replaces the one with the same key."""
+        """Write a row, which replaces the row with the same key."""
         item = row.item
         columns = [self._column(field, _guess(item[field])) for field in item]
         names = ", ".join(map(quoted, (*OWN, *(column.name for column in columns))))
@@ -108,7 +115,8 @@ class Table:
         )
 
     def _column(self, field: str, kind: Kind) -> TableColumn:
-        """Return the column of a field; add it to the table if it is missing."""
+        """Return the column of a field; add the column to the table if it is
+        missing."""
         known = self._columns.get(field)
         if known is not None:
             return known
@@ -140,11 +148,11 @@ class Table:
 
 
 class TableSwap:
-    """Decides which table a run fills, and renames it at the end.
+    """Decides which table a run fills, and renames the table when the run publishes.
 
     A run that replaces the rows of earlier runs fills a second table. When the run
-    publishes, this table replaces the first one. After a bad run it stays beside the
-    first one.
+    publishes, the second table replaces the first. After a bad run the second table
+    stays beside the first.
     """
 
     def __init__(self, name: str, *, is_replacing: bool) -> None:
@@ -153,17 +161,17 @@ class TableSwap:
         self._is_replacing = is_replacing
 
     def aside(self, label: str) -> str:
-        """Return the table name for a bad run."""
+        """Return the name of the table that a bad run leaves beside the first table."""
         return f"{self.name}_{label.replace('-', '_')}"
 
     def table_to_fill(
         self, connection: sqlite3.Connection, *, is_first: bool, aside: str
     ) -> Table:
-        """Return the table of this run: a new one (`is_first`), or the one filled
-        earlier.
+        """Return the table that this run fills: a new table if `is_first`, else the one
+        that an earlier process of the run has begun to fill.
 
-        An earlier process may have put the table beside the first one under the label
-        `aside`.
+        If the earlier process has published the run as a bad run, `aside` is the label
+        in the name of its table.
         """
         main, second = Table(connection, self.name), Table(connection, self.second)
         if not self._is_replacing:
@@ -179,7 +187,8 @@ class TableSwap:
     def put_in_place(
         self, connection: sqlite3.Connection, table: Table, label: str
     ) -> None:
-        """Give the second table its final name."""
+        """If the run has filled the second table, give this table its final name: that
+        of the first table, or for a bad run a name with `label`."""
         if table.name != self.second:
             return
         final = Table(connection, self.name)
@@ -190,25 +199,27 @@ class TableSwap:
 
 
 def quoted(name: str) -> str:
-    """Return a name quoted for SQL."""
+    """Return the name of a table or column, quoted for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _guess(value: Any) -> Kind:
-    """Return the kind of a column of which only the first value is known."""
+    """Return the kind of a new column whose type is not known, by its first value."""
     return Kind("text") if isinstance(value, (str, list, dict)) else ANY
 
 
 def _cell(value: Any, declared: str) -> Any:
-    """Convert a value for SQLite.
+    """Return the value that SQLite stores for a value of the item's JSON.
 
-    Nested values, huge integers and values in a text column are stored as JSON.
+    Nested values, integers of more than 64 bits, and values in a text column are stored
+    as JSON.
     """
     if value is None or isinstance(value, str):
         return value
     is_huge = isinstance(value, int) and value not in _INTEGERS
     if is_huge or declared == "TEXT" or isinstance(value, (list, dict)):
         text = msgspec.json.encode(value)
-        # A numeric column would round these digits if they were text, but not as bytes.
+        # SQLite would round the digits of a huge integer in a numeric column if they
+        # were text, but not if they are bytes.
         return text if is_huge and declared not in ("", "TEXT") else text.decode()
     return value

@@ -16,10 +16,10 @@ from crawler.web.lazy_regex import lazy_regex
 
 
 class StandardOutput(Sink):
-    """JSON lines to `stream`, by default the process's standard output.
+    """Writes items as JSON lines to `stream`, by default the process's standard output.
 
     A resumed run continues after the last line that was recorded as written. After a
-    crash the lines of the last second may appear twice.
+    crash the lines of the last second may be written twice.
     """
 
     is_prompt = True
@@ -39,13 +39,15 @@ class StandardOutput(Sink):
         return self._given
 
     async def write(self, rows: Sequence[ItemRow]) -> None:
-        """Write rows. After an error another call continues after the written bytes."""
+        """Write rows. If this call raises an error, the next call continues after the
+        last written byte."""
         new = [row.body for row in rows if row.sequence > self._given]
         if new:
             text = b"\n".join(new) + b"\n"
             self._left += for_terminal(text) if self._is_terminal() else text
             self._given = rows[-1].sequence
-        # The crawl can be cancelled even if the reader takes nothing.
+        # With `abandon_on_cancel` the crawl can be cancelled even if the program that
+        # reads our output has stopped reading.
         await to_thread.run_sync(self._write, abandon_on_cancel=True)
 
     def _is_terminal(self) -> bool:
@@ -60,7 +62,8 @@ class StandardOutput(Sink):
                 self._left = b""
             self._stream.flush()
             while self._left and descriptor is not None:
-                # Bypass the stream's buffer, which would keep data after an error.
+                # os.write bypasses the stream's buffer, which would keep data after an
+                # error and write it twice.
                 self._left = self._left[os.write(descriptor, self._left[:_PIECE]) :]
         except BrokenPipeError as exc:
             raise PipeClosed("Standard output was closed by its reader") from exc
@@ -77,7 +80,8 @@ _CONTROLS = lazy_regex("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\u
 
 
 def for_terminal(lines: bytes) -> bytes:
-    """Return lines of JSON with these characters escaped; the values stay the same."""
+    """Return JSON lines with the characters of _CONTROLS escaped; the values stay the
+    same."""
     text = lines.decode(errors="replace")
     return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
 

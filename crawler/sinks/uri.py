@@ -1,7 +1,7 @@
-"""Finds the sink for an output's name or description.
+"""Creates the sink for an output, from its name (a path or URI) or its OutputSpec.
 
-Rule: a name that means no sink is an error before the first request; no file is created
-for it.
+Rule: a name that fits no sink is an error before the first request, so that no file
+with a mistyped name is created.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from crawler.sinks.stdout import StandardOutput
 from crawler.web.lazy_regex import lazy_regex
 
 _DATABASE = lazy_regex(r"(.+\.(?:db|sqlite))(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
-#: A scheme has at least two letters, because one letter may be a drive of Windows.
+#: The scheme of a URI. It has at least two letters, because one letter may be a drive
+#: of Windows.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 
 
@@ -44,7 +45,7 @@ def scheme_of(output: str) -> str:
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sink needs besides its own description."""
+    """What a sink needs besides the OutputSpec that describes it."""
 
     mode: Mode = "refuse"
     item_type: ItemType | None = None
@@ -64,9 +65,10 @@ def open_sink(
 ) -> Sink:
     """Return the sink for `output`.
 
-    It may be a path (by its file extension), a URI (by its scheme), `-`, a description,
-    or a Sink itself. `item_type` gives the columns of a table, if known; `item_key`
-    makes the rows of a database unique. ConfigError for anything else.
+    `output` may be a path (its file extension decides), a URI (its scheme decides), `-`
+    (standard output), an OutputSpec, or a Sink itself; ConfigError for anything else.
+    `item_type` gives the columns of a table, if known. `item_key` names the fields that
+    identify a row of a database.
     """
     if isinstance(output, Sink):
         return output
@@ -77,7 +79,7 @@ def open_sink(
         item_type,
         key
         if _is_database(spec)
-        else (),  # a file needs no key, so it may lack these fields
+        else (),  # a file has no keys, so its `fields` need not contain the key fields
         f"Output {spec.uri or spec.sink}",
     )
     around = Surroundings(
@@ -138,12 +140,14 @@ _ALIASES = {"postgres": "postgresql"}
 
 
 def _own(spec: OutputSpec, made: Any) -> Sink:
-    """Return a sink of the user's, or of another package."""
+    """Create a sink of a class from the user's code or from another package."""
     options = {**spec.options, **({"uri": spec.uri} if spec.uri else {})}
     try:
         sink = made(**options)
     except TypeError as exc:
-        raise ConfigError(f"Output {spec.sink or spec.uri}: {exc}") from exc
+        raise ConfigError(
+            f"Output {spec.sink or spec.uri} cannot be created with its options: {exc}"
+        ) from exc
     if not isinstance(sink, Sink):
         raise ConfigError(f"Output {spec.sink or spec.uri}: {made!r} returned no Sink")
     return sink
@@ -166,10 +170,13 @@ def _file(spec: OutputSpec, around: Surroundings) -> Sink:
     location = locate(spec.uri, disk=around.disk, options=left)
     if around.mode == "append" and not format.appends:
         raise ConfigError(
-            f"--append cannot continue {spec.uri}; only .jsonl and .csv files"
+            f"--append cannot continue {spec.uri}; it can continue only .jsonl and "
+            ".csv files"
         )
     if around.mode == "append" and scheme_of(spec.uri) not in ("", "file"):
-        raise ConfigError(f"--append cannot continue {spec.uri}; only local files")
+        raise ConfigError(
+            f"--append cannot continue {spec.uri}; it can continue only local files"
+        )
     schema = _schema(around.item_type) if spec.schema else None
     if spec.rotate_rows or spec.rotate_bytes:
         return RotatedFiles(
@@ -187,8 +194,8 @@ def _file(spec: OutputSpec, around: Surroundings) -> Sink:
 def _schema(found: ItemType | None) -> bytes:
     if found is None:
         raise ConfigError(
-            "schema = true needs the type of the items: item_types = [Book] on the "
-            "spider"
+            "schema = true of an output needs the type of the items; write "
+            "item_types = [Book] on the spider"
         )
     return msgspec.json.format(msgspec.json.encode(found.json_schema())) + b"\n"
 
@@ -199,7 +206,8 @@ def locate(
     disk: Disk = LOCAL,
     options: Mapping[str, Any] | None = None,
 ) -> Location:
-    """Return the place that an output names. ConfigError for an unknown scheme."""
+    """Return the location of a file or object that an output names. ConfigError for an
+    unknown URI scheme."""
     text = os.fspath(output)
     scheme = scheme_of(text)
     if offer := registry.PLACES.get(scheme):
@@ -216,7 +224,8 @@ def locate(
 
 
 def locate_spec(spec: OutputSpec) -> Location | None:
-    """Return the place of a described output; None if it is not a file or an object."""
+    """Return the location of the output that `spec` describes; None if the output is
+    not a file or object."""
     scheme = scheme_of(spec.uri)
     if spec.sink or spec.uri == "-" or scheme not in ("", "file", *registry.PLACES):
         return None
@@ -234,7 +243,8 @@ def _unknown_scheme(text: str, scheme: str) -> ConfigError:
 
 
 def _format(spec: OutputSpec, around: Surroundings) -> tuple[Format, dict[str, Any]]:
-    """Return the format of a file, and the options that the format does not take."""
+    """Return the format of an output's file, and the options that the format does not
+    take."""
     ending, packing = _ending(spec)
     offer = registry.FORMATS.get(ending)
     if offer is None:
@@ -244,20 +254,24 @@ def _format(spec: OutputSpec, around: Surroundings) -> tuple[Format, dict[str, A
     options = {name: value for name, value in spec.options.items() if name in known}
     left = {name: value for name, value in spec.options.items() if name not in known}
     if scheme_of(spec.uri) not in registry.PLACES:
-        _refuse_options(spec, left, known)  # a path has no options of its own
+        # a local file takes no options besides those of its format
+        _refuse_options(spec, left, known)
     if ending == "csv":
         options.setdefault("guard_formulas", around.guard_formulas)
     try:
         format: Format = made(around.item_type, **options)
     except TypeError as exc:
-        raise ConfigError(f"Output {spec.uri}: {exc}") from exc
+        raise ConfigError(
+            f"Output {spec.uri}: the format {ending} cannot use these options: {exc}"
+        ) from exc
     if packing:
         format = registry.PACKINGS[packing].load()(format)
     return format, left
 
 
 def _ending(spec: OutputSpec) -> tuple[str, str]:
-    """Return the names of the format and of the compression ("" if there is none)."""
+    """Return the names of an output's format and of its compression ("" if there is no
+    compression), from `format` or from the file extension."""
     name = PurePath(f"x.{spec.format}" if spec.format else spec.uri)
     packing = name.suffix.lower().removeprefix(".")
     if packing not in registry.PACKINGS:
@@ -269,7 +283,8 @@ def _refuse_file_options(spec: OutputSpec) -> None:
     for name in ("rotate_rows", "rotate_bytes", "schema", "format"):
         if getattr(spec, name):
             raise ConfigError(
-                f"Output {spec.sink or spec.uri}: {name} is for files and objects only"
+                f"Output {spec.sink or spec.uri}: the option {name} is for files and "
+                "objects only"
             )
 
 
@@ -280,18 +295,21 @@ def _refuse_options(
         if name not in known:
             where = f"Output {spec.uri}"
             if not known:
-                raise ConfigError(f"{where}: unknown option {name!r}; it takes none")
+                raise ConfigError(
+                    f"{where}: unknown option {name!r}; this output takes no options"
+                )
             raise ConfigError(unknown(f"option {name!r}", name, known, where))
 
 
 def _table_of(query: str | None) -> str | None:
-    """Return the table named after a database, as in `books.db?table=books`."""
+    """Return the table that an output's URI names in its query, as in
+    `books.db?table=books`; None if there is no query."""
     if query is None:
         return None
     key, _, table = query.partition("=")
     if key != "table" or not table or "\0" in table or table.startswith("sqlite_"):
         raise ConfigError(
-            f"Output ...?{query}: write the table as books.db?table=books"
+            f"Output ...?{query} names no valid table; write it as books.db?table=books"
         )
     return table
 

@@ -1,4 +1,4 @@
-"""Compresses another format, as one Zstandard frame."""
+"""Compresses the bytes of another format, as one Zstandard frame."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ else:
 
 
 class Zstandard(Format):
-    """`inner`, compressed. A frame cannot be cut and continued, so it is written when
-    the run publishes."""
+    """The format `inner`, compressed with Zstandard. A frame cannot be cut and
+    continued, so the whole file is written when the run publishes."""
 
     def __init__(self, inner: Format) -> None:
         self._inner = inner

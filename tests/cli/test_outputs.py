@@ -148,7 +148,7 @@ def test_a_run_is_exported_to_an_output_by_name(project: Path) -> None:
     ("config", "words"),
     [
         ("[outputs.a]\nformat = 3", "[outputs.a]: format = 3 must be text"),
-        ("[outputs.a]\nfields = []", "[outputs.a]: An output needs a uri, or a class"),
+        ("[outputs.a]\nfields = []", "[outputs.a]: An output needs a uri"),
         ("outputs = 3", "[outputs] must hold only tables"),
         ('[outputs.a]\nuri = "x.csv"\ndelimeter = ";"', "did you mean 'delimiter'?"),
         ('[outputs.a]\nclass = "no.such"', "'no.such' cannot be imported"),

@@ -56,7 +56,7 @@ async def test_rows_that_the_store_has_let_go_are_never_passed_over() -> None:
     await store.add([{"n": 1}, {"n": 2}])
     await store.release_items(1)
 
-    with pytest.raises(SinkError, match="item 1 is no longer stored"):
+    with pytest.raises(SinkError, match="item 1 of the run is no longer stored"):
         async for _ in source_of(store, "Own").all_rows(2):
             pass
 

@@ -126,11 +126,11 @@ def test_a_field_without_a_column_is_named_once(
 
 
 def test_only_a_table_can_be_appended_to() -> None:
-    with pytest.raises(ConfigError, match="needs a CSV file in UTF-8"):
+    with pytest.raises(ConfigError, match="not a CSV file in UTF-8"):
         Csv().adopt([b"\xff\xfe\x00\x01\n"])
-    with pytest.raises(ConfigError, match="needs a CSV file"):
+    with pytest.raises(ConfigError, match="not a CSV file"):
         Csv().adopt([b"x" * 200_000])
-    with pytest.raises(ConfigError, match="needs a CSV file"):
+    with pytest.raises(ConfigError, match="not a CSV file"):
         Csv().adopt(b'"' * 65_536 for _ in range(1 << 30))
 
 
@@ -172,7 +172,9 @@ def written_bytes(
 
 
 def test_a_character_that_an_encoding_lacks_is_named() -> None:
-    with pytest.raises(SinkError, match=r"cp1252 cannot encode '☃'; .*utf-8"):
+    with pytest.raises(
+        SinkError, match=r"cp1252 of the CSV output cannot encode '☃'; .*utf-8"
+    ):
         written_bytes(Csv(["a"], encoding="cp1252"), rows({"a": "☃"}))
 
 

@@ -172,7 +172,7 @@ async def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
     [
         pytest.param(b"not a database, but long enough to be looked at" * 99,
                      "file is not a database", id="no database"),
-        pytest.param(None, "it lacks _key, _job, _run, _sequence; use", id="table"),
+        pytest.param(None, "it lacks the columns _key, _job, _run, _sequence; use", id="table"),
     ],
 )  # fmt: skip
 async def test_what_cannot_hold_items_is_named_at_once(
@@ -362,7 +362,7 @@ def test_a_database_of_others_is_opened_only_for_a_table_that_it_lacks(
 
 @pytest.mark.parametrize("query", ["", "table=", "name=x", "table=sqlite_x"])
 def test_a_table_that_cannot_be_is_refused(query: str) -> None:
-    with pytest.raises(ConfigError, match="write the table as"):
+    with pytest.raises(ConfigError, match="write it as"):
         open_sink(f"out.db?{query}")
 
 
@@ -422,4 +422,4 @@ async def test_rows_that_stand_beside_older_ones_cannot_be_set_aside(
 
     assert outputs.kept() == []
     assert table(path, "n") == [(1,), (2,)]
-    assert "cannot keep the items of a bad run apart" in caplog.messages[0]
+    assert "contains the items of this bad run" in caplog.messages[0]

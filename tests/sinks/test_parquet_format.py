@@ -253,8 +253,8 @@ def test_a_file_can_be_written_twice() -> None:
     ("item", "words"),
     [
         ({"name": 3}, "does not fit"),
-        ({"born": "soon"}, "Item 1 does not fit: .*soon"),
-        ({"name": "x", "new": 1}, "no column 'new'"),
+        ({"born": "soon"}, "Item 1 does not fit the columns .*soon"),
+        ({"name": "x", "new": 1}, "no column for the item's field 'new'"),
     ],
 )
 def test_an_item_that_is_not_of_its_type_is_named(item: Any, words: str) -> None:

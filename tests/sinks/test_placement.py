@@ -69,7 +69,9 @@ def test_a_file_that_appeared_is_replaced_only_if_it_is_the_jobs() -> None:
     disk.put(PLACE, b"theirs")
     placed(disk, b"new")
 
-    with pytest.raises(SinkError, match=r"appeared while .* the items are in .*\.part"):
+    with pytest.raises(
+        SinkError, match=r"created .* the items of this run are in .*\.part"
+    ):
         placement.publish(3, lambda place: False)
     assert placement.publish(3, lambda place: place == str(PLACE))
 

@@ -74,7 +74,11 @@ def test_each_type_gets_an_output_of_its_own(
     ("output", "types", "words"),
     [
         ("{type}.csv", {}, r"item_types = \[Book, Author\]"),
-        (OutputSpec(uri="x.csv", types=("Boko",)), TYPES, "no item type 'Boko': Book"),
+        (
+            OutputSpec(uri="x.csv", types=("Boko",)),
+            TYPES,
+            "no item type 'Boko'; its item types are Book",
+        ),
         ("x.csv", {}, "Two outputs are the same"),
     ],
 )

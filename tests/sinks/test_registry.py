@@ -84,7 +84,7 @@ def test_it_is_given_the_uri_and_the_fields() -> None:
     ("name", "options", "words"),
     [
         ("Queue", {}, "unknown sink 'Queue'"),
-        ("nowhere.Queue", {}, "'nowhere.Queue' cannot be imported"),
+        ("nowhere.Queue", {}, "'nowhere.Queue' of an output cannot be imported"),
         (f"{__name__}.Queu", {}, "cannot be imported"),
         (f"{__name__}.Queue", {}, "missing 1 required .* 'topic'"),
         (f"{__name__}.Queue", {"topic": "x", "sise": 1}, "'sise'"),

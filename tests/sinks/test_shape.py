@@ -55,8 +55,8 @@ def test_of_unknown_items_the_names_are_known() -> None:
     ("fields", "key", "words"),
     [
         ({"titel": "x"}, [], "x.csv: unknown field 'titel'; did you mean 'title'"),
-        ({"title": "x", "page_count": "x"}, [], "two of its fields"),
-        ({"title": "x"}, ["page_url"], "fields has no 'pageUrl', which item_key needs"),
+        ({"title": "x", "page_count": "x"}, [], "gives two fields the same name"),
+        ({"title": "x"}, ["page_url"], "must contain 'pageUrl', because item_key"),
     ],
 )
 def test_a_choice_that_cannot_be_is_an_error(
@@ -76,7 +76,7 @@ def test_a_file_may_omit_the_fields_of_the_key(uri: str) -> None:
 def test_a_database_needs_the_fields_of_the_key() -> None:
     spec = OutputSpec(uri="b.sqlite?table=x", fields=("title",))
 
-    with pytest.raises(ConfigError, match="fields has no 'page_url', which item_key"):
+    with pytest.raises(ConfigError, match="must contain 'page_url', because item_key"):
         open_sink(spec, item_key="page_url")
 
 
