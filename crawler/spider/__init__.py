@@ -1,5 +1,5 @@
-"""What the author of a spider uses: Spider, its arguments, and the results of
-callbacks."""
+"""What the author of a spider uses: the class Spider, its arguments, and the types of
+the results of callbacks."""
 
 from crawler.layers.declared_sessions import Session, SessionPool
 from crawler.spider.arguments import Arg, Argument

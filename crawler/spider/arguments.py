@@ -24,7 +24,7 @@ REQUIRED: Any = _Required()
 
 
 class Argument(msgspec.Struct, frozen=True):
-    """One declared argument; `kind` is the type of its annotation."""
+    """One argument that a spider declares; `kind` is the type in its annotation."""
 
     name: str
     kind: Any
@@ -36,15 +36,15 @@ class Argument(msgspec.Struct, frozen=True):
         return self.default is REQUIRED
 
     def describe(self) -> str:
-        """Return the argument as text for lists and messages, such as `limit: int = 10
-        how many`."""
+        """Return the argument as text for lists and messages: its name, type, default
+        and help."""
         kind = getattr(self.kind, "__name__", str(self.kind))
         shown = "" if self.is_required else f" = {self.default!r}"
         return f"{self.name}: {kind}{shown}" + (f"  {self.help}" if self.help else "")
 
     def convert(self, value: Any) -> Any:
-        """Convert `value`, or its text, to the declared type. ConfigError if it does
-        not fit."""
+        """Convert `value`, which may be text, to the argument's type. ConfigError if
+        `value` does not fit the type."""
         try:
             return _convert(value, self.kind)
         except (msgspec.ValidationError, ValueError) as exc:
@@ -56,8 +56,8 @@ class Argument(msgspec.Struct, frozen=True):
 
 
 class _Declared:
-    """A placeholder that `Arg` leaves on the class until its name and type are
-    known."""
+    """What `Arg` returns: a placeholder on the spider's class, until the argument's
+    name and type are known."""
 
     def __init__(self, default: Any, help: str) -> None:
         self.default = default
@@ -74,8 +74,8 @@ def Arg(default: Any = REQUIRED, *, help: str = "") -> Any:
 
 
 def declared(cls: type, reserved: frozenset[str]) -> dict[str, Argument]:
-    """Return the arguments that `cls` itself declares. ConfigError if a declaration is
-    wrong."""
+    """Return the arguments that the class `cls` itself declares, not its base classes.
+    ConfigError if a declaration is wrong."""
     own = {
         name: value for name, value in vars(cls).items() if isinstance(value, _Declared)
     }
@@ -86,12 +86,13 @@ def declared(cls: type, reserved: frozenset[str]) -> dict[str, Argument]:
     for name, value in own.items():
         if name in reserved:
             raise ConfigError(
-                f"{cls.__name__}.{name}: an Arg may not carry the name of a Spider "
-                "attribute; rename it"
+                f"{cls.__name__}.{name}: an Arg must not have the name of an attribute "
+                "of Spider; rename the argument"
             )
         if name not in written:
             raise ConfigError(
-                f"{cls.__name__}.{name}: annotate it, as {name}: str = Arg()"
+                f"{cls.__name__}.{name}: the argument has no type; write it as "
+                f"{name}: str = Arg()"
             )
         kind = _resolved(cls, name, written[name])
         arguments[name] = Argument(name, kind, value.default, value.help)
@@ -102,8 +103,10 @@ def declared(cls: type, reserved: frozenset[str]) -> dict[str, Argument]:
 def bind(
     spider: str, arguments: Mapping[str, Argument], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the value of each argument. If a given name is unknown, the ConfigError
-    lists the valid names."""
+    """Return the value of each declared argument: the given value, or the default.
+
+    ConfigError if a given name is unknown, or if a required argument is missing.
+    """
     for name in given:
         if name not in arguments:
             if not arguments:
@@ -138,7 +141,8 @@ def _resolved(cls: type, name: str, annotation: Any) -> Any:
         return get_type_hints(holder, names, dict(vars(cls)), include_extras=True)[name]
     except NameError as exc:
         raise ConfigError(
-            f"{cls.__name__}.{name}: its type {annotation!r} cannot be resolved: {exc}"
+            f"{cls.__name__}.{name}: the argument's type {annotation!r} cannot be "
+            f"resolved: {exc}"
         ) from exc
 
 
@@ -151,8 +155,8 @@ def _convert(value: Any, kind: Any) -> Any:
             raise
     import tomllib  # slow, and few spiders have such an argument
 
-    # Text for a type with parts, such as a list, is read as TOML; if that fails, it is
-    # split at commas.
+    # If the type is a list or a dict, the text is read as a TOML value; if that fails,
+    # the text is split at commas.
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -186,13 +190,13 @@ def _as_text(value: Any) -> str:
     )
 
 
-#: Names of simple types for error messages.
+#: By type: what error messages call a value of this type.
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def _expected(kind: Any, error: Exception) -> str:
-    """Return what was expected of a value: plain words for simple types, else the text
-    of msgspec."""
+    """Return what a value should have been, for a message: plain words for simple
+    types, else the text of msgspec's error."""
     kinds = [each for each in get_args(kind) or (kind,) if each is not type(None)]
     words = _WORDS.get(kinds[0]) if len(kinds) == 1 else None
     return f"expected {words}" if words else str(error)

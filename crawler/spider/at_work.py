@@ -1,8 +1,9 @@
-"""The current work holder: the page, `start()` or hook that `self.count` and
-`self.fetch` act for.
+"""The current work holder: the page, `start()` or hook whose code is running. A
+spider's `count` and `fetch` act for this holder.
 
-Rule: the holder is a context variable of the task. So pages that are processed at the
-same time keep separate counts, and tasks that a callback starts belong to its page.
+Rule: the holder is kept in a context variable of the asyncio task. So pages that are
+processed at the same time have separate counts, and tasks that a callback starts belong
+to the callback's page.
 """
 
 from __future__ import annotations
@@ -20,41 +21,44 @@ if TYPE_CHECKING:
 
 
 class Receiver(Protocol):
-    """Reads the body of a response as it arrives, in each try of a request."""
+    """An object that reads a response's body chunk by chunk, such as the one that
+    writes a file to disk; it is used again if the request is retried."""
 
     def request(self, request: Request) -> Request:
-        """Return the request for the next try, such as one for the rest of a body."""
+        """Return the request to send in the next try; for example with a Range header
+        for the bytes that are missing."""
         ...
 
     async def receive(self, response: Response) -> None:
-        """Read the body. FetchError says that this try failed, and why."""
+        """Read the body of the response. If the body is not usable, the FetchError says
+        why this try failed."""
         ...
 
 
 class Receiving(Protocol):
-    """Sends requests whose bodies a receiver reads."""
+    """Sends requests, and passes each response to a Receiver, which reads its body."""
 
     async def receive(self, request: Request, receiver: Receiver) -> Response:
-        """Return the response after all redirects and retries; its body has been
-        received."""
+        """Send a request, with redirects and retries, and return the last response
+        after `receiver` has read its body."""
         ...
 
 
 class WorkHolder(Protocol):
-    """A page, `start()` or a hook whose code is running."""
+    """A page, `start()` or a hook of the spider, while its code is running."""
 
-    #: The counts that its code has made so far; None if there are none.
+    #: By counter name: what the running code has counted so far; None if nothing.
     counts: dict[str, int] | None
 
     async def fetch(self, request: Request) -> Response:
-        """Fetch one more request and return its response."""
+        """Send one more request on behalf of this page, and return the response."""
         ...
 
     def receiving(self) -> AbstractContextManager[Receiving]:
-        """Return a context in which response bodies are received.
+        """Return a context manager for downloads, such as those of `Files`.
 
-        While the block runs, the callback's time limit is paused and other pages
-        proceed. ConfigError outside of a crawl, where no body can be received.
+        While its block runs, the callback's time limit is paused and other pages are
+        processed. ConfigError outside of a crawl, where nothing can be downloaded.
         """
         ...
 
@@ -63,13 +67,15 @@ _holder: ContextVar[WorkHolder | None] = ContextVar("holder", default=None)
 
 
 def begin(holder: WorkHolder) -> None:
-    """Make `holder` the work holder of this task and of tasks that it starts."""
+    """Make `holder` the work holder of this asyncio task and of tasks that it
+    starts."""
     _holder.set(holder)
 
 
 @contextmanager
 def within(holder: WorkHolder | None) -> Iterator[None]:
-    """Make `holder` the work holder of this task while the block runs."""
+    """Make `holder` the work holder of this asyncio task while the `with` block
+    runs."""
     token = _holder.set(holder)
     try:
         yield
@@ -78,9 +84,11 @@ def within(holder: WorkHolder | None) -> Iterator[None]:
 
 
 def holder_of(call: str, places: str) -> WorkHolder:
-    """Return the current work holder, for `call`.
+    """Return the current work holder: the page, `start()` or hook whose code is
+    running.
 
-    If there is none, the ConfigError names `places`, where the call is allowed.
+    If there is none, the ConfigError names the forbidden `call`, and the `places` where
+    the call is allowed.
     """
     holder = _holder.get()
     if holder is None:

@@ -39,15 +39,16 @@ if TYPE_CHECKING:
     from crawler.sinks import OutputSpec, Sink
     from crawler.stats import Report
 
-#: What an `async def` callback with `yield` returns. It yields items, Requests and
-#: batches of links.
+#: The return type of an `async def` callback with `yield`, which yields items, Requests
+#: and batches of links.
 Results: TypeAlias = AsyncIterator[Any]
 _NO_COOKIES: Final[Mapping[str, str]] = MappingProxyType({})
 
 #: Everything that a callback may return.
 Yielded: TypeAlias = AsyncIterator[Any] | Awaitable[Any] | Iterable[Any] | None
 
-#: Media types that reach a callback by default; "" means a response without a type.
+#: Media types of the responses that reach a callback by default; "" stands for a
+#: response without Content-Type.
 DEFAULT_ACCEPTS = (
     "text/html",
     "application/xhtml+xml",
@@ -64,7 +65,7 @@ class Failure(msgspec.Struct, frozen=True):
     """What an errback receives: the request that failed for good, and the reason."""
 
     request: Request
-    #: A Reason, or the text that the spider's own Retry gave.
+    #: A Reason, or the text with which the spider raised Retry.
     reason: Reason | str
     detail: str
     #: The response, if there was one (for example a bad status or an unwanted type).
@@ -73,7 +74,8 @@ class Failure(msgspec.Struct, frozen=True):
     exception: Exception | None = None
 
 
-# Over 12 attributes: the author of a spider sets them.
+# This class has over 12 attributes, because each is an option that the author of a
+# spider may set.
 class Spider:
     """A site and what to extract from it. Subclass it, and set a name and start URLs.
 
@@ -86,31 +88,35 @@ class Spider:
                     yield {"title": book.text("h3")}
                 yield response.follow_all("a.next")
 
-    Callbacks are `async def` or `def`, with `yield` or a returned iterable.
+    A callback is an `async def` or `def` method that yields its results, or returns an
+    iterable of them.
     """
 
     #: The spider's name on the command line.
     name: ClassVar[str] = ""
-    #: If this is a Path: a file of URLs, one a line, to request after those of
-    #: `start()`. Other values have no meaning for the crawl.
+    #: The Path of a file with one URL on each line, which are requested after those of
+    #: `start()`. Values of other types have no effect.
     urls: Any = None
     #: Where links may lead: "hosts" (the hosts of the start URLs), "site", "origin",
     #: "none" (no limit), or URL patterns.
     scope: str | Scope | Iterable[Pattern] | Pattern | None = "hosts"
-    #: Media types that reach a callback; "+xml" matches every type with this ending.
+    #: Media types of the responses that reach a callback; "+xml" matches every type
+    #: with this ending.
     accepts: Collection[str] = DEFAULT_ACCEPTS
-    #: Statuses besides 2xx that reach a callback.
+    #: HTTP statuses besides 2xx of the responses that reach a callback.
     statuses: Collection[int] = ()
-    #: The pipelines that every item passes, in this order.
+    #: The pipelines that process every item, in this order.
     pipelines: Sequence[Pipeline] = ()
     #: Fields that identify an item in a run; of equal items only the first is kept.
     item_key: str | Sequence[str] | None = None
-    #: Columns of the items, for outputs that need them before the first item.
+    #: Names of the items' fields, for outputs that need their columns before the first
+    #: item.
     fields: Sequence[str] | None = None
-    #: Classes of the items; outputs take the names and types of columns from them.
+    #: Classes of the items; outputs take the names and types of their columns from
+    #: these classes.
     item_types: Sequence[type] = ()
-    #: Where items go if neither the command line nor the job names an output: text as
-    #: for `-o`, an OutputSpec, or a Sink.
+    #: The outputs that receive the items if neither the command line nor the job names
+    #: an output: text as for `-o`, an OutputSpec, or a Sink.
     outputs: Sequence[str | OutputSpec | Sink] = ()
     #: Headers, cookies and auth (as httpx takes it), sent only to the origins of the
     #: start URLs. `cookies = False`: no cookies are kept or sent.
@@ -128,13 +134,13 @@ class Spider:
     wait: Callable[[Any], float] | None = None
     #: Layers around each request, the outermost first; see crawler.layers.
     layers: Sequence[Layer] = ()
-    #: Objects that are notified of each committed outcome and each change of a host's
-    #: pace.
+    #: Objects that are notified of each committed outcome (what one page has yielded),
+    #: and of each change of a host's pace.
     observers: Sequence[Observer] = ()
     #: Settings that this spider overrides: {"politeness": {"rate": 2}}.
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
-    #: The declared arguments, by name.
+    #: The arguments that the spider's class declares with `Arg`, by name.
     declared_arguments: ClassVar[Mapping[str, Argument]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -149,20 +155,20 @@ class Spider:
     def __init__(self, **given: Any) -> None:
         name = self.name or type(self).__name__
         values = arguments.bind(name, self.declared_arguments, given)
-        #: The value of each declared argument, by name.
+        #: The value of each argument that the spider's class declares, by name.
         self.arguments: dict[str, Any] = values
         self.__dict__.update(values)
 
     @cached_property
     def logger(self) -> logging.Logger:
-        """A logger for this spider, named "spider." and the spider's name."""
+        """The logger of this spider, such as "spider.books" for the spider "books"."""
         return logging.getLogger(f"spider.{self.name or type(self).__name__}")
 
-    # an assignment in __init__ could not replace a plain `property`
+    # not a plain `property`, because an assignment in __init__ could not replace that
     @cached_property
     def start_urls(self) -> Sequence[str]:
-        """The URLs where the crawl starts: a class attribute, a property, or set in
-        __init__."""
+        """The URLs where the crawl starts; a spider sets them as a class attribute, as
+        a property, or in __init__."""
         return ()
 
     async def start(self) -> Results:
@@ -175,8 +181,8 @@ class Spider:
             yield Request(url)
 
     def parse(self, response: Response) -> Yielded:
-        """The default callback: for start URLs, and for links without another
-        callback."""
+        """Process a response: the callback for start URLs, and for links that name no
+        other callback."""
         raise ConfigError(
             f"Spider {self.name!r} has no `parse` method; write "
             "`async def parse(self, response)`"
@@ -185,13 +191,14 @@ class Spider:
     async def prepare(self, request: Request) -> Request:
         """Return the request to send; called just before each request is sent.
 
-        Use it to sign a request, or to add a token that expires. It is not called for
-        robots.txt.
+        Override this method to sign a request, or to add a token that expires. It is
+        not called for requests of robots.txt.
         """
         return request
 
     async def around(self, response: Response, results: Results) -> Results:
-        """Change, drop or add to what a callback yields.
+        """Yield the results of a callback; override this method to change, drop or add
+        results.
 
         `response.request.callback` is the callback's name.
         """
@@ -201,8 +208,8 @@ class Spider:
     async def closing(self, run: Run) -> Results:
         """Yield the last items of a complete run.
 
-        Called when all pages are committed, before the outputs are published.
-        `run.counters` holds the counts of the run.
+        This method is called when all pages are committed, before the outputs are
+        published. `run.counters` has the counts of the run.
         """
         items: tuple[Any, ...] = ()
         for item in items:
@@ -216,8 +223,8 @@ class Spider:
     def count(self, name: str, amount: int = 1) -> None:
         """Add `amount` to a counter of your own.
 
-        The count is committed with the page, exactly once, and appears in the report as
-        `counts`.
+        The count is committed exactly once, together with the page that is being
+        processed, and appears in the report as `counts`.
         """
         counting.count(name, amount)
 
@@ -225,7 +232,7 @@ class Spider:
         """Fetch one more response, with its body, while a page is processed.
 
         The same robots.txt, pace, retries, limits and cookies apply as for pages.
-        FetchError if it fails.
+        FetchError if the request fails for good.
         """
         if isinstance(request, str):
             request = Request(request)
@@ -233,7 +240,8 @@ class Spider:
         return await holder.fetch(request)
 
     async def closed(self, report: Report) -> None:
-        """Called once, at the end of a run; may be `async def` or plain `def`."""
+        """Override this method to do something at the end of a run, when it is called
+        once; it may be `async def` or plain `def`."""
 
 
 _FETCH_PLACES = "start(), prepare(), a session's login, a callback or an errback"
@@ -241,8 +249,8 @@ _RESERVED = frozenset(dir(Spider)) | {"arguments"}
 
 
 def _refuse_foreign_names(cls: type[Spider]) -> None:
-    """Raise ConfigError for attributes of another framework, which would have no
-    effect."""
+    """Raise ConfigError if a spider's class has attributes of another framework, which
+    would have no effect."""
     if cls.__module__.startswith("crawler."):
         return
     for name in vars(cls):

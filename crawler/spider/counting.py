@@ -9,8 +9,8 @@ from __future__ import annotations
 from crawler.errors import ConfigError, own_word
 from crawler.spider.at_work import holder_of
 
-#: Maximum number of counter names in one run. It is limited because every commit and
-#: the report hold all counters.
+#: Maximum number of counter names in one run. The number is limited because every
+#: commit and the report contain all counters.
 MAX_NAMES = 1_000
 _PLACES = (
     "start(), a callback, an errback, closing() or a pipeline's process(); the count "

@@ -1,4 +1,4 @@
-"""Turns entries of RSS and Atom feeds into one item type."""
+"""Turns the entries of RSS and Atom feeds into objects of one class."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class FeedEntry:
     id: str
     url: str
     title: str
-    #: Usually HTML: the entry's content, or its summary if it has no content.
+    #: The entry's content, or its summary if it has no content; usually HTML.
     summary: str = ""
     author: str = ""
-    #: ISO 8601 in UTC; "" if the feed gives no valid date.
+    #: The time of publication as ISO 8601 in UTC; "" if the feed gives no valid date.
     published: str = ""
     updated: str = ""
     categories: list[str] = field(default_factory=list)
@@ -50,8 +50,8 @@ def _children(element: Element, name: str) -> list[Element]:
 
 
 def _text(element: Element, *names: str) -> str:
-    """Return the text of the first non-empty child with one of these names; "" if there
-    is none."""
+    """Return the text of the first child element that has one of these names and is not
+    empty; "" if there is none."""
     for name in names:
         for child in _children(element, name):
             if text := "".join(child.itertext()).strip():

@@ -1,4 +1,4 @@
-"""FeedSpider: reads the records of feeds of any size.
+"""FeedSpider: reads the records of feeds (RSS, Atom, XML, CSV or JSON) of any size.
 
     class News(FeedSpider):
         name = "news"
@@ -7,8 +7,9 @@
         async def parse_record(self, response: Response, record: FeedEntry) -> Results:
             yield response.follow(record.url, self.parse_article)
 
-Rule: a feed is streamed, compressed or not, and only one record is in memory at a time.
-If a feed breaks off, the records before the break are kept and a warning is logged.
+Rule: a feed is streamed, even if it is compressed, and only one record is in memory at
+a time. If a feed ends in the middle of a record, the earlier records are kept and a
+warning is logged.
 """
 
 from __future__ import annotations
@@ -35,28 +36,30 @@ _KINDS = get_args(Kind)
 
 
 class Records(Protocol):
-    """Reads records from chunks of bytes."""
+    """A parser: `feed` takes the next bytes of a feed and yields the records that are
+    complete, and `close` yields the last record."""
 
     def feed(self, data: bytes) -> Iterator[Any]: ...
     def close(self) -> Iterator[Any]: ...
 
 
 class FeedSpider(Spider):
-    """Fetches its start URLs, and passes each record to `parse_record`.
+    """Fetches its start URLs, and passes each record of these feeds to `parse_record`.
 
     A record of RSS or Atom is a FeedEntry. A record of other XML is an element named
-    `element`. A record of CSV is a dict. JSON lines and a JSON array give their values.
-    gzip and zstd files are decompressed.
+    `element`. A record of CSV is a dict. A record of JSON is one value of a JSON array
+    or one line of JSON lines. Feeds compressed with gzip or zstd are decompressed.
     """
 
-    #: "feed" (RSS and Atom), "xml", "csv" or "json" (an array, or one value a line).
-    #: Empty: decided by media type and first byte.
+    #: The kind of the feeds: "feed" (RSS and Atom), "xml", "csv" or "json" (an array,
+    #: or one value on each line). Empty: the first byte and the media type decide.
     kind: ClassVar[Kind] = ""
-    #: "feed" (RSS and Atom), "xml", "csv" or "json" (an array, or one value a line).
-    #: Empty: the kind follows from the media type and the first byte.
+    #: The name of the XML elements that are records, if the feed is not RSS or Atom;
+    #: required if `kind` is "xml".
     element: str = ""
-    #: For CSV: the delimiter, and the column names if the first row does not hold them.
+    #: The delimiter of CSV feeds; "": it is found from the first lines.
     delimiter: str = ""
+    #: The column names of CSV feeds; empty: the first row of the feed has the names.
     columns: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -69,12 +72,13 @@ class FeedSpider(Spider):
             )
 
     async def start(self) -> Results:
-        """Yield a streamed request for each start URL."""
+        """Yield a request for each start URL; its response is streamed to
+        `parse_feed`."""
         for url in self.start_urls:
             yield Request(url, "parse_feed", stream=True)
 
     async def parse_record(self, response: Response, record: Any) -> Results:
-        """Process one record; by default the record becomes an item."""
+        """Process one record of a feed; by default the record becomes an item."""
         yield record
 
     async def parse_feed(self, response: Response) -> Results:
@@ -90,7 +94,7 @@ class FeedSpider(Spider):
                 raise
             self.count("feeds that ended early")
             self.logger.warning(
-                "Feed %s broke off after %d records: %s",
+                "Feed %s cannot be read after its first %d records, which are kept: %s",
                 response.url,
                 count,
                 exc.detail,
@@ -128,9 +132,9 @@ async def _read(response: Response, reader: Records) -> AsyncIterator[Any]:
 
 
 class UnpackedBody:
-    """A body that is decompressed from gzip or zstd as it is read.
+    """The body of a response, which is decompressed from gzip or zstd while it is read.
 
-    A body that is not compressed passes unchanged.
+    A body that is not compressed is not changed.
     """
 
     def __init__(self, body: BodyStream, url: str) -> None:
@@ -140,7 +144,8 @@ class UnpackedBody:
         self._first = b""
 
     async def first(self) -> bytes:
-        """Return the first non-empty chunk; iteration will yield it again."""
+        """Return the first chunk of the body that is not empty; iteration will yield
+        this chunk again."""
         while not self._first:
             try:
                 self._first = await anext(self._pieces)

@@ -1,8 +1,8 @@
 """The spider methods that a crawl calls by name, and their signatures.
 
 Rule: a method with the name of a hook is a hook, so its signature is checked when the
-class is created. So if a callback is named `prepare` by mistake, the error names its
-line.
+class is created. If a callback is named `prepare` by mistake, an error names the
+callback's file and line.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from crawler.errors import ConfigError
 class Hook(msgspec.Struct, frozen=True):
     """A method that a crawl calls by its name."""
 
-    #: Its signature, for messages.
+    #: The signature that the method must have, for messages.
     signature: str
-    #: The number of arguments that it receives, without `self`.
+    #: The number of arguments that the method receives, without `self`.
     count: int
-    #: Whether it must be a generator (with `yield`); None: either is allowed.
+    #: Whether the method must be a generator (with `yield`), or must not be one
+    #: (False); None: both are allowed.
     yields: bool | None = None
 
 
@@ -41,7 +42,8 @@ _NO_CALLBACKS = frozenset({"prepare", "closing", "closed", "client"})
 
 
 def check_hooks(cls: type) -> None:
-    """Raise ConfigError for a method with a hook's name and a wrong signature."""
+    """Raise ConfigError if a method of the class has a hook's name and a wrong
+    signature."""
     for name, hook in HOOKS.items():
         method = vars(cls).get(name)
         if isinstance(method, FunctionType) and (wrong := _wrong(name, hook, method)):
@@ -53,7 +55,8 @@ def check_hooks(cls: type) -> None:
 
 
 def _wrong(name: str, hook: Hook, method: FunctionType) -> str:
-    """Return what is wrong with a hook method; "" if nothing is."""
+    """Return what is wrong with the signature of a hook method; "" if nothing is
+    wrong."""
     signature = inspect.signature(method)
     try:
         signature.bind(*range(hook.count + 1))

@@ -1,4 +1,4 @@
-"""Rules: which links a spider follows, and which callback receives the responses.
+"""Rules: which links a spider follows, and which callback receives their responses.
 
 class Books(RuleSpider):
     name = "books"
@@ -29,18 +29,19 @@ from crawler.web.urls import Pattern
 
 @dataclass(frozen=True)
 class Rule:
-    """Selects some links and says what happens to them. The first rule that matches a
-    link is used.
+    """Selects some links, and says which callback receives their responses. For each
+    link the first matching rule is used.
 
     `where` is a CSS selector in a RuleSpider, and a URL pattern as in `allow` in a
     SitemapSpider. In both, a compiled regular expression is searched in the URL.
     """
 
     where: str | re.Pattern[str] | None = None
-    #: The method that receives the responses. None: only their links are followed.
+    #: The method that receives the responses of the selected links. None: only the
+    #: links in these responses are followed.
     callback: str | Callable[..., Any] | None = None
-    #: Whether the rules also apply to the links of the responses. By default they do if
-    #: there is no callback.
+    #: Whether the spider's rules also apply to the links in the responses. By default
+    #: they do if there is no callback.
     follow: bool | None = None
     allow: Iterable[Pattern] | Pattern | None = None
     deny: Iterable[Pattern] | Pattern | None = None
@@ -49,28 +50,29 @@ class Rule:
 
     @property
     def is_followed(self) -> bool:
-        """Return whether the rules also apply to the responses that this rule leads
-        to."""
+        """Return whether the spider's rules also apply to the links in the responses of
+        this rule's links."""
         return self.callback is None if self.follow is None else self.follow
 
     @property
     def callback_name(self) -> str:
-        """Return the name of the callback; "" if there is none."""
+        """Return the name of the rule's callback; "" if the rule has no callback."""
         if self.callback is None:
             return ""
         return self.callback if isinstance(self.callback, str) else _name(self.callback)
 
 
 def _name(callback: Callable[..., Any]) -> str:
-    # Inside a class body a method is still a plain function.
+    # In the body of a class, where rules are written, a method is still a plain
+    # function without `__self__`.
     return callback.__name__ if not hasattr(callback, "__self__") else name_of(callback)
 
 
 class RuleSpider(Spider):
     """Follows the links that its `rules` select. Start pages need no callback.
 
-    A response goes both to the callback and to the rules if its rule has a callback and
-    `follow=True`.
+    If a rule has a callback and `follow=True`, its responses go to the callback, and
+    the rules apply to their links, too.
     """
 
     #: The rules, in the order in which they are tried on a link.
@@ -81,8 +83,8 @@ class RuleSpider(Spider):
         check_rules(cls, cls.rules)
         for number, rule in enumerate(cls.rules):
             if rule.callback_name and rule.is_followed:
-                # Callbacks are stored by name, so each rule gets its own combined
-                # callback.
+                # A request stores only the name of its callback. So the class gets a
+                # method for this rule, which calls the callback and applies the rules.
                 setattr(cls, _both(number), _callback_and_rules(rule.callback_name))
 
     async def parse(self, response: Response) -> Results:
@@ -102,12 +104,14 @@ class RuleSpider(Spider):
 
 
 def check_rules(spider: type[Spider], rules: Sequence[Rule]) -> None:
-    """Raise ConfigError unless each is a Rule whose callback is a method of the
-    spider."""
+    """Raise ConfigError unless each of `rules` is a Rule whose callback is a method of
+    the spider."""
     for rule in rules:
         if not isinstance(rule, Rule):
             name = spider.__name__
-            raise ConfigError(f"{name}.rules holds {rule!r}; write Rule(...)")
+            raise ConfigError(
+                f"{name}.rules contains {rule!r}, which is no rule; write Rule(...)"
+            )
         name = rule.callback_name
         if name and not callable(getattr(spider, name, None)):
             raise ConfigError(
@@ -145,8 +149,8 @@ def _callback_and_rules(name: str) -> Callable[..., Any]:
 
 
 async def _values(result: Any) -> AsyncIterator[Any]:
-    """Yield the results of a callback: of a coroutine, a generator or a plain
-    function."""
+    """Yield the results of a callback from what its call has returned: an awaitable, a
+    generator or an iterable."""
     if hasattr(result, "__await__"):
         result = await result
     if hasattr(result, "__aiter__"):

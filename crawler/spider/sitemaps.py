@@ -6,8 +6,8 @@
         since = "2026-01-01"
         rules = [Rule("*/article/*", callback="parse_article")]
 
-Rule: a sitemap is streamed, so it may have any size. Its URLs are treated as links:
-scope, depth and the other filters apply.
+Rule: a sitemap is streamed, so it may have any size. The URLs in it are treated as
+links: scope, depth and the other filters apply.
 """
 
 from __future__ import annotations
@@ -29,25 +29,30 @@ from crawler.web.sitemaps import SitemapEntry, SitemapParser
 
 logger = logging.getLogger(__name__)
 
-#: The deepest nesting of sitemap indexes; sitemaps.org allows one level.
+#: Maximum number of sitemap indexes that may contain one another; sitemaps.org allows
+#: one level.
 MAX_INDEXES = 3
 
 
 class SitemapSpider(Spider):
-    """Reads the sitemaps in `sitemap_urls`, or those named by the sites' robots.txt.
+    """Crawls the pages in the sitemaps `sitemap_urls`, or in the sitemaps that the
+    sites' robots.txt name.
 
-    If robots.txt names none, `/sitemap.xml` is tried. Each URL goes to the callback of
-    the first rule that matches, or to `parse` if there are no rules.
+    If a robots.txt names no sitemap, `/sitemap.xml` is tried. The response of each page
+    goes to the callback of the first rule that matches its URL, or to `parse` if there
+    are no rules.
     """
 
-    #: The sitemaps to read; empty: those that robots.txt names.
+    #: URLs of the sitemaps to read; empty: those that robots.txt names.
     sitemap_urls: Sequence[str] = ()
-    #: Which URLs go to which callback. Empty: all URLs go to `parse`.
+    #: Which pages are fetched, and which callback receives their responses. Empty: all
+    #: pages are fetched, for the callback `parse`.
     rules: Sequence[Rule] = ()
     #: Skip pages that were last changed before this time. Pages without a date are
     #: kept.
     since: str | date | datetime | None = None
-    #: Whether to follow the pages in other languages (hreflang), too.
+    #: Whether the pages in other languages, which a sitemap names by hreflang, are
+    #: fetched, too.
     alternates: bool = False
 
     def __init_subclass__(cls, **options: object) -> None:
@@ -71,7 +76,8 @@ class SitemapSpider(Spider):
             )
 
     async def parse_robots(self, response: Response) -> Results:
-        """Follow the Sitemap lines of a robots.txt (RFC 9309 section 2.2.4)."""
+        """Yield requests for the sitemaps that a robots.txt names in its Sitemap lines
+        (RFC 9309 section 2.2.4)."""
         body = b""
         async for piece in response.aiter_bytes():
             body += piece
@@ -83,12 +89,14 @@ class SitemapSpider(Spider):
             yield request
 
     async def robots_failed(self, failure: Failure) -> Results:
-        """Try `/sitemap.xml` if robots.txt cannot be read."""
+        """Yield a request for `/sitemap.xml`, because robots.txt could not be
+        fetched."""
         url = urls.join(failure.request.url, "/sitemap.xml")
         yield Request(url, "parse_sitemap", stream=True)
 
     async def parse_sitemap(self, response: Response) -> Results:
-        """Follow the URLs in a sitemap, or the sitemaps in a sitemap index."""
+        """Yield links to the pages in a sitemap, or requests for the sitemaps in a
+        sitemap index."""
         parser = SitemapParser()
         async for piece in response.aiter_bytes():
             for batch in self._batches(response, parser.feed(piece)):
@@ -98,7 +106,12 @@ class SitemapSpider(Spider):
         for batch in self._batches(response, parser.close()):
             yield batch
         if parser.error:
-            logger.warning("Sitemap %s ends early: %s", response.url, parser.error)
+            logger.warning(
+                "Sitemap %s cannot be read to its end; the URLs before the error are "
+                "kept: %s",
+                response.url,
+                parser.error,
+            )
 
     def _batches(
         self, response: Response, entries: list[SitemapEntry]
@@ -126,8 +139,8 @@ class SitemapSpider(Spider):
             yield from (url for _, url in entry.alternates)
 
     def _sorted(self, references: list[str]) -> Iterator[tuple[str, list[str], Rule]]:
-        """Yield (callback, references, rule): each reference with the first rule that
-        matches the reference."""
+        """Group URLs by the first rule that matches; yield (callback, URLs, rule) for
+        each group."""
         if not self.rules:
             if references:
                 yield "parse", references, Rule()
@@ -141,12 +154,13 @@ class SitemapSpider(Spider):
                 yield rule.callback_name or "parse", taken, rule
 
     def _sitemaps(self, response: Response, references: list[str]) -> Iterator[Request]:
-        """Yield requests for the sitemaps of an index, unless indexes are nested too
-        deep."""
+        """Yield requests for the sitemaps that an index or a robots.txt names, unless
+        more than MAX_INDEXES indexes contain one another."""
         depth = (response.request.depth or 0) + 1
         if depth > MAX_INDEXES + 1:
             logger.warning(
-                "Sitemap %s is nested in more than %d indexes; its entries are skipped",
+                "Sitemap %s is nested in more than %d sitemap indexes, so its entries "
+                "are skipped",
                 response.url,
                 MAX_INDEXES,
             )
@@ -176,7 +190,8 @@ def _is_new(entry: SitemapEntry, since: datetime | None) -> bool:
 
 
 def moment_of(since: str | date | datetime | None) -> datetime | None:
-    """Return `since` as a time in UTC. ConfigError if it is not a date."""
+    """Return the value of `SitemapSpider.since` as a time in UTC; None if it is not
+    set. ConfigError if its text is not a date."""
     if since is None or since == "":
         return None
     if isinstance(since, str):

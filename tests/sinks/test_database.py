@@ -172,7 +172,7 @@ async def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
     [
         pytest.param(b"not a database, but long enough to be looked at" * 99,
                      "file is not a database", id="no database"),
-        pytest.param(None, "it lacks the columns _key, _job, _run, _sequence; use", id="table"),
+        pytest.param(None, "it lacks the columns _key, _job, _run, _seq", id="table"),
     ],
 )  # fmt: skip
 async def test_what_cannot_hold_items_is_named_at_once(

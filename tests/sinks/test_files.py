@@ -128,7 +128,7 @@ async def test_a_file_that_appears_while_the_crawl_runs_is_not_replaced(
     ) as outputs:
         outputs.wake(await store.add([{"n": 1}]))
         path.write_text("somebody else's\n")
-        with pytest.raises(SinkError, match="created .* while the crawl ran; move"):
+        with pytest.raises(SinkError, match=r"created .* while the crawl ran; move"):
             await outputs.publish()
 
     assert path.read_text() == "somebody else's\n"

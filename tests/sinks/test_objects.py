@@ -115,7 +115,7 @@ async def test_an_object_that_appears_while_the_crawl_runs_is_not_replaced(
     async with Outputs([sink_of(bucket)], store, RUN, retrying=lambda: once) as outputs:
         outputs.wake(await store.add([{"n": 1}]))
         await to_thread.run_sync(bucket.put, KEY, b"theirs")
-        with pytest.raises(SinkError, match="created .* while the crawl ran"):
+        with pytest.raises(SinkError, match=r"created .* while the crawl ran"):
             await outputs.publish()
 
     assert await get(bucket) == b"theirs"

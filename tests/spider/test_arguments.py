@@ -93,7 +93,7 @@ def test_an_argument_needs_a_type() -> None:
 
 def test_a_type_that_is_not_known_is_named() -> None:
     with pytest.raises(
-        ConfigError, match=r"Bad\.shelf: its type 'Shelf' cannot be resolved"
+        ConfigError, match=r"Bad\.shelf: the argument's type 'Shelf' cannot be resolved"
     ):
 
         class Bad(Spider):

@@ -182,7 +182,8 @@ def test_a_broken_sitemap_gives_what_came_before_and_says_so(
     site: dict[str, Page] = {HOME + "sitemap.xml": (200, XML, body), **pages("1")}
 
     assert found(News, site) == [("1", "parse")]
-    assert f"Sitemap {HOME}sitemap.xml ends early: XML" in caplog.text
+    assert f"Sitemap {HOME}sitemap.xml cannot be read to its end" in caplog.text
+    assert "are kept: XML" in caplog.text
 
 
 @pytest.mark.parametrize(
