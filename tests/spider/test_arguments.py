@@ -85,7 +85,7 @@ def test_an_argument_may_not_take_a_spiders_own_name() -> None:
 
 
 def test_an_argument_needs_a_type() -> None:
-    with pytest.raises(ConfigError, match="annotate"):
+    with pytest.raises(ConfigError, match="has no type"):
 
         class Bad(Spider):
             shelf = Arg("x")
