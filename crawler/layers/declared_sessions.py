@@ -37,8 +37,8 @@ class Session:
     login: Method = ""
     is_logged_out: Method = ""
     proxy: str = ""
-    #: Sent to the origins of the start URLs; User-Agent and Accept are sent to all
-    #: origins.
+    #: Headers that are sent to the origins of the start URLs; User-Agent and Accept are
+    #: sent to all origins.
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = ()
     #: Your own values, such as the name of an account; never shown.
     meta: Mapping[str, Any] = field(default_factory=dict, repr=False)

@@ -147,7 +147,8 @@ class Identities:
         raise FetchError(Reason.LOGIN_FAILED, detail, url=request.url, is_final=True)
 
     async def _is_ready(self, identity: Identity, request: Request) -> bool:
-        """Log in if needed; return False if the pool must choose another session.
+        """Log in if needed; return False if the session is retired, so that the pool
+        must choose another one.
 
         A request that waits for a login does not delay other requests to its host.
         """
@@ -256,7 +257,7 @@ class Identities:
             identity.is_retired = True
             name = identity.session.name
             self._newly_retired.add(name)
-            logger.warning("Session %r is retired: %s", name, why)
+            logger.warning("Session %r is not used again in this run: %s", name, why)
 
 
 def _name(exc: BaseException) -> str:

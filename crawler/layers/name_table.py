@@ -52,8 +52,8 @@ class NameTable:
         self._young: set[str] = set()
         #: By host: until when its requests fail, and with which error.
         self.failures: dict[str, tuple[float, FetchError]] = {}
-        #: Set when a lookup may begin. `run` starts the lookups, because a timer's
-        #: callback cannot start a task.
+        #: Set when there may be room for another lookup. `run` starts the lookups,
+        #: because a timer's callback cannot start a task.
         self._may_begin = asyncio.Event()
 
     def __len__(self) -> int:

@@ -175,7 +175,7 @@ class ProxyPool:
         if turns is None:
             raise FetchError(
                 Reason.PROXY_ERROR,
-                f"no proxy has the tag {tag!r}; add the tag behind a proxy's URL",
+                f"no proxy has the tag {tag!r}; add it after the URL of a proxy",
                 url=request.url,
                 blame=Blame.CODE,
                 is_final=True,
@@ -198,7 +198,7 @@ class ProxyPool:
             self._is_waiting = True
             amount = len(self._turns[""])
             logger.warning(
-                "All %d proxies are paused; the crawl tries the next one in %.0f s",
+                "All %d proxies are paused; the crawl tries one again in %.0f s",
                 amount,
                 seconds,
             )

@@ -1,4 +1,5 @@
-"""The request that follows a redirect, and what it keeps (RFC 9110 15.4).
+"""Builds the request that follows a redirect, and decides which parts of the first
+request it keeps (RFC 9110 15.4).
 
 Rule: credentials, cookies and bodies are never sent to another origin. No I/O, no
 clock.
@@ -77,12 +78,15 @@ async def follow(fetch: Fetch, request: Request) -> Response:
         finally:
             await response.aclose()
     raise FetchError(
-        Reason.REDIRECT_LIMIT, f"redirected over {LIMIT} times", url=request.url
+        Reason.REDIRECT_LIMIT,
+        f"the request was redirected over {LIMIT} times",
+        url=request.url,
     )
 
 
 def _turned(options: Options, status: int) -> Options:
-    """Return the options with the method after a redirect.
+    """Return the options of the request after a redirect, which may have another
+    method.
 
     At 301 and 302 POST becomes GET, as in browsers. At 303 every method except HEAD
     becomes GET.

@@ -65,7 +65,8 @@ class Retries:
         return self.next_pause(attempt, elapsed)
 
     def next_pause(self, attempt: int, elapsed: float) -> float | None:
-        """Like `pause`, but without the lower limit for lasting failures."""
+        """Like `pause`, but with the usual number of attempts, even if the failure is
+        lasting."""
         state = _state(max(1, attempt), elapsed)
         if self._stop(state):
             return None

@@ -40,7 +40,7 @@ LIFETIME = 24 * 3600.0
 #: again.
 FAILURE_LIFETIME = 300.0
 MAX_ORIGINS = 20_000
-#: In seconds; a longer Crawl-delay is shortened to this.
+#: Maximum Crawl-delay in seconds; a longer one is shortened to this value.
 LONGEST_DELAY = 60.0
 MAX_REDIRECTS = 5
 #: In bytes: larger files, whose parsing takes over 10 ms, are parsed in a thread.
@@ -188,7 +188,7 @@ class RobotsTable:
             )
             return now + pause
         logger.warning(
-            "The robots.txt of %s could not be fetched, so its pages fail: %s",
+            "The robots.txt of %s could not be fetched, so pages of this site fail: %s",
             origin,
             failure.detail,
         )

@@ -104,8 +104,8 @@ class Sessions:
     def changes(self) -> dict[tuple[str, str], bytes]:
         """Return the cookies changed since the last call.
 
-        They are committed with the page that received them, before any page that needs
-        them.
+        The cookies are committed with the page that received them, before any page that
+        needs them.
         """
         if not self._changed:
             return {}

@@ -91,7 +91,7 @@ class Redirection:
         FetchError if the redirect may not be followed."""
         entry = visit.entry
         if entry.redirects >= redirects.LIMIT:
-            detail = f"redirected over {redirects.LIMIT} times"
+            detail = f"the request was redirected over {redirects.LIMIT} times"
             raise FetchError(Reason.REDIRECT_LIMIT, detail, url=entry.url)
         visit.note(response)
         identity = identity_behind(entry, target, self._filter.form)

@@ -111,15 +111,15 @@ class Facts(msgspec.Struct):
     start_ended: bool = False
     #: Cookie walls: URLs that set a cookie and redirect back to the requesting page.
     walls: set[str] = set()
-    #: Users and passwords of start URLs: `ORIGIN AUTHORIZATION`.
+    #: Users and passwords of start URLs, each as `ORIGIN AUTHORIZATION`.
     start_credentials: set[str] = set()
-    #: Sessions that are no longer used.
+    #: Names of sessions that are not used any more in this run.
     retired: set[str] = set()
     #: Why the spider ended the crawl by StopCrawl; "" if it did not.
     stopped: str = ""
     #: How the run ended, once the items of `closing()` are committed; "" before.
     closed: str = ""
-    #: By host: until when a refusal pauses it, in wall-clock seconds.
+    #: By host: until when the host is paused after a refusal, in wall-clock seconds.
     pauses: dict[str, float] = {}
     #: Names of attributes that the spider's code has set during the run.
     attributes: set[str] = set()
@@ -278,8 +278,8 @@ def count_outcome(
 def count_start(
     counters: Counters, outcome: Outcome, landed: Mapping[str, int]
 ) -> Mapping[str, int]:
-    """Add the counts of `start()` that are not yet in `landed`, the counts added
-    before. Return all counts added so far."""
+    """Add to `counters` the counts of `start()` that are not yet in `landed` (the
+    counts added before). Return all counts added so far."""
     if outcome.entry is not None or outcome.is_closing or not outcome.counts:
         return landed
     for name, amount in outcome.counts.items():
@@ -343,7 +343,8 @@ class RunStart(msgspec.Struct, frozen=True):
     fresh: bool = False
     #: Sessions whose cookies a new run takes over from the previous run.
     sessions: tuple[str, ...] = ()
-    #: Whether the process may begin, publish and end a run; if not, it only joins one.
+    #: Whether the process may begin, publish and end a run; if not, it can only join a
+    #: run.
     is_leader: bool = True
     #: Limits on pages and items, which apply to all processes of a shared run together.
     pages: int | None = None
@@ -462,7 +463,8 @@ class RequestQueue(Protocol):
 
 
 class ItemLog(Protocol):
-    """The committed items of a run in order, and how far each sink has written them."""
+    """The committed items of a run in order, and the position up to which each sink (an
+    output) has written them."""
 
     async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
         """Return at most `limit` committed items in order, from the item after number
@@ -498,8 +500,8 @@ class Store(RequestQueue, ItemLog, Protocol):
     async def sink_positions(self, job: str) -> list[str]:
         """Return the last positions of all sinks in all kept runs of the job.
 
-        They show which outputs the job has written. May be called before `open`.
-        StateError: the state is damaged.
+        The positions show which outputs the job has written. May be called before
+        `open`. StateError: the state is damaged.
         """
         ...
 
@@ -515,7 +517,8 @@ class Store(RequestQueue, ItemLog, Protocol):
         ...
 
     async def explain(self, fingerprint: int) -> Explanation | None:
-        """Return all that is known of one URL; None if it is unknown."""
+        """Return all that is known of one URL; None if the run does not know the
+        URL."""
         ...
 
     async def note(self, status: Status) -> None:
@@ -530,7 +533,7 @@ class Store(RequestQueue, ItemLog, Protocol):
         ...
 
     async def close(self, seconds: float, *, is_begun: bool = True) -> None:
-        """Close the run; `seconds` is how long it has taken in total.
+        """Close the run; `seconds` is how long the run has taken in total.
 
         The next `open` resumes an unfinished run. A new run is removed if it has not
         begun to crawl (`is_begun` is false).

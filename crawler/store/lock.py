@@ -34,12 +34,14 @@ class JobLock:
         self._descriptor = -1
 
     def acquire(self, job: str, now: float) -> None:
-        """Take the lock at once. JobLocked, with the holder, if another process has
-        it."""
+        """Take the lock without waiting. Raise JobLocked, which names the holder, if
+        another process has it."""
         try:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as exc:
-            raise StateError(f"{self.path} cannot be opened: {exc.strerror}") from exc
+            raise StateError(
+                f"the lock file {self.path} cannot be opened: {exc.strerror}"
+            ) from exc
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -48,7 +50,9 @@ class JobLock:
             raise JobLocked(_who(job, text)) from None
         except OSError as exc:
             os.close(descriptor)
-            raise StateError(f"{self.path} cannot be locked: {exc.strerror}") from exc
+            raise StateError(
+                f"the lock file {self.path} cannot be locked: {exc.strerror}"
+            ) from exc
         since = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
         holder = Holder(os.getpid(), socket.gethostname(), since)
         try:
@@ -56,7 +60,9 @@ class JobLock:
             os.pwrite(descriptor, msgspec.json.encode(holder) + b"\n", 0)
         except OSError as exc:  # writing the holder failed, for example on a full disk
             os.close(descriptor)
-            raise StateError(f"{self.path} cannot be written: {exc.strerror}") from exc
+            raise StateError(
+                f"the lock file {self.path} cannot be written: {exc.strerror}"
+            ) from exc
         self._descriptor = descriptor
 
     def release(self) -> None:

@@ -1,6 +1,7 @@
 """The store in memory, for short crawls, tests and notebooks.
 
-Rule: it behaves like the durable store, except that nothing outlives the process.
+Rule: this store behaves like the durable stores, except that nothing outlives the
+process.
 """
 
 from __future__ import annotations

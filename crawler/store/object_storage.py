@@ -49,7 +49,7 @@ def translated() -> Iterator[None]:
         yield
     except AlreadyExistsError as exc:
         raise FileExistsError(
-            17, "another program has put an object at this path"
+            17, "another program has put an object at this path of the storage"
         ) from exc
     except FileNotFoundError as exc:
         raise FileNotFoundError(2, _first_line(exc)) from exc

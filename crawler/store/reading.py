@@ -111,7 +111,8 @@ class RunReader(Protocol):
         ...
 
     def explain(self, fingerprint: int) -> Explanation | None:
-        """Return all that the run knows of one URL; None if it is unknown."""
+        """Return all that the run knows of one URL; None if it does not know the
+        URL."""
         ...
 
     def requests_of(self, url: str) -> list[tuple[int, str, int]]:

@@ -19,8 +19,8 @@ T = TypeVar("T")
 
 
 def exponential(patience: float, longest: float) -> Callable[[], AsyncRetrying]:
-    """Return what makes a policy: tries during `patience` seconds, with pauses that
-    double up to `longest` seconds."""
+    """Return a function that makes a retry policy: tries during `patience` seconds,
+    with pauses that double up to `longest` seconds."""
 
     def policy() -> AsyncRetrying:
         from tenacity import AsyncRetrying, stop_after_delay, wait_exponential
@@ -32,17 +32,18 @@ def exponential(patience: float, longest: float) -> Callable[[], AsyncRetrying]:
 
 
 def load() -> None:
-    """Import what a first failure needs, which may be that no file can be opened."""
+    """Import tenacity now. After a first failure this may be too late, if the failure
+    is that no file can be opened."""
     import tenacity  # noqa: F401
 
 
 class Repeats:
     """Repeats calls to one target, such as a store or an output.
 
-    `policy` makes what says how often, and after which pauses; it is called at the
-    first failure, because importing tenacity is slow. `on_failure` receives the first
-    error; `on_recovery` is called after the first call that works again. Once `hurried`
-    is set, a pause ends, and a failed call is not repeated.
+    `policy` makes the retry policy, which says how often and after which pauses; it is
+    called at the first failure, because importing tenacity is slow. `on_failure`
+    receives the first error; `on_recovery` is called after the first call that works
+    again. Once `hurried` is set, a pause ends, and a failed call is not repeated.
     """
 
     def __init__(

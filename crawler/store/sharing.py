@@ -1,10 +1,11 @@
-"""How processes share a run: leases on shards of the sites, and news between them.
+"""How processes share a run: leases on shards (groups of sites), and news between the
+processes.
 
 A shard is a group of sites; all hosts of a registrable domain are in one shard. Only
 the worker that owns a shard sends requests to its hosts. A worker that has not renewed
 its lease in time may send none; later another worker takes its shards. Between these
-two times lie the margin and the hold of the lease, so that a host's interval is kept
-across the change of owner.
+two times lie `margin` and `hold` of the lease, so that the interval between two
+requests to a host is kept across the change of owner.
 
 If a page waits for a request to another worker's site, its worker asks for that shard.
 The owner releases the shard once it has no request in flight there. If the run has a
@@ -112,7 +113,8 @@ class News:
     is_moving: bool = False
     #: Why the crawl is over; "" while it is not.
     over: str = ""
-    #: Why this worker must leave the run, as a line for a person; empty: it may stay.
+    #: Why this worker must leave the run, as a line for a person; empty: the worker may
+    #: stay.
     refusal: str = ""
 
     def after(self, earlier: News) -> News:

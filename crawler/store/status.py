@@ -41,5 +41,6 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: The number of the process that wrote the status, and the name of its machine.
     process: int = 0
     machine: str = ""
-    #: Why the process has left the run: a FinishReason, or MAX_RUNTIME. "": it has not.
+    #: Why the process has left the run: a FinishReason, or MAX_RUNTIME. "": the process
+    #: has not left the run.
     end: str = ""

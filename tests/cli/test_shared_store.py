@@ -115,7 +115,7 @@ def test_a_server_that_cannot_be_reached_is_one_line(
             "mysql://h/db",
             "storage.url = 'mysql://h/db': write the database's URL as postgresql://",
         ),
-        ("postgresql://h/db?nope=1", "storage.url: invalid URI query parameter"),
+        ("postgresql://h/db?nope=1", "not a valid PostgreSQL URL: invalid URI query"),
     ],
 )
 def test_a_url_that_is_none_of_a_database_is_refused(

@@ -127,7 +127,8 @@ class Beat:
         LeaseLost: other workers have taken over this worker's sites, or the database
         has lost commits.
         """
-        # Lock in the same order as a commit: the worker's row first, then the run's.
+        # Lock in the same order as a commit: the worker's row first, then the row of
+        # the table `state`.
         pipeline, run = self._pipeline, self._run
         fence = await pipeline.send(sql.FENCE, (run.worker,))
         values = (self._lease.seconds, batch, is_idle, run.worker)
@@ -213,7 +214,7 @@ class Beat:
         up shards beyond that share.
 
         If `idle` of the workers have nothing to do, they take all free shards, and each
-        of the others gives them a part of its shards with work.
+        of the other workers gives them a part of its shards with work.
         """
         holdings, workers = self.holdings, max(1, self.news.workers)
         surplus = len(holdings.shards) - math.ceil(SHARDS / workers)

@@ -26,7 +26,8 @@ FORGOTTEN = "forgotten"
 
 @dataclass(frozen=True, slots=True)
 class ListedRun:
-    """A run in the catalog; `version` is None if its data was dropped."""
+    """A run in the catalog; `version` (of the run's schema) is None if its data was
+    dropped."""
 
     id: int
     version: int | None

@@ -1,5 +1,5 @@
-"""Writes the items of a group of outcomes: unique by their keys, within the limit, in
-order."""
+"""Writes the items of a group of outcomes (results of pages): unique by their keys,
+within the limit on items, in order."""
 
 from __future__ import annotations
 

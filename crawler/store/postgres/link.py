@@ -1,7 +1,7 @@
 """A worker's database connection; a lost connection is opened again.
 
 Rule: a statement that was sent is never cancelled, because then it would be unknown
-whether it was committed.
+whether the statement was committed.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from crawler.store.postgres.server import Connection, PostgresServer
 T = TypeVar("T")
 Work = Callable[[Connection], Awaitable[T]]
 
-#: Seconds between two attempts, and the number of attempts of `steadily`.
+#: Seconds between two attempts of `steadily`, and its number of attempts.
 PAUSE, ATTEMPTS = 1.0, 60
 
 
 class WorkerLink:
-    """Lets only one operation at a time use the connection."""
+    """A connection of a worker, which only one operation at a time may use."""
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = server

@@ -1,5 +1,5 @@
-"""Writes the links of a group of outcomes: new URLs, URLs found again, and links that a
-filter skips."""
+"""Writes the links of a group of outcomes (results of pages): new URLs, URLs found
+again, and links that a filter skips."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _MANY = 1_000
 
 
 class LinkWriter:
-    """Writes the links of a group of outcomes. A group is written in parts
-    (landing.py)."""
+    """Writes the links of a group of outcomes (results of pages). The group is written
+    in parts: see landing.py."""
 
     def __init__(self, pipeline: StatementPipeline, change: Change) -> None:
         self._pipeline = pipeline
@@ -215,7 +215,7 @@ class LinkWriter:
 
 
 def _hosts(part: Gathered) -> dict[int, str]:
-    """Return the host of each link of the part."""
+    """Return, by fingerprint, the host of each link in a part of the group."""
     return {
         entry.fingerprint: entry.host
         for outcome in part.outcomes

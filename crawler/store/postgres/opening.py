@@ -151,7 +151,7 @@ async def _read(
 
 
 async def read_facts(pipeline: StatementPipeline) -> Facts:
-    """Return all stored facts."""
+    """Return all stored facts of the run, which a resumed run needs."""
     members = await pipeline.send(sql.FACTS, (-1,))
     cookies = await pipeline.send(sql.COOKIES, (-1,))
     pauses = await pipeline.send(sql.PAUSES)
@@ -165,7 +165,8 @@ async def read_facts(pipeline: StatementPipeline) -> Facts:
 def facts_of(
     members: Iterable[Any], cookies: Iterable[Any], pauses: Iterable[Any]
 ) -> Facts:
-    """Convert rows of facts, cookies and pauses to facts."""
+    """Convert rows of the tables `facts`, `cookies` and `pauses` to a `Facts`
+    object."""
     facts = Facts(pauses=dict(pauses))
     for name, value in members:
         if name == START_ENDED:

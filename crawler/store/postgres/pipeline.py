@@ -16,7 +16,7 @@ Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
 
 
 class StatementPipeline:
-    """The statements of one transaction.
+    """Sends the statements of one transaction to the server.
 
     `send` does not wait for a response; fetching rows from its result does.
     """
@@ -41,7 +41,8 @@ async def transaction(
 ) -> AsyncIterator[StatementPipeline]:
     """Open a transaction in pipeline mode.
 
-    It is committed at the end of the block, or rolled back after an exception.
+    The transaction is committed at the end of the block, or rolled back after an
+    exception.
     """
     pipeline = StatementPipeline(connection, schema)
     try:

@@ -1,6 +1,6 @@
 """Puts failed pages back into the queue: the only change that is made outside of a run.
 
-Rule: it is refused while any process works on the run.
+Rule: the change is refused while any process works on the run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def put_back(
     reasons: Collection[str] = (),
     clock: Callable[[], float] = time.time,
 ) -> int:
-    """Put failed pages of the latest run back; return how many.
+    """Put failed pages of the latest run back into its queue; return how many.
 
     Only pages with these statuses or reasons; all failed pages if none are given. The
     run is then unfinished, and the next `crawl run` resumes it.
@@ -77,7 +77,7 @@ def _write(
     for reason, depth, parent in zip(reasons, depths, parents, strict=True):
         less.start_failed -= depth == 0 and parent == 0
         add(less.errors, reason, -1)
-    # The change of the counters is recorded like that of a worker.
+    # The change of the counters is recorded as if a worker had counted it.
     execute(sql.ADJUST, (encoded(less),))
     connection.execute(sql.REOPEN_RUN, (run.id,))
     totals = [decoded(counted) for counted, _ in execute(sql.TOTALS, ())]
@@ -86,7 +86,8 @@ def _write(
 
 
 def _set_tries(execute: Callable[..., Any], fps: Sequence[int]) -> None:
-    """Let new items of these pages follow their earlier items."""
+    """Store how many items these pages have yielded, so that new items follow the
+    earlier ones."""
     given = dict(execute(sql.GIVEN_ITEMS, (Bigints(fps),)).fetchall())
     none, zeros = Floats([0.0] * len(fps)), Integers([0] * len(fps))
     items = Bigints([int(given.get(fp, 0)) for fp in fps])

@@ -1,4 +1,5 @@
-"""Converts entries to the columns that `urls` and `staged_urls` share."""
+"""Converts entries (requests with their place in the queue) to the columns that the
+tables `urls` and `staged_urls` share."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def _explain_rejected(fingerprint: int, row: Row) -> Explanation:
 
 
 def visit_of(row: Row) -> Visit:
-    """Convert a row of the query VISITS_AFTER to a visit."""
+    """Convert a row of the query VISITS_AFTER to a `Visit`, a line of the page log."""
     _, page, time, state, reason, detail, status, elapsed, received, *where = row
     return Visit(
         page, time / 1000, State(state), reason, detail, status, elapsed / 1000,

@@ -1,4 +1,4 @@
-"""Reads one run from its schema, also while crawls write it."""
+"""Reads one run from its PostgreSQL schema, also while crawls write it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _AT_ONCE = 1_000
 
 
 class PostgresRunReader:
-    """Reads the data of the run in this schema.
+    """Reads the data of one run from the PostgreSQL schema with this name.
 
     This class has over 15 methods, because thirteen belong to the protocol `RunReader`,
     one query each.
@@ -47,7 +47,8 @@ class PostgresRunReader:
         )
 
     def explain(self, fingerprint: int) -> Explanation | None:
-        """Return all that the run knows of one URL; None if it is unknown."""
+        """Return all that the run knows of one URL; None if it does not know the
+        URL."""
         page = (fingerprint,)
         story = self._ask(sql.URL_STORY, page)
         visits = self._ask(sql.VISITS_OF, page)

@@ -1,4 +1,4 @@
-"""The committed state of a run that a worker keeps in memory."""
+"""The part of the committed state of a run that a worker keeps in memory."""
 
 from __future__ import annotations
 
@@ -54,31 +54,32 @@ class WorkerState:
     This class has over 12 attributes, because a commit changes most of them together.
     """
 
-    #: The worker's number, and how many groups it has committed.
+    #: The worker's number, and how many groups of results it has committed.
     worker: int
     commits: int
     #: When the worker joined, and when its lease ends, by the server's clock. If the
     #: worker's row has other values, the row belongs to another worker.
     joined: datetime
     expires: datetime
-    #: The counters of all other workers, and those of this one.
+    #: The counters of all other workers, and those of this worker (`own`).
     others: Counters
     #: The number of the run's last item, and how many items `start()` has yielded.
     item: int
     start_items: int
-    #: The number of the next group of outcomes.
+    #: The number of the next group of outcomes (results of pages) that this worker
+    #: commits.
     group: int
     #: Number of values that `start()` has yielded: requests, items and bad URLs.
     start_values: int = 0
     #: Upper bound of the number of URLs whose repeated requests are stored.
     duplicates: int = 0
-    #: All counts made in `start()`.
+    #: The spider's own counts made in `start()`, by name.
     start_counts: Mapping[str, int] = field(default_factory=dict)
     own: Counters = field(default_factory=Counters)
     #: The numbers of hosts, by name.
     hosts: dict[str, int] = field(default_factory=dict)
     recent: SeenCache = field(default_factory=SeenCache)
-    #: Links that a filter skipped.
+    #: By fingerprint of a link that a filter skipped: the filter's name.
     rejected: dict[int, str] = field(default_factory=dict)
     #: By page: what pages that have not ended have written aside.
     staged: dict[int, StagedParts] = field(default_factory=dict)

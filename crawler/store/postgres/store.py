@@ -116,7 +116,7 @@ class PostgresStore:
                     found += [text for (text,) in await cursor.fetchall()]
             return found
 
-        # a separate connection, because the run may never be opened
+        # a connection only for this call, because the run may never be opened
         link = WorkerLink(self._server)
         try:
             return await link.once(read)
@@ -316,7 +316,8 @@ class PostgresStore:
         await self._link.steadily(work)
 
     async def explain(self, fingerprint: int) -> Explanation | None:
-        """Return all that is known of one URL; None if it is unknown."""
+        """Return all that is known of one URL; None if the run does not know the
+        URL."""
         page = (fingerprint,)
         story = await self._read(sql.URL_STORY, page)
         visits = await self._read(sql.VISITS_OF, page)
@@ -336,7 +337,7 @@ class PostgresStore:
         await self._link.steadily(work)
 
     async def close(self, seconds: float, *, is_begun: bool = True) -> None:
-        """Close the run; `seconds` is how long it has taken in total.
+        """Close the run; `seconds` is how long the run has taken in total.
 
         The next `open` resumes an unfinished run. A new run is removed if it has not
         begun to crawl (`is_begun` is false).

@@ -1,8 +1,8 @@
 """One worker of a shared run: its lease, its shards (groups of sites), and the news
 from other workers.
 
-Rule: leases use a connection of their own, so that a long commit does not delay a
-renewal.
+Rule: the lease has a database connection of its own, so that a long commit does not
+delay a renewal.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ START_ENDED = "start_ended"
 
 
 class LastRows:
-    """Items, visits, tries and facts, collected while a group is committed."""
+    """Items, lines of the page log, tries and facts, collected while a group of results
+    is committed."""
 
     def __init__(self, now: float) -> None:
         self._now = now
@@ -119,7 +120,7 @@ class LastRows:
         and counted.
 
         From here on the row of `state` is locked. `is_heard`: other workers must learn
-        of the commit.
+        of the commit, even if there are no items.
         """
         if not self._items and start is None and not is_heard:
             return
@@ -133,8 +134,8 @@ class LastRows:
         self._items.clear()
 
     async def write(self, pipeline: StatementPipeline, *, has_room: bool) -> None:
-        """Write all other rows. Without `has_room` equal requests of further URLs are
-        only counted, not stored."""
+        """Write all other rows. Without `has_room`, repeated requests of further URLs
+        are only counted, not stored."""
         if self.duplicates:
             statement = sql.ADD_DUPLICATES if has_room else sql.COUNT_DUPLICATES
             order = sorted(self.duplicates)

@@ -45,7 +45,8 @@ class JobFiles(msgspec.Struct, frozen=True):
 
     @property
     def marks(self) -> Path:
-        """The marks of pages that are being parsed: see run/crash_marks.py."""
+        """The file with the marks of pages that are being parsed: see
+        run/crash_marks.py."""
         return self.folder / f"{self.job}.pages"
 
     @property

@@ -1,6 +1,6 @@
 """Removes old runs of a job, with all their data.
 
-Rule: this needs the job's lock, and an unfinished run stays.
+Rule: the removal needs the job's lock, and an unfinished run stays.
 """
 
 from __future__ import annotations

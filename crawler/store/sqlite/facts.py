@@ -49,7 +49,7 @@ def add_facts(connection: sqlite3.Connection, facts: Facts) -> None:
 
 
 def read_facts(connection: sqlite3.Connection) -> Facts:
-    """Return all stored facts."""
+    """Return all stored facts of the run, which a resumed run needs."""
     facts = Facts()
     for name, value in connection.execute("SELECT name, value FROM facts"):
         if name == _START_ENDED:

@@ -1,5 +1,5 @@
-"""Writes the items of a group of outcomes: numbered in order, unique by their keys,
-within the limit."""
+"""Writes the items of a group of outcomes (results of pages): numbered in order, unique
+by their keys, within the limit on items."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Writes the links of a group of outcomes: new URLs, URLs found again, and links that a
-filter skips."""
+"""Writes the links of a group of outcomes (results of pages): new URLs, URLs found
+again, and links that a filter skips."""
 
 from __future__ import annotations
 

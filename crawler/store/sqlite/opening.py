@@ -94,7 +94,9 @@ def _open_catalog(files: JobFiles, fresh: bool) -> sqlite3.Connection:
     if not path.exists():
         if any(files.runs.glob("*.db")):
             if not fresh:
-                raise schema.damaged(path, "the file is missing, but its runs exist")
+                raise schema.damaged(
+                    path, "the file is missing, but files of its runs exist"
+                )
             _set_runs_aside(files)
         schema.create(path, "job")
     try:

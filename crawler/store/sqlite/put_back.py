@@ -1,6 +1,6 @@
 """Puts failed pages back into the queue: the only change that is made outside of a run.
 
-Rule: this needs the job's lock, so no crawl is running meanwhile.
+Rule: the change needs the job's lock, so no crawl is running meanwhile.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def put_back(
     reasons: Collection[str] = (),
     clock: Callable[[], float] = time.time,
 ) -> int:
-    """Put failed pages of the latest run back; return how many.
+    """Put failed pages of the latest run back into its queue; return how many.
 
     Only pages with these statuses or reasons; all failed pages if none are given. The
     run is then unfinished, and the next `crawl run` resumes it.

@@ -56,7 +56,7 @@ def count_waiting(connection: sqlite3.Connection, now: float) -> int:
 
 
 def sequence_of(connection: sqlite3.Connection, fingerprint: int) -> int:
-    """Return a URL's sequence number; 0 if it is unknown."""
+    """Return a URL's sequence number; 0 if the run does not know the URL."""
     found = connection.execute(_SEQUENCE, (fingerprint,)).fetchone()
     return int(found[0]) if found else 0
 
@@ -64,7 +64,8 @@ def sequence_of(connection: sqlite3.Connection, fingerprint: int) -> int:
 def explain(
     connection: sqlite3.Connection, fingerprint: int, spell: Spell
 ) -> Explanation | None:
-    """Return all that a run's database knows of one URL; None if it is unknown."""
+    """Return all that a run's database knows of one URL; None if it does not know the
+    URL."""
     sequence = sequence_of(connection, fingerprint)
     if not sequence:
         return _explain_rejected(connection, fingerprint, spell)

@@ -62,7 +62,8 @@ class SqliteRunReader:
         return None if row is None else msgspec.json.decode(row[0], type=Status)
 
     def explain(self, fingerprint: int) -> Explanation | None:
-        """Return all that the run knows of one URL; None if it is unknown."""
+        """Return all that the run knows of one URL; None if it does not know the
+        URL."""
         with self._open() as connection:
             return rows.explain(connection, fingerprint, spelled_words(connection))
 

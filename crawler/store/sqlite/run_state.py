@@ -1,4 +1,4 @@
-"""The committed state of a run that is kept in memory."""
+"""The part of the committed state of a run that is kept in memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Totals(msgspec.Struct):
     seconds: float = 0.0
     #: Number of items that `start()` has yielded; a second run of `start()` skips them.
     start_items: int = 0
-    #: All counts made in `start()`.
+    #: The spider's own counts made in `start()`, by name.
     start_counts: Mapping[str, int] = {}
     #: Number of values that `start()` has yielded: requests, items and bad URLs.
     start_values: int = 0

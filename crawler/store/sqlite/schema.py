@@ -178,7 +178,7 @@ CREATE TABLE staged_rejected(
 );
 """
 
-# The name of the item's class, by which outputs select items.
+# Adds the name of the item's class, by which outputs select items.
 _TYPES = """
 ALTER TABLE items ADD COLUMN type TEXT NOT NULL DEFAULT '';
 ALTER TABLE staged_items ADD COLUMN type TEXT NOT NULL DEFAULT '';
@@ -186,7 +186,7 @@ ALTER TABLE staged_items ADD COLUMN type TEXT NOT NULL DEFAULT '';
 # For a reader of an older file: the temporary view hides the table with the same name.
 _UNTYPED = "CREATE TEMP VIEW items AS SELECT *, '' AS type FROM main.items;"
 
-# One row: the status of the run, as JSON.
+# A table with one row: the status of the run, as JSON.
 _STATUS = """
 CREATE {temp} TABLE status(number INTEGER PRIMARY KEY, value BLOB NOT NULL);
 """
@@ -236,7 +236,8 @@ STEPS: dict[Kind, tuple[str, ...]] = {
         _DUPLICATES.format(temp="") + _STAGED_AGAIN,
     ),
 }
-#: By version: how a reader converts an older file, in temporary tables.
+#: By version of the schema: the SQL with which a reader converts an older file, in
+#: temporary tables.
 _CONVERTED: dict[Kind, dict[int, str]] = {
     "job": {},
     "files": {},
@@ -256,7 +257,7 @@ CACHE, STAGING_CACHE = "PRAGMA cache_size = -32768", "PRAGMA cache_size = -8192"
 LATEST = "CREATE TEMP TABLE latest(page INTEGER PRIMARY KEY, state INTEGER)"
 
 #: Updates the indexes of a run to the end of its log. Only SQL, so that it runs in a
-#: thread without the GIL. The last visit of a page decides its state.
+#: thread without the GIL. The last attempt at a page decides its state.
 INDEX = (
     """INSERT INTO temp.latest
        SELECT page, state FROM (
@@ -417,7 +418,7 @@ def _check_file(path: Path) -> None:
     except FileNotFoundError:
         raise damaged(path, "the file is missing") from None
     except OSError as exc:
-        raise StateError(f"{path} cannot be read: {exc.strerror}") from exc
+        raise StateError(f"the database {path} cannot be read: {exc.strerror}") from exc
     if head != _MAGIC:
         raise damaged(path, "the file is empty" if not head else "it is not a database")
 
@@ -439,7 +440,8 @@ def _check_version(
 
 
 def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise StateError if the file is cut off; in a small file, find any damage."""
+    """Raise StateError if the end of the file is missing; a small file is checked for
+    any damage."""
     connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     size = connection.execute("PRAGMA page_size").fetchone()[0]

@@ -30,8 +30,8 @@ def stage(run: RunState, page: int, portion: Portion, number: int) -> Staged:
     """Write aside a portion of the results of a page; return what the page has now
     written aside.
 
-    `page` is its fingerprint. If `number` is 0, all that the page had written aside
-    before is dropped first.
+    `page` is the page's fingerprint. If `number` is 0, all that the page had written
+    aside before is dropped first.
     """
     connection, before = run.connection, run.staged.get(page, Staged())
     if not number:

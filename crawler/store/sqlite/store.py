@@ -230,7 +230,8 @@ class SqliteStore:
             self._connection.execute("COMMIT")
 
     def _put_status(self) -> None:
-        """Write the waiting status in the open transaction."""
+        """Write the status of the run that waits for the next commit, in the open
+        transaction."""
         status, self._status = self._status, None
         self._connection.execute(_SET_STATUS, (msgspec.json.encode(status),))
 
@@ -324,7 +325,8 @@ class SqliteStore:
             await self._thread.run(self._commit)
 
     async def explain(self, fingerprint: int) -> Explanation | None:
-        """Return all that is known of one URL; None if it is unknown."""
+        """Return all that is known of one URL; None if the run does not know the
+        URL."""
         async with self._busy:
             with schema.translated(self._path):
                 spell = self._run.names.spelled
@@ -347,7 +349,7 @@ class SqliteStore:
             await self._thread.run(write)
 
     async def close(self, seconds: float, *, is_begun: bool = True) -> None:
-        """Close the run; `seconds` is how long it has taken in total.
+        """Close the run; `seconds` is how long the run has taken in total.
 
         The next `open` resumes an unfinished run. A new run is removed if it has not
         begun to crawl (`is_begun` is false).
@@ -394,7 +396,7 @@ class SqliteStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Roll the open transaction back if anything is raised."""
+        """Roll the open transaction back if anything is raised inside the block."""
         with schema.translated(self._path):
             try:
                 yield

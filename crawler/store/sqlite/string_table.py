@@ -29,7 +29,8 @@ class StringTable:
         return self._hosts.get(name, 0)
 
     def host(self, name: str) -> int:
-        """Return a host's number; assign one in the open transaction if it has none."""
+        """Return a host's number; assign a number in the open transaction if the host
+        has none."""
         number = self._hosts.get(name) or self._new_hosts.get(name)
         if number is None:
             number = len(self._hosts) + len(self._new_hosts) + 1

@@ -18,7 +18,7 @@ class UnindexedTail:
     """URLs found, and pages ended, since the last update of the indexes."""
 
     def __init__(self, mark: int) -> None:
-        #: The indexes hold the URLs up to this sequence number.
+        #: The indexes contain the URLs up to this sequence number.
         self.mark = mark
         #: By fingerprint: sequence numbers of URLs after `mark`. By host number: the
         #: places of those that were pending; a page may be listed at two places.

@@ -27,7 +27,8 @@ _IS_PENDING = """SELECT 1 FROM pending
 # This class has over 12 attributes, because `RunState` gets a new value for most of
 # them after the commit.
 class WriteBatch:
-    """The changes of one transaction that is not committed yet."""
+    """The changes of one transaction: rows to write, and new values that `keep` sets
+    after the commit."""
 
     def __init__(self, run: RunState, now: float) -> None:
         self.run = run
@@ -50,11 +51,11 @@ class WriteBatch:
         self.fresh: dict[int, int] = {}
         self.places: list[tuple[int, Place]] = []
         self.depths: dict[int, int] = {}
-        #: By fingerprint: sequence numbers of known URLs, from the index.
+        #: By fingerprint: sequence numbers of known URLs, as looked up in the index.
         self.known: dict[int, int] = {}
-        #: Pages that have ended.
+        #: Pages that end with this transaction.
         self.ended: set[int] = set()
-        #: Numbers of hosts with a page whose place in the index became earlier.
+        #: Numbers of hosts with a page that moved forward in the order of the index.
         self.stirred: set[int] = set()
         self.rejected: dict[int, str] = {}
         self.accepted: set[int] = set()
@@ -73,7 +74,7 @@ class WriteBatch:
         self.known.update(self.connection.execute(_FIND_SEEN, (array,)))
 
     def sequence_of(self, fingerprint: int) -> int:
-        """Return a known URL's sequence number; 0 if it is new."""
+        """Return a URL's sequence number; 0 if the URL is new."""
         found = (
             self.fresh.get(fingerprint)
             or self.tail.fresh.get(fingerprint)
