@@ -83,7 +83,7 @@ class Body(httpx.AsyncByteStream):
         self._decoder = decoder
 
     def feed(self, data: bytes) -> None:
-        """Add received bytes."""
+        """Add bytes that the connection has received."""
         self._chunks.append(data)
         size = len(data)
         self.queued += size
@@ -92,7 +92,7 @@ class Body(httpx.AsyncByteStream):
             self._wake()
 
     def end(self) -> None:
-        """Note that the last byte has been fed."""
+        """Note that the last byte of the body has arrived."""
         self.is_complete = True
         self._source = None
         if self._reader is not None:

@@ -340,7 +340,8 @@ class Client(httpx.AsyncClient):
             )
         transport = self._transport_for_url(request.url)
         answer = await transport.handle_async_request(request)
-        # A fake or a cache may respond at once; let other tasks run in between.
+        # A fake transport or a cache may respond at once; let other tasks run in
+        # between.
         await asyncio.sleep(0)
         answer.request = request
         return answer
@@ -474,9 +475,7 @@ def _verify(http: HttpSettings) -> ssl.SSLContext | bool:
     ConfigError if a file of certificates is invalid.
     """
     if http.key and not http.cert:
-        raise ConfigError(
-            "http.key is set, but http.cert is not; set http.cert to the certificate"
-        )
+        raise ConfigError("http.key is set, but http.cert is not; name its file")
     if http.verify and not (http.ca_file or http.cert):
         return True
     try:

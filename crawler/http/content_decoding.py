@@ -204,7 +204,10 @@ class _Layer:
         elif self._members and not form.continues(data):
             self.has_junk = True
         elif self._members == _MAX_MEMBERS:
-            raise BombError(f"The {form.name} body has over {_MAX_MEMBERS:,} members")
+            raise BombError(
+                f"The {form.name} body has over {_MAX_MEMBERS:,} members "
+                "(parts compressed one by one), which is an attack"
+            )
         else:
             self._members += 1
             self._current = form.open(data)

@@ -29,7 +29,8 @@ _MAX_KEPT = 2 * 1024 * 1024
 
 
 class Decompressor(Protocol):
-    """Decodes one member of an encoded body."""
+    """Decodes one member of an encoded body: for example a gzip file, or a zstd
+    frame."""
 
     @property
     def eof(self) -> bool:
@@ -51,7 +52,8 @@ class Decompressor(Protocol):
 
 
 class ContentCoding(msgspec.Struct, frozen=True):
-    """A content encoding: how its members begin, and which decompressor they need."""
+    """A content encoding: how its members (such as gzip files) begin, and which
+    decompressor they need."""
 
     name: str
     #: Bytes that must be read before a member can be decoded.
@@ -79,7 +81,7 @@ class _Frame(msgspec.Struct, frozen=True):
 
 
 class _Inflate:
-    """A deflate stream with a header before it and a checksum after it.
+    """Decodes a deflate stream with a header before it and a checksum after it.
 
     zlib receives only the bare deflate stream, because only then does it report where
     the last block ends. A body that is cut off after that block lacks its checksum, but
@@ -210,7 +212,7 @@ def _has_all_data(member: Decompressor) -> bool:
 
 
 class _Brotli:
-    """A brotli stream.
+    """Decodes a brotli stream.
 
     The brotli library raises an error if bytes follow the stream's end, and then loses
     its output. So the input is kept, up to a limit, to decode such a body again.

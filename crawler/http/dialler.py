@@ -25,7 +25,8 @@ _MAX_PROBES = 16
 
 
 class Connect(Protocol):
-    """Opens the connection of a dial, and calls `dial.adopt` as soon as it is open."""
+    """A function that opens the connection of a dial, and calls `dial.adopt` as soon as
+    the connection is open."""
 
     async def __call__(self, dial: Dialling, with_http2: bool) -> None: ...
 
@@ -92,7 +93,8 @@ class _Dial:
 
 
 class Dialler:
-    """Starts the dials that waiting transfers need, and ends them."""
+    """Starts dials (connections that are being opened) for waiting transfers, and
+    handles their ends."""
 
     __slots__ = ("_connect", "_home", "_places")
 
@@ -104,7 +106,8 @@ class Dialler:
         self._connect = connect
 
     def grow(self, origin: Origin) -> None:
-        """Start the dials that the waiting transfers need, within all limits."""
+        """Start the dials that the origin's waiting transfers need, within the limits
+        on connections."""
         home = self._home
         while len(origin.dials) < self._wanted(origin):
             if not home.make_place():
@@ -130,11 +133,12 @@ class Dialler:
         return min(waiting, room)
 
     async def run(self, dial: _Dial) -> None:
-        """Open the connection."""
+        """Open the connection of a dial."""
         await self._connect(dial, time.monotonic() >= dial.origin.http2_from)
 
     def connected(self, dial: _Dial, connection: Connection, is_http2: bool) -> bool:
-        """Take the connection of a dial; return False if the dial has already ended."""
+        """Pass the new connection of a dial to the pool; return False if the dial has
+        already ended."""
         if not self._end(dial):
             return False
         self._home.adopt(connection, is_http2)

@@ -149,13 +149,13 @@ class TooSlowError(httpx.ReadTimeout):
 
 
 class DeadlineError(httpx.ReadTimeout):
-    """The exchange took longer than its total timeout."""
+    """The request and its response took longer than their total timeout."""
 
     reason = "deadline"
 
 
 class HeaderTooLargeError(httpx.RemoteProtocolError):
-    """The head or the trailers are larger than allowed."""
+    """The head or the trailers of a response are larger than allowed."""
 
     reason = "header_too_large"
 
@@ -225,7 +225,8 @@ def reason_of(exc: BaseException) -> str:
     """Return the reason of a failed request, whichever transport raised the error."""
     for cause in _causes(exc):
         reason = getattr(cause, "reason", None)
-        # ssl's errors also have a `reason`, but it is OpenSSL's.
+        # The errors of `ssl` also have a `reason`, but that is OpenSSL's name of the
+        # error.
         if isinstance(cause, httpx.HTTPError) and isinstance(reason, str):
             return reason
         for kind, word in _REASONS_BY_CAUSE:

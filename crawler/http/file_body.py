@@ -53,11 +53,15 @@ class FileBody(httpx.AsyncByteStream):
                 while size:
                     part = await file.read(min(size, _PIECE))
                     if not part:
-                        raise _error(path, "the file has become shorter", self._url)
+                        why = (
+                            f"The file {path} has become shorter since it was measured"
+                        )
+                        raise _error(why, self._url)
                     size -= len(part)
                     yield part
         except OSError as exc:
-            raise _error(path, exc.strerror or str(exc), self._url) from exc
+            why = f"The file {path} cannot be sent: {exc.strerror or exc}"
+            raise _error(why, self._url) from exc
 
 
 def _sizes(pieces: Pieces, url: str) -> list[int]:
@@ -71,11 +75,12 @@ def _size(path: str, url: str) -> int:
     try:
         found = Path(path).stat()
     except (OSError, ValueError) as exc:
-        raise _error(path, getattr(exc, "strerror", "") or str(exc), url) from exc
+        why = getattr(exc, "strerror", "") or exc
+        raise _error(f"The file {path} cannot be sent: {why}", url) from exc
     if not stat.S_ISREG(found.st_mode):
-        raise _error(path, "the path does not name a regular file", url)
+        raise _error(f"{path} cannot be sent, because it is not a regular file", url)
     return found.st_size
 
 
-def _error(path: str, why: str, url: str) -> FetchError:
-    return FetchError(Reason.FILE_ERROR, f"{path} cannot be sent: {why}", url=url)
+def _error(message: str, url: str) -> FetchError:
+    return FetchError(Reason.FILE_ERROR, message, url=url)

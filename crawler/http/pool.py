@@ -79,7 +79,8 @@ class Pool:
     # Methods for transfers
 
     def submit(self, transfer: Transfer) -> None:
-        """Send the transfer on a free connection, or queue it for one."""
+        """Send the transfer on a free connection, or queue the transfer until a
+        connection is free."""
         origin = transfer.origin
         if self.is_closed:
             transfer.fail(httpx.ConnectError("The transport is closed"))

@@ -117,7 +117,7 @@ class NameResolver:
         return entry[1]
 
     def _begin(self, host: str) -> "asyncio.Task[_Answer]":
-        # A task, because other requests may still need the lookup.
+        # Use a task, because other requests may still need the lookup.
         task = asyncio.get_running_loop().create_task(self._lookup(host))
         self._asking[host] = task
         task.add_done_callback(lambda _: self._asking.pop(host, None))

@@ -218,7 +218,8 @@ class Transfer:
     def answer(
         self, status: int, fields: Fields, encodings: list[bytes], length: int | None
     ) -> bool:
-        """Take the final head; return False if the following body is refused."""
+        """Take the response's final head; return False if its body is too large or
+        cannot be decoded."""
         self.status = status
         self.fields = fields
         self.clock.note_progress()

@@ -167,7 +167,8 @@ class Transport(httpx.AsyncBaseTransport):
         return self._origins.get(scheme, host, port, proxy, partition)
 
     async def _upload(self, transfer: Transfer) -> None:
-        """Stream the request's body; the response may be complete before its end."""
+        """Send the request's streamed body. The response may be complete before the
+        whole body is sent."""
         stream, started = transfer.request.stream, transfer.started
         assert isinstance(stream, httpx.AsyncByteStream)
         assert started is not None

@@ -28,8 +28,8 @@ from crawler.http.transfer import Fields
 __all__ = ["AnswerHead", "AnswerReader"]
 
 _MAX_INFORMATIONAL = 16
-#: Chunks may need this many times the bytes that they carry. This allows one-byte
-#: chunks, but not endless chunk extensions or empty lines.
+#: Maximum number of bytes that a chunked body may need for each byte of data. This
+#: allows one-byte chunks, but not endless chunk extensions or empty lines.
 _MAX_OVERHEAD = 16
 _ALLOWANCE = 128 * 1024
 #: If at least this many bytes of a body are missing, they bypass the parser. The parser
@@ -107,7 +107,7 @@ class AnswerReader:
         self._body_size = self._overhead = self._informational = 0
         #: Whether the parser refused a head that may still be read leniently.
         self._is_broken = False
-        #: The final head, until the caller takes it.
+        #: The response's final head, until the caller takes it.
         self.new_head: AnswerHead | None = None
         #: Where the body ends; None until the head is complete.
         self.framing: Framing | None = None

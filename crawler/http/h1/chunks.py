@@ -120,7 +120,7 @@ class ChunkReader:
         return size
 
     def _take_trailer(self, line: bytes) -> None:
-        """Count a trailer and drop it."""
+        """Count a trailer (a header field after the body), and drop it."""
         self._trailers += 1
         self._trailer_bytes += len(line)
         if self._trailers > self._max_trailers:

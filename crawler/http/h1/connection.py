@@ -1,8 +1,8 @@
 """One HTTP/1.1 connection: one request after the other (RFC 9112).
 
 The reader (answer_reader.py) parses the bytes; this module applies the result to the
-transfer and the connection. Nothing here awaits: bytes arrive in `data_received`, and
-all their effects are done when it returns.
+connection and to the transfer (the request in flight). Nothing here awaits: bytes
+arrive in `data_received`, and all their effects are done when it returns.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Http1Connection(asyncio.Protocol):
         transfer.note_progress()
 
     def send_end(self, transfer: Transfer) -> None:
-        """Note that the streamed body has been sent."""
+        """End the request's streamed body; if it is chunked, send the last chunk."""
         transfer.is_sending = False
         if self._transfer is not transfer or self.is_closing:
             return
@@ -197,8 +197,8 @@ class Http1Connection(asyncio.Protocol):
         self._home.lost(self)
 
     def get_extra_info(self, name: str) -> Any:
-        """Return a value of httpx's network stream: `server_addr`, `ssl_object` and so
-        on."""
+        """Return a value that httpx's network streams have, such as `server_addr` or
+        `ssl_object`."""
         names = {"server_addr": "peername", "client_addr": "sockname"}
         return self._transport.get_extra_info(names.get(name, name))
 
@@ -254,7 +254,7 @@ class Http1Connection(asyncio.Protocol):
             self._hold_back(transfer)
 
     def _answer(self, transfer: Transfer, head: AnswerHead) -> None:
-        """Pass the head to the transfer."""
+        """Pass the response's head to the transfer."""
         status, reason, version, fields, framing = head
         is_late = status == 408 and framing.is_closing and self._is_reused
         if is_late and transfer.is_unanswered:

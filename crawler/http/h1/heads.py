@@ -222,7 +222,8 @@ def _unfolded(lines: Iterable[bytes]) -> Fields:
     is_field = False
     for line in lines:
         if line.startswith((b" ", b"\t")):
-            # A continuation before the first field is ignored (RFC 9112 section 2.2).
+            # A continuation line before the first field is ignored (RFC 9112 section
+            # 2.2).
             if is_field:
                 name, value = fields[-1]
                 fields[-1] = name, b"%b %b" % (value, line.strip(b" \t"))

@@ -95,7 +95,7 @@ class Http2Connection(asyncio.Protocol):
         self._endings: StreamEndings = None  # type: ignore[assignment]
         self._frames: FrameHandlers = None  # type: ignore[assignment]
 
-    # The connection's beginning (section 3.4)
+    # The beginning of the connection (RFC 9113 section 3.4)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -117,7 +117,7 @@ class Http2Connection(asyncio.Protocol):
             + frames.window_update(0, CONNECTION_WINDOW - DEFAULT_WINDOW)
         )
 
-    # Sending requests (section 8.1)
+    # Methods that send requests (RFC 9113 section 8.1)
 
     @property
     def has_room(self) -> bool:
@@ -181,7 +181,7 @@ class Http2Connection(asyncio.Protocol):
             transfer.note_progress()
 
     def send_end(self, transfer: Transfer) -> None:
-        """End a streamed body."""
+        """End the request's streamed body."""
         stream = _stream_of(transfer)
         if stream is not None:
             transfer.is_sending = False
@@ -196,7 +196,7 @@ class Http2Connection(asyncio.Protocol):
         """Free no memory: the state of the connection, such as the HPACK tables, must
         stay equal to the peer's."""
 
-    # Receiving bytes (section 4.1)
+    # Methods that receive bytes (RFC 9113 section 4.1)
 
     def data_received(self, data: bytes) -> None:
         if self._is_closed:
@@ -228,7 +228,7 @@ class Http2Connection(asyncio.Protocol):
         if not self._is_closed:
             self._outbox.write(frames.ping())
 
-    # Called when the caller reads the response or abandons it
+    # Methods that are called when the caller reads the response or abandons it
 
     def consumed(self, transfer: Transfer, size: int) -> None:
         """Let the peer send `size` more bytes on this stream."""
@@ -248,12 +248,12 @@ class Http2Connection(asyncio.Protocol):
         self.has_room_again()
 
     def get_extra_info(self, name: str) -> Any:
-        """Return a value of httpx's network stream: `server_addr`, `ssl_object` and so
-        on."""
+        """Return a value that httpx's network streams have, such as `server_addr` or
+        `ssl_object`."""
         names = {"server_addr": "peername", "client_addr": "sockname"}
         return self._transport.get_extra_info(names.get(name, name))
 
-    # The end of the connection (sections 5.4.1 and 9.1)
+    # Methods that end the connection (RFC 9113 sections 5.4.1 and 9.1)
 
     def retire(self) -> None:
         """Let the open streams finish, and open no new ones."""

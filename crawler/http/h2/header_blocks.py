@@ -34,11 +34,12 @@ class BlockReader:
         #: so far. Only CONTINUATION may follow.
         self.open: Frame | None = None
         self._parts: list[bytes] = []
-        #: Size in bytes of the last block, as received.
+        #: Size in bytes of the last header block, as received.
         self.size = 0
 
     def begin(self, frame: Frame) -> Fields | None:
-        """Read HEADERS; return the fields if the block is complete."""
+        """Read a HEADERS frame; return the header fields if the header block is
+        complete."""
         block = frame.payload
         if frame.flags & (frames.PADDED | frames.PRIORITY_FLAG):
             block = frames.payload_of(frame)
@@ -48,8 +49,8 @@ class BlockReader:
         return None
 
     def go_on(self, frame: Frame) -> tuple[Frame, Fields] | None:
-        """Read CONTINUATION; if it completes the block, return its HEADERS frame and
-        its fields.
+        """Read a CONTINUATION frame; if it completes the header block, return the
+        block's HEADERS frame and its header fields.
 
         The END_STREAM flag is in the HEADERS frame.
         """
@@ -79,7 +80,8 @@ class BlockReader:
         except CompressionError as exc:
             raise FrameError(
                 ErrorCode.COMPRESSION_ERROR,
-                f"The header block cannot be decoded: {exc} (RFC 9113 section 4.3)",
+                f"The server's header fields cannot be decoded: {exc} "
+                "(RFC 9113 section 4.3)",
             ) from exc
 
     def _refuse_size(self) -> NoReturn:

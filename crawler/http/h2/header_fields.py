@@ -154,7 +154,7 @@ def _never_indexed(field: tuple[bytes, bytes]) -> bytes:
 
 
 def _string(text: bytes) -> bytes:
-    """Return a string literal without Huffman coding (RFC 7541 sections 5.1 and
+    """Encode a string for HPACK, without Huffman coding (RFC 7541 sections 5.1 and
     5.2)."""
     length = len(text)
     if length < 127:

@@ -63,7 +63,7 @@ class HeaderDecoder:
                 elif kind >= 0x20:  # section 6.3: the new size of the table
                     if fields:
                         raise CompressionError(
-                            "the HPACK table's size changes after a field"
+                            "the size of the HPACK table changes after a field"
                         )
                     self._max_size, at = _integer(block, at, 0x1F)
                     self._shrink()
@@ -74,15 +74,15 @@ class HeaderDecoder:
                 size += len(field[0]) + len(field[1]) + _ENTRY
                 if size > self._max_bytes:
                     raise OversizedError(
-                        f"the block has over {self._max_bytes:,} bytes of fields"
+                        f"the header block has over {self._max_bytes:,} bytes"
                     )
         except IndexError:
-            raise CompressionError("the block ends within a field") from None
+            raise CompressionError("the header block ends within a field") from None
         return fields
 
     def _entry(self, index: int) -> tuple[bytes, bytes]:
-        """Return an entry by its index: static table first, then dynamic (section
-        2.3.3)."""
+        """Return a field of the HPACK tables by its index: first the static table, then
+        the dynamic table (section 2.3.3)."""
         if 0 < index <= len(_STATIC):
             return _STATIC[index - 1]
         index -= len(_STATIC) + 1
@@ -104,8 +104,8 @@ class HeaderDecoder:
         return (name, value), at
 
     def _add(self, field: tuple[bytes, bytes]) -> None:
-        """Add an entry. Older entries are removed to make room. An entry above the
-        limit empties the table (section 4.4)."""
+        """Add an entry to the dynamic table. Older entries are removed to make room. An
+        entry above the limit empties the table (section 4.4)."""
         self._entries.appendleft(field)
         self._size += len(field[0]) + len(field[1]) + _ENTRY
         if self._size > self._max_size:
@@ -137,7 +137,7 @@ def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
             return value, at
         shift += 7
         if shift > _MAX_SHIFT:
-            raise CompressionError("an integer in the block is too large")
+            raise CompressionError("an integer in the header block is too large")
 
 
 def _string(block: bytes, at: int) -> tuple[bytes, int]:
@@ -147,7 +147,7 @@ def _string(block: bytes, at: int) -> tuple[bytes, int]:
     length, at = _integer(block, at, 0x7F)
     end = at + length
     if end > len(block):
-        raise CompressionError("a string is longer than the block")
+        raise CompressionError("a string is longer than the header block")
     text = block[at:end]
     if is_coded:
         text = _remembered(text) if length <= _REMEMBERED else _decoded(text)
@@ -235,7 +235,7 @@ def _decoded(code: bytes) -> bytes:
         state, piece = state.steps[byte] or codes.step(state, byte)
         found.append(piece)
     if not state.is_padding:
-        raise CompressionError("the padding of a string has a zero bit")
+        raise CompressionError("the padding of a Huffman-coded string has a zero bit")
     return b"".join(found)
 
 

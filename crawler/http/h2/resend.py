@@ -74,7 +74,7 @@ def after_loss(pool: Resender, transfer: Transfer, error: Exception) -> None:
     The peer may have processed the request.
     """
     if isinstance(error, TlsError):
-        # the peer requires a client certificate, on other connections, too
+        # the peer requires a client certificate on every connection
         transfer.fail(error)
     elif transfer.may_be_sent_again:
         if isinstance(error, UnreadableError):
@@ -89,7 +89,8 @@ def after_loss(pool: Resender, transfer: Transfer, error: Exception) -> None:
 
 
 def _is_whole(transfer: Transfer) -> bool:
-    """Return whether the request can be repeated, and no head has arrived."""
+    """Return whether the whole request is in memory, and no head of a response has
+    arrived."""
     return transfer.content is not None and not transfer.head.done()
 
 

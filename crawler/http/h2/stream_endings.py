@@ -99,7 +99,7 @@ class StreamEndings:
             self._outbox.write(frames.window_update(stream.id, more))
 
     def abandon(self, stream: Stream, *, is_sending: bool) -> None:
-        """End a stream whose response the crawl does not want."""
+        """End a stream whose response the crawl no longer wants."""
         stream.transfer = None
         stream.stop_sending()
         is_short = stream.left is not None and stream.left <= _DRAINED_BYTES

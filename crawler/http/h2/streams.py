@@ -104,12 +104,13 @@ class Stream:
         #: settings, the number may become negative.
         self.send_room = send_room
         self.receive_window = ReceiveWindow(STREAM_WINDOW)
-        #: The part of the request's body that waits for the windows.
+        #: The part of the request's body that waits until the flow-control windows
+        #: allow to send it.
         self.to_send: bytes | memoryview = b""
         self.writable: asyncio.Future[None] | None = None
         #: Whether the final head has arrived; fields after it are trailers.
         self.has_head = False
-        #: Missing bytes of the body; None without Content-Length.
+        #: Missing bytes of the response's body; None without Content-Length.
         self.left: int | None = None
 
     # Sending the request
