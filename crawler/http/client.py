@@ -475,7 +475,10 @@ def _verify(http: HttpSettings) -> ssl.SSLContext | bool:
     ConfigError if a file of certificates is invalid.
     """
     if http.key and not http.cert:
-        raise ConfigError("http.key is set, but http.cert is not; name its file")
+        raise ConfigError(
+            "http.key is set, but http.cert is not; "
+            "set http.cert to the file of the certificate"
+        )
     if http.verify and not (http.ca_file or http.cert):
         return True
     try:
@@ -491,5 +494,7 @@ def _verify(http: HttpSettings) -> ssl.SSLContext | bool:
         except (OSError, ssl.SSLError) as exc:
             names = f"http.cert {http.cert}"
             names += f", http.key {http.key}" if http.key else ""
-            raise ConfigError(f"{names} cannot be loaded: {exc}") from exc
+            raise ConfigError(
+                f"The certificate of {names} cannot be loaded: {exc}"
+            ) from exc
     return context

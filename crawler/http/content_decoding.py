@@ -24,8 +24,8 @@ __all__ = ["ACCEPT_ENCODING", "Bounds", "Decoder"]
 
 MiB = 1024 * 1024
 
-#: Maximum output of one step. Brotli may exceed this limit by one of its blocks, which
-#: has at most the same size.
+#: Maximum output of one step in bytes. Brotli may exceed this limit by one of its
+#: blocks, which has at most the same size.
 _STEP = MiB // 2
 #: Received bytes are decoded in slices of this size. Each member (such as a gzip file)
 #: in a slice costs a copy of the slice's rest, which would take quadratic time in a

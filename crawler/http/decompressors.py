@@ -15,14 +15,16 @@ import msgspec
 
 try:
     import brotli  # type: ignore[import-untyped]
-except ImportError:  # not installed on PyPy, where it cannot limit its output
+except ImportError:
+    # On PyPy brotli is not installed, because it cannot limit its output there.
     brotli = None
 
 __all__ = ["FORMATS", "REGISTERED", "ContentCoding", "Decompressor", "errors"]
 
-#: RFC 9659: windows above 8 MiB are not allowed on the web.
+#: Base-2 logarithm of the largest zstd window: RFC 9659 allows up to 8 MiB on the web.
 _ZSTD_WINDOW_LOG = 23
-#: The file name and comment in a gzip header have no limit of their own.
+#: Maximum size of a gzip header in bytes: the file name and the comment in it have no
+#: limit of their own.
 _MAX_GZIP_HEADER = 72 * 1024
 #: Maximum size of brotli input that is kept to be decoded a second time.
 _MAX_KEPT = 2 * 1024 * 1024
@@ -56,7 +58,7 @@ class ContentCoding(msgspec.Struct, frozen=True):
     decompressor they need."""
 
     name: str
-    #: Bytes that must be read before a member can be decoded.
+    #: Number of bytes that must have arrived before a member can be decoded.
     head: int
     open: Callable[[bytes], Decompressor]
     #: Returns whether the bytes after a member begin another member. If not, they are

@@ -44,7 +44,7 @@ class Negotiation(asyncio.Protocol):
     def begin(self, transport: asyncio.BaseTransport) -> None:
         """Create the connection for the negotiated protocol, and pass it to the
         dial."""
-        # uvloop's transports are not subclasses of asyncio's.
+        # A cast is needed, because uvloop's transports are not subclasses of asyncio's.
         self.transport = cast(asyncio.Transport, transport)
         if self._is_over:
             raise ConnectionResetError

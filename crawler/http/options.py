@@ -31,7 +31,7 @@ def nobody(host: str) -> bool:
 class Timeouts(msgspec.Struct, frozen=True):
     """Seconds that a request may wait in each phase, unless it has its own timeouts.
 
-    They are checked ten times a second. None means no limit.
+    The timeouts are checked ten times a second. None means no limit.
     """
 
     #: Seconds to open a connection, including name lookup and TLS handshake.

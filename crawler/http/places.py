@@ -48,7 +48,8 @@ class ConnectionPlaces:
 
     @property
     def is_free(self) -> bool:
-        """Whether both limits allow to open another connection now."""
+        """Whether the limits on connections and on open files allow another connection
+        now."""
         files = self.used + len(self.closing)
         return self.is_below_limit and files < self._files
 
@@ -68,6 +69,6 @@ class ConnectionPlaces:
         lowered."""
         if self._files >= self._most_files:
             return False
-        # Another part of the process may have closed its files again.
+        # Try a higher limit: another part of the process may have closed its files.
         self._files = min(2 * self._files, self._most_files)
         return True

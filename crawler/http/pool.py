@@ -72,7 +72,8 @@ class Pool:
         )
 
     def keep_to(self, options: TransportOptions) -> None:
-        """Use these limits from now on; called before the first request."""
+        """From now on, use the limits in these options; called before the first
+        request."""
         self.options = options
         self._places.max_connections = options.max_connections
 

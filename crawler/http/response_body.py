@@ -144,7 +144,10 @@ class ExchangeBody:
             names = ""
         length = answer.headers.get("content-length", "")
         if length.isdecimal() and int(length) > bounds.max_body:
-            detail = f"{int(length):,} bytes announced; max_body is {bounds.max_body:,}"
+            detail = (
+                f"{int(length):,} bytes are announced; "
+                f"http.max_body is {bounds.max_body:,} bytes"
+            )
             raise FetchError(Reason.TOO_LARGE, detail, url=self._url)
         try:
             self._decoder = Decoder(names.split(",") if names else (), bounds)
@@ -157,10 +160,10 @@ class ExchangeBody:
         return self._decoder.received if complete is None else len(complete)
 
     def take_complete(self) -> bytes | None:
-        """Return the whole body if the transport or a hook has it already, else
-        None."""
+        """Return the whole body if an event hook or the transport has already read it,
+        else None."""
         if self._answer.is_stream_consumed and hasattr(self._answer, "_content"):
-            return self._answer.content  # a hook has read it, so httpx has decoded it
+            return self._answer.content  # a hook has made httpx decode the body
         return None
 
     async def read(self) -> bytes:
@@ -197,8 +200,8 @@ class ExchangeBody:
         brought = self.received - self._marked_at
         if brought < pace.rate * (now - self._marked):
             detail = (
-                f"{brought:,} bytes in {now - self._marked:.0f} s; min_rate is "
-                f"{pace.rate:,.0f} bytes a second"
+                f"{brought:,} bytes in {now - self._marked:.0f} s; "
+                f"http.min_rate is {pace.rate:,.0f} bytes a second"
             )
             raise FetchError(Reason.TOO_SLOW, detail, url=self._url)
         self._marked, self._marked_at = now, self.received
@@ -215,7 +218,7 @@ class ExchangeBody:
 
 
 def _text(value: bytes) -> str:
-    # Decode as httpx does: Latin-1 if it is not UTF-8 (RFC 9110 section 5.5).
+    # Decode as httpx does: as Latin-1 if the value is not UTF-8 (RFC 9110 section 5.5).
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -34,9 +34,9 @@ def tls_context(
     """Return a TLS context that trusts the usual certificate authorities, those in a
     file, or all servers.
 
-    It offers OpenSSL's own list of ciphers. Python's list lacks ciphers of TLS 1.2 that
-    some servers need and that browsers and curl offer. A given context is returned
-    unchanged.
+    The context offers OpenSSL's own list of ciphers. Python's list lacks ciphers of TLS
+    1.2 that some servers need and that browsers and curl offer. A given context is
+    returned unchanged.
     """
     if isinstance(verify, ssl.SSLContext):
         return verify
@@ -55,8 +55,9 @@ def made_when_needed(
 ) -> Callable[[], ssl.SSLContext]:
     """Return a function that returns the TLS context.
 
-    The usual certificate authorities are read at its first call, because this takes 20
-    ms. Named files are read at once, so that errors in them are raised here.
+    The usual certificate authorities are read at the first call of that function,
+    because this takes 20 ms. Named files are read at once, so that errors in them are
+    raised here.
     """
     if verify is True and cert is None:
         return cache(tls_context)

@@ -171,8 +171,8 @@ class Transfer:
     def is_unanswered(self) -> bool:
         """Whether the request could be sent again.
 
-        This needs a request that is in memory as a whole and was not sent too often,
-        and no response's head.
+        True if the whole request is in memory, no head of a response has arrived, and
+        the request was not sent too often.
         """
         return (
             not self.head.done()
@@ -184,8 +184,8 @@ class Transfer:
     def may_be_sent_again(self) -> bool:
         """Whether the request may be sent again without asking the caller.
 
-        This needs a request that `is_unanswered`, with an idempotent method (RFC 9110
-        section 9.2.2).
+        True if the request could be sent again (`is_unanswered`), and its method is
+        idempotent (RFC 9110 section 9.2.2).
         """
         return self.is_unanswered and self.request.method in _IDEMPOTENT
 
@@ -312,7 +312,7 @@ class Transfer:
 
 
 def _too_large(what: str, bounds: Bounds) -> TooLargeError:
-    return TooLargeError(f"{what}; max_body is {bounds.max_body:,} bytes")
+    return TooLargeError(f"{what}; http.max_body is {bounds.max_body:,} bytes")
 
 
 def _content(request: httpx.Request) -> bytes | None:

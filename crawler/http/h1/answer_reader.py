@@ -145,7 +145,8 @@ class AnswerReader:
         if self.framing is None:
             if self.error is None and len(self._start) > self._max_bytes:
                 self.error = HeaderTooLargeError(
-                    f"The head is larger than max_headers, {self._max_bytes:,} bytes"
+                    "The head is larger than http.max_headers, "
+                    f"{self._max_bytes:,} bytes"
                 )
             return b""
         self._start = b""
@@ -228,8 +229,8 @@ class AnswerReader:
             self._parser.feed_data(repaired)
         except httptools.HttpParserError:
             if self._start is not repaired and self.framing is None:
-                # This head was informational. The head after it is faulty, too, so
-                # repair it.
+                # This head was informational. The next head is faulty, too, so repair
+                # that one.
                 return self._read_leniently(0)
             return self.framing is not None
         return True
@@ -261,7 +262,7 @@ class AnswerReader:
         if len(fields) > self._max_fields:
             what = "header lines" if self.framing is None else "trailers"
             self.error = HeaderTooLargeError(
-                f"There are over {self._max_fields:,} {what} (max_header_count)"
+                f"There are over {self._max_fields:,} {what} (http.max_header_count)"
             )
             raise self.error
 
@@ -281,7 +282,7 @@ class AnswerReader:
         size = sum(len(name) + len(value) + 4 for name, value in self._fields)
         if size > self._max_bytes:
             self.error = HeaderTooLargeError(
-                f"The head has {size:,} bytes; max_headers is {self._max_bytes:,}"
+                f"The head has {size:,} bytes; http.max_headers is {self._max_bytes:,}"
             )
             raise self.error
 

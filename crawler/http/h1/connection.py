@@ -74,7 +74,8 @@ class Http1Connection(asyncio.Protocol):
         self._home = home
         self._ticker: TimeoutWheel = home.ticker
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
-        #: Created for the first request, and again for the first request after `slim`.
+        #: The reader is created for the first request, and again for the first request
+        #: after `slim`.
         self._reader: AnswerReader | None = None
         self._transfer: Transfer | None = None
         self._is_reused = False
@@ -205,7 +206,7 @@ class Http1Connection(asyncio.Protocol):
     # Called by asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are not subclasses of asyncio's.
+        # A cast is needed, because uvloop's transports are not subclasses of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
 
     def pause_writing(self) -> None:

@@ -9,9 +9,9 @@ hpack_decoder.py), settings (peer_settings.py), the ends of streams (stream_endi
 flood_guard.py limits what a peer may send, keepalive.py finds dead peers, resend.py
 decides which requests are sent again. codes.py has the numbers.
 
-h2's state machine is not used. It closes at any GOAWAY although open streams may finish
-(section 6.8), it ends the connection for an error of one stream (section 8.1.1), and it
-takes three times as long as the whole exchange here.
+The state machine of the h2 library is not used. It closes at any GOAWAY although open
+streams may finish (section 6.8), it ends the connection for an error of one stream
+(section 8.1.1), and it takes three times as long as the whole exchange here.
 
 Three rules hold everywhere. Nothing awaits: when `data_received` returns, all effects
 of its bytes are done. An error of a stream ends only that stream. The connection's

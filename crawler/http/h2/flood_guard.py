@@ -17,8 +17,8 @@ __all__ = [
 ]
 
 FRAMES_FOR_HEAD = 50
-#: Frames earned by each piece of body sent, since some peers send several window
-#: updates for it.
+#: Number of frames that each piece of body sent adds to the allowance, because some
+#: peers send several window updates for one piece.
 FRAMES_FOR_PIECE = 4
 #: Number of body bytes that earn one frame. With this limit, a body of 32 MiB in small
 #: frames takes seconds of CPU time; without it, such a body in frames of 16 bytes took

@@ -135,7 +135,7 @@ class FrameHandlers:
             stream.transfer.fail(error)
 
     def _on_data(self, frame: Frame) -> None:
-        # DATA  frame (RFC 9113 section 6.1)
+        # DATA frame (RFC 9113 section 6.1)
         size = len(frame.payload)
         # The frame counts against the connection's window even if its stream is closed.
         self._window.receive(size)
@@ -157,7 +157,7 @@ class FrameHandlers:
             self._endings.end(stream)
 
     def _on_headers(self, frame: Frame) -> None:
-        # HEADERS  frame (RFC 9113 section 6.2). On stream 0 it is an error, even if its
+        # HEADERS frame (RFC 9113 section 6.2). On stream 0 it is an error, even if its
         # header block is incomplete.
         self._streams.addressed(frame)
         fields = self._blocks.begin(frame)
@@ -165,7 +165,7 @@ class FrameHandlers:
             self._on_fields(frame, fields)
 
     def _on_continuation(self, frame: Frame) -> None:
-        # CONTINUATION  frame (RFC 9113 section 6.10)
+        # CONTINUATION frame (RFC 9113 section 6.10)
         block = self._blocks.go_on(frame)
         if block is not None:
             self._on_fields(*block)
@@ -182,7 +182,7 @@ class FrameHandlers:
         if len(fields) > most:
             what = "trailers have" if stream.has_head else "head has"
             error = HeaderTooLargeError(
-                f"The {what} {len(fields):,} fields; max_header_count is {most:,}"
+                f"The {what} {len(fields):,} fields; http.max_header_count is {most:,}"
             )
             raise StreamError(ErrorCode.PROTOCOL_ERROR, str(error), error)
         is_last = bool(frame.flags & frames.END_STREAM)
@@ -195,12 +195,12 @@ class FrameHandlers:
             self._connection.abandon(transfer)  # the response has no body
 
     def _on_priority(self, frame: Frame) -> None:
-        # PRIORITY  frame (RFC 9113 section 6.3). It is deprecated, so only its form is
+        # PRIORITY frame (RFC 9113 section 6.3). It is deprecated, so only its form is
         # checked.
         frames.check_priority(frame)
 
     def _on_reset(self, frame: Frame) -> None:
-        # RST_STREAM  frame (RFC 9113 section 6.4)
+        # RST_STREAM frame (RFC 9113 section 6.4)
         code = frames.number_of(frame)
         stream = self._streams.addressed(frame)
         if stream is None:
@@ -214,7 +214,7 @@ class FrameHandlers:
         self._connection.has_room_again()
 
     def _on_settings(self, frame: Frame) -> None:
-        # SETTINGS  frame (RFC 9113 section 6.5)
+        # SETTINGS frame (RFC 9113 section 6.5)
         settings = frames.settings_of(frame)
         if not self._peer.is_known:
             if frame.flags & frames.ACK:
@@ -240,7 +240,7 @@ class FrameHandlers:
         self._connection.has_room_again()
 
     def _on_push_promise(self, frame: Frame) -> None:
-        # PUSH_PROMISE  frame (RFC 9113 section 6.6). Our SETTINGS have disabled push.
+        # PUSH_PROMISE frame (RFC 9113 section 6.6). Our SETTINGS have disabled push.
         raise FrameError(
             ErrorCode.PROTOCOL_ERROR,
             "The server sent PUSH_PROMISE although push is disabled "
@@ -248,13 +248,13 @@ class FrameHandlers:
         )
 
     def _on_ping(self, frame: Frame) -> None:
-        # PING  frame (RFC 9113 section 6.7)
+        # PING frame (RFC 9113 section 6.7)
         payload = frames.ping_of(frame)
         if not frame.flags & frames.ACK:
             self._outbox.write(frames.ping(payload, is_ack=True))
 
     def _on_goaway(self, frame: Frame) -> None:
-        # GOAWAY  frame (RFC 9113 section 6.8). Streams with numbers up to `last_id` may
+        # GOAWAY frame (RFC 9113 section 6.8). Streams with numbers up to `last_id` may
         # still finish.
         last_id, code = frames.goaway_of(frame)
         if code == ErrorCode.HTTP_1_1_REQUIRED:
@@ -266,7 +266,7 @@ class FrameHandlers:
                 resend.after_goaway(self._pool, stream.transfer, last_id, code)
 
     def _on_window_update(self, frame: Frame) -> None:
-        # WINDOW_UPDATE  frame (RFC 9113 section 6.9)
+        # WINDOW_UPDATE frame (RFC 9113 section 6.9)
         size = frames.number_of(frame) & MAX_WINDOW
         if not frame.stream_id:
             self._outbox.room = flow_control.grown(self._outbox.room, size)

@@ -118,7 +118,8 @@ def split(received: bytes) -> tuple[list[Frame], bytes]:
 
 
 def check_size(received: bytes) -> None:
-    """Raise FrameError if the frame that begins here is larger than allowed."""
+    """Raise FrameError if the frame that begins with these bytes is larger than
+    allowed."""
     length = int.from_bytes(received[:3], "big")
     if len(received) >= 3 and length > MAX_FRAME_SIZE:
         raise FrameError(
@@ -183,7 +184,7 @@ def check_priority(frame: Frame) -> None:
 
 
 def settings_of(frame: Frame) -> list[tuple[int, int]]:
-    """Return the settings in the order in which they apply."""
+    """Return the settings in a SETTINGS frame, in the order in which they apply."""
     _check_on_connection(frame)
     is_ack = frame.flags & ACK
     if len(frame.payload) % _SETTING.size or (is_ack and frame.payload):
@@ -247,8 +248,8 @@ def data(stream_id: int, payload: bytes | memoryview, *, is_last: bool) -> bytes
 def headers(
     stream_id: int, block: bytes, *, is_last: bool, max_frame_size: int
 ) -> bytes:
-    """Return HEADERS, followed by CONTINUATION frames if the block exceeds one
-    frame."""
+    """Return a HEADERS frame, followed by CONTINUATION frames if the header block is
+    larger than one frame."""
     first, rest = block[:max_frame_size], block[max_frame_size:]
     flags = END_STREAM if is_last else 0
     parts = [_frame(HEADERS, flags if rest else flags | END_HEADERS, stream_id, first)]

@@ -86,7 +86,7 @@ class BlockReader:
 
     def _refuse_size(self) -> NoReturn:
         _refuse(
-            "The head or the trailers are larger than max_headers, "
+            "The head or the trailers are larger than http.max_headers, "
             f"{self._max_bytes:,} bytes"
         )
 

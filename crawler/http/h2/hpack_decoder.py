@@ -16,9 +16,10 @@ from crawler.http.transfer import Fields
 __all__ = ["CompressionError", "HeaderDecoder", "OversizedError"]
 
 _STATIC: tuple[tuple[bytes, bytes], ...] = tuple(HeaderTable.STATIC_TABLE)
-#: Section 4.2: the default of SETTINGS_HEADER_TABLE_SIZE, which we do not change.
+#: RFC 7541 section 4.2: the default of SETTINGS_HEADER_TABLE_SIZE, which we do not
+#: change.
 _MAX_TABLE = 4_096
-#: Section 4.1: bytes that each entry counts in addition to name and value.
+#: RFC 7541 section 4.1: bytes that each entry counts in addition to name and value.
 _ENTRY = 32
 #: Maximum number of bits of an integer; no accepted block needs more.
 _MAX_SHIFT = 28
@@ -41,7 +42,7 @@ class HeaderDecoder:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        #: Section 2.3.2: the dynamic table, the newest entry first.
+        #: RFC 7541 section 2.3.2: the dynamic table, the newest entry first.
         self._entries: deque[tuple[bytes, bytes]] = deque()
         self._size = 0
         self._max_size = _MAX_TABLE
@@ -183,8 +184,8 @@ class _Codes:
         ):
             self._plant(byte, code, length)
         self._states: dict[int, _State] = {}
-        #: Section 5.2: a string may end with padding of up to seven one bits (the
-        #: beginning of EOS).
+        #: RFC 7541 section 5.2: a string may end with padding of up to seven one bits
+        #: (the beginning of EOS).
         node: _Node | int = self._root
         for _ in range(8):
             assert isinstance(node, list)

@@ -187,8 +187,9 @@ class Stream:
             transfer.abandon()
 
     def take_data(self, piece: bytes, padding: int) -> int:
-        """Take a piece of the response's body; return how many received bytes count as
-        consumed at once."""
+        """Take a piece of the response's body; return how many of the received bytes
+        the crawl will never read: padding, or everything if the transfer was
+        abandoned."""
         transfer = self.transfer
         if self.left is not None:
             self.left -= len(piece)

@@ -1,4 +1,4 @@
-"""Opens a tunnel through a proxy of either kind.
+"""Opens a tunnel through an HTTP or a SOCKS5 proxy.
 
 The dialogue with the proxy ends before the first byte for the target is sent.
 """

@@ -131,7 +131,7 @@ def test_informational_answers_are_passed_over_and_counted() -> None:
         pytest.param(
             OK + b"A: " + b"b" * 2_000,
             HeaderTooLargeError,
-            "is larger than max_headers, ",
+            "is larger than http.max_headers, ",
             id="endless",
         ),
         pytest.param(
