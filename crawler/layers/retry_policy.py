@@ -1,7 +1,7 @@
 """Decides whether and when a failed request is tried again.
 
-It applies tenacity's policies to the attempt count in the store. No clock: time is an
-argument.
+This module applies tenacity's policies to the attempt count in the store. No clock:
+time is an argument.
 """
 
 from __future__ import annotations

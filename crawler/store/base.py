@@ -85,7 +85,7 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 class Portion(msgspec.Struct):
-    """A part of what a page yielded, which the store keeps until the page ends."""
+    """A part of the results of a page, which the store keeps until the page ends."""
 
     items: Sequence[Item] = ()
     requests: Sequence[Entry] = ()
@@ -210,7 +210,7 @@ class Outcome(msgspec.Struct):
     rejected: Sequence[Rejected] = ()
     #: By setting: how many links were skipped before their URLs were built.
     cut: Mapping[str, int] = msgspec.field(default_factory=dict)
-    #: Items that a pipeline dropped, by reason.
+    #: By reason: number of items that a pipeline dropped.
     dropped: Mapping[str, int] = msgspec.field(default_factory=dict)
     #: Facts that a resumed run must know; None if there are none.
     facts: Facts | None = None
@@ -333,7 +333,8 @@ class Committed(msgspec.Struct):
 
 
 class RunStart(msgspec.Struct, frozen=True):
-    """Which run to open: its job, and the spider and arguments, which must match."""
+    """Which run to open: that of a job. If the job has an unfinished run, spider and
+    arguments must be those of that run."""
 
     job: str
     spider: str
@@ -363,7 +364,7 @@ class Opening(msgspec.Struct):
     #: Seconds that the run has taken in earlier processes.
     seconds: float = 0.0
     counters: Counters = msgspec.field(default_factory=Counters)
-    #: All committed facts.
+    #: All committed facts of the run, such as cookies and hosts in scope.
     facts: Facts = msgspec.field(default_factory=Facts)
     #: Hosts with pending entries, and how many each has.
     hosts: dict[str, int] = msgspec.field(default_factory=dict)

@@ -135,7 +135,7 @@ class MemoryStore:
     async def take(
         self, host: str, limit: int, without: Collection[int], now: float
     ) -> list[Entry]:
-        return []  # all pending entries were returned by their commit
+        return []  # each pending entry was returned by the commit that added it
 
     async def commit(
         self, outcomes: Sequence[Outcome], *, items_limit: int | None = None

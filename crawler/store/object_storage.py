@@ -18,7 +18,8 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 
 from crawler.errors import ConfigError
 
-#: How one request to the storage is retried; outputs repeat their calls for longer.
+#: How obstore retries one request to the storage; the outputs themselves retry for a
+#: longer time.
 _RETRY = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
 _CLIENT = {"timeout": "60s", "connect_timeout": "5s"}
 _MESSAGE = re.compile(r"<Message>([^<\n]+)</Message>")

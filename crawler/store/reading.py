@@ -72,7 +72,8 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 class RunWorker(msgspec.Struct, frozen=True):
-    """A process that works on a run, as it describes itself."""
+    """A process that works on a run, with what the process has recorded about
+    itself."""
 
     machine: str
     process: int
@@ -178,12 +179,12 @@ class Reader(Protocol):
         ...
 
     def report(self, job: str, number: int | None = None) -> bytes | None:
-        """Return the report of a run (None: the latest) as JSON; None if it is
-        unfinished."""
+        """Return the report of the run with that number (None: the latest run) as JSON;
+        None if the run is unfinished."""
         ...
 
     def run(self, job: str, number: int | None = None) -> RunReader:
-        """Return a reader of one run (None: the latest)."""
+        """Return a reader of the run with that number (None: the latest run)."""
         ...
 
     async def until_free(self, job: str) -> None:

@@ -61,7 +61,7 @@ class Repeats:
         self._may_pass = may_pass
         self._make_policy = policy
         self._is_once = False
-        #: Whether a call has failed, and none has worked since.
+        #: Whether a call has failed, and no call has worked since.
         self.is_failing = False
 
     def hurry(self) -> None:

@@ -100,7 +100,7 @@ class News:
     #: By host: the place of the best pending entry that another worker has found for
     #: this worker's host.
     stirred: dict[str, Place] = field(default_factory=dict)
-    #: Facts that other workers have found.
+    #: Facts that other workers have found, such as cookies and hosts in scope.
     facts: Facts = field(default_factory=Facts)
     counters: Counters = field(default_factory=Counters)
     #: Number of the run's last item, number of workers, and number of page permits

@@ -31,8 +31,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: Pages a second and bytes a second, over the last few seconds.
     rate: float = 0.0
     byte_rate: float = 0.0
-    #: Hosts that received requests from this process, and hosts with requests in
-    #: flight.
+    #: Number of hosts that received requests from this process, and of hosts with
+    #: requests in flight.
     hosts: int = 0
     busy_hosts: int = 0
     connections: int = 0

@@ -66,7 +66,7 @@ class MeteredBody:
         return self._body.received
 
     def take_complete(self) -> bytes | None:
-        return None  # even a body that has arrived completely must wait for its share
+        return None  # even a complete body must wait for its share of the bandwidth
 
     async def read(self) -> bytes:
         return b"".join([piece async for piece in self])

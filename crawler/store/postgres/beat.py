@@ -25,8 +25,8 @@ from crawler.store.postgres.pipeline import StatementPipeline
 from crawler.store.postgres.run_state import WorkerState, decoded, summed
 from crawler.store.sharing import SHARDS, Lease, Needs, News, shard_of
 
-#: Number of renewals of the lease (every 0.5 s) for which a worker that gave up sites
-#: waits, so that idle workers can take them.
+#: For how many renewals of its lease (every 0.5 s) a worker that gave up sites waits
+#: before it gives up more, so that idle workers can take the sites.
 PATIENCE = 5
 #: A worker may take this many page permits even if its fair share of those left is
 #: smaller.

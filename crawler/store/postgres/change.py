@@ -59,7 +59,8 @@ class Change:
 
     @property
     def has_start(self) -> bool:
-        """Return whether `start()` or `closing()` has yielded or counted anything."""
+        """Return whether `start()` or `closing()` has yielded or counted anything in
+        this commit."""
         run = self.run
         now = (self.start_items, self.start_values, self.start_counts)
         return now != (run.start_items, run.start_values, run.start_counts)

@@ -126,7 +126,8 @@ class Gathered:
         return (self.ended.keys() | self.put_back) - set(pages)
 
     def lowest(self, fingerprint: int) -> int:
-        """Return the lowest depth at which a link was found."""
+        """Return the lowest depth at which the link with this fingerprint was found in
+        the group."""
         return min([depth for _, depth in self.met[fingerprint]])
 
     def to_lower(self, new: Collection[int]) -> list[tuple[int, int]]:

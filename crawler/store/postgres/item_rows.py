@@ -54,8 +54,8 @@ class ItemWriter:
             self._free.clear()
 
     async def add(self, outcome: Outcome) -> int:
-        """Add an outcome's items, up to the run's limit on items; return how many were
-        added."""
+        """Add the items of an outcome (the result of a page), up to the run's limit on
+        items; return how many were added."""
         change, items = self._change, outcome.items
         before = change.rows.count
         if outcome.entry is None:

@@ -30,14 +30,16 @@ class WorkerLink:
         self._connection: Connection | None = None
 
     async def once(self, work: Work[T]) -> T:
-        """Return the result of `work`. StoreError: the operation may be tried again."""
+        """Call `work` with the connection, and return its result. StoreError: the call
+        may be tried again."""
         async with self._busy:
             with anyio.CancelScope(shield=True):
                 done = [await self._do(work)]
         return done[0]
 
     async def steadily(self, work: Work[T], *, attempts: int = ATTEMPTS) -> T:
-        """Return the result of `work`, which must be safe to repeat.
+        """Call `work` until it succeeds, and return its result; `work` must be safe to
+        repeat.
 
         After `attempts` failed attempts `work` is tried once more, and its error is
         raised. The second attempt comes at once; before later ones there is a pause,

@@ -139,8 +139,8 @@ class LinkWriter:
                 self._change.accepted.discard(fingerprint)
 
     def _accept(self, rows: Iterable[tuple[int, str]]) -> None:
-        """Remove URLs from the skipped links, because another page's link was
-        accepted."""
+        """Remove URLs from the skipped links, because a link to them on another page
+        was accepted."""
         for fingerprint, rule in rows:
             add(self._change.own.skipped, rule, -1)
             self._change.rejected.pop(fingerprint, None)

@@ -75,7 +75,8 @@ async def join(
             code = (start.code, start.started, run.id, start.code)
             await pipeline.send(sql.SET_CODE, code)
         alive = await pipeline.rows(await pipeline.send(sql.ALIVE))
-        if len(alive) == 1:  # no other worker could still end the pages of these rows
+        # The staged rows belong to pages that only a worker that has ended could end.
+        if len(alive) == 1:
             for statement in sql.DROP_STAGED:
                 await pipeline.send(statement)
         fair = math.ceil(SHARDS / len(alive))

@@ -51,8 +51,8 @@ class PostgresReader:
             return [_as_it_is_now(connection, run) for run in runs]
 
     def report(self, job: str, number: int | None = None) -> bytes | None:
-        """Return the report of a run (None: the latest) as JSON; None if it is
-        unfinished."""
+        """Return the report of the run with that number (None: the latest run) as JSON;
+        None if the run is unfinished."""
         with self._server.reading() as connection:
             run = one_of(runs_of(connection, self._server, job), job, number)
             values = (job, run.record.number)
@@ -60,7 +60,7 @@ class PostgresReader:
         return None if row is None or row[0] is None else bytes(row[0])
 
     def run(self, job: str, number: int | None = None) -> PostgresRunReader:
-        """Return a reader of one run (None: the latest)."""
+        """Return a reader of the run with that number (None: the latest run)."""
         with self._server.reading() as connection:
             run = one_of(runs_of(connection, self._server, job), job, number)
         check_kept(self._server, run, job)

@@ -367,8 +367,8 @@ URL_OF = "SELECT url FROM run.urls WHERE fp = %s"
 
 # -- putting failed pages back
 
-# Mark the run as unfinished: its spider has neither stopped it nor yielded its last
-# items.
+# Makes the run unfinished again: forgets that its spider has stopped the run, or has
+# yielded its last items.
 GO_ON = "DELETE FROM run.facts WHERE name IN ('stopped', 'closed')"
 
 FAILED = """SELECT visit.fp, reason, status, visit.depth, url.parent, url.host,

@@ -73,7 +73,7 @@ class LastRows:
     ) -> None:
         """Store how often a page was tried, and when it will be tried again.
 
-        Changed options are stored, too.
+        Changed options of the page's request are stored, too.
         """
         delay = max(0.0, due - self._now) if due else 0.0
         chain = ",".join(map(str, entry.chain))
@@ -103,7 +103,7 @@ class LastRows:
 
     @property
     def has_facts(self) -> bool:
-        """Return whether there are facts to write."""
+        """Return whether there are facts of the run (such as cookies) to write."""
         return bool(self._facts)
 
     def add_facts(self, facts: Facts) -> None:

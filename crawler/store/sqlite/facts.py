@@ -33,7 +33,8 @@ _SET_COOKIES = "INSERT OR REPLACE INTO cookies VALUES(?, ?, ?)"
 
 
 def add_facts(connection: sqlite3.Connection, facts: Facts) -> None:
-    """Write facts in the open transaction, in addition to the stored ones."""
+    """Write facts of the run, such as cookies, in the open transaction; stored facts
+    stay."""
     rows = [(name, value) for name in _SETS for value in getattr(facts, name)]
     if facts.start_ended:
         rows.append((_START_ENDED, ""))

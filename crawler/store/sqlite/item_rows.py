@@ -24,8 +24,8 @@ class ItemRows:
         self._group = group
 
     def add(self, outcome: Outcome, page: int, limit: int | None) -> int:
-        """Write an outcome's items, up to the run's limit on items; return how many
-        were written."""
+        """Write the items of an outcome (the result of a page), up to the run's limit
+        on items; return how many were written."""
         group, run = self._group, self._group.run
         before, items = group.item, outcome.items
         if outcome.is_closing:

@@ -185,8 +185,8 @@ class LinkRows:
         stocked[host] = min(place, stocked.get(host, place))
 
     def _meet_again(self, fingerprint: int, name: str, depth: int, known: int) -> None:
-        """Handle a known URL that was found again: if it is pending, it takes the lower
-        depth."""
+        """Handle a known URL that was found again: if the page is pending, it takes the
+        lower depth."""
         group, sequence = self._group, known
         at = group.depths.get(fingerprint, self._run.recent.get(fingerprint))
         if at is not None and at <= depth:

@@ -28,7 +28,8 @@ _FAILED = """SELECT page, reason, status, depth, parent
           FROM visits GROUP BY page)
     JOIN urls ON sequence = page WHERE state = 2 ORDER BY page"""
 _SET_TRIES = "INSERT OR REPLACE INTO tries VALUES(?, 0, 0, 0, 0, 0, '', ?)"
-#: A run with pages to retry is no longer stopped or closed by its spider.
+#: Makes the run unfinished again: forgets that its spider has stopped the run, or has
+#: yielded its last items.
 _REOPEN = "DELETE FROM facts WHERE name IN ('stopped', 'closed')"
 _PUT_BACK = """INSERT OR IGNORE INTO pending
     SELECT host, rank, depth, sequence FROM urls WHERE sequence = ?"""

@@ -50,13 +50,13 @@ class SqliteReader:
         ]
 
     def report(self, job: str, number: int | None = None) -> bytes | None:
-        """Return the report of a run (None: the latest) as JSON; None if it is
-        unfinished."""
+        """Return the report of the run with that number (None: the latest run) as JSON;
+        None if the run is unfinished."""
         with _catalog(JobFiles(self._folder, job)) as catalog:
             return catalog.report(number or latest_number(catalog, job))
 
     def run(self, job: str, number: int | None = None) -> SqliteRunReader:
-        """Return a reader of one run (None: the latest)."""
+        """Return a reader of the run with that number (None: the latest run)."""
         files = JobFiles(self._folder, job)
         with _catalog(files) as catalog:
             number = number or latest_number(catalog, job)

@@ -28,8 +28,8 @@ class UnindexedTail:
         #: Pages that have ended since the last update of the indexes, in the tail or
         #: not.
         self.ended: set[int] = set()
-        #: By host: all index entries up to this place have ended, so a search begins
-        #: after it.
+        #: By host: all pages in the index up to this place have ended, so a search
+        #: begins after this place.
         self.starts: dict[int, Place] = {}
 
     def __len__(self) -> int:
