@@ -102,10 +102,11 @@ class FieldPlan:
         if self.shape.container is not None:
             return self.shape.container(())
         sources = " or ".join(map(str, self.sources))
-        raise self.error(f"{sources} matches nothing", reading)
+        raise self.error(f"a value is required, but {sources} gives none", reading)
 
     def error(self, why: str, reading: Reading, text: Any = "") -> ExtractError:
-        """Return the ExtractError for a value that is missing or does not fit."""
+        """Return the ExtractError for a value that is missing or does not fit its
+        field."""
         return ExtractError(
             f"{self.label}: {why} on {reading.url} ({place_of(self.kind)})",
             field=self.member.name,

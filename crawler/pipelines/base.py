@@ -92,7 +92,7 @@ class Immediate(ABC):
         """Return the item for the next pipeline, or raise `DropItem(reason)`."""
 
     async def process(self, item: Any, page: Response | None) -> Any:
-        """Like `apply`, for callers that await."""
+        """Return `apply(item, page)`; this method is for callers that await."""
         return self.apply(item, page)
 
     @asynccontextmanager

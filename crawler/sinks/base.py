@@ -72,7 +72,7 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     run: int = 0
     #: The published files of an output in several files.
     parts: tuple[RotatedPart, ...] = ()
-    #: `Location.mark` of `target` before this run replaced it.
+    #: What `Location.mark()` returned for `target` before this run replaced the output.
     before: str = ""
     #: If a bad run was published beside an earlier output: the label that the name of
     #: `target` contains, such as "bad-run-7".
@@ -231,8 +231,8 @@ class Sink(ABC):
         the run's last item."""
 
     async def set_aside(self, sequence: int, label: str) -> None:
-        """Publish the output of a bad run beside an earlier output, which stays
-        unchanged.
+        """Publish the output of a bad run (one with exit code 3, or without items)
+        beside an earlier output, which stays unchanged.
 
         The name of the new output contains `label` ("bad-run-7"). A sink that cannot
         keep two outputs apart calls `publish` and logs a warning.

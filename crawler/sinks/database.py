@@ -165,8 +165,8 @@ class Database(Sink):
     def _number(self, table: Table) -> int:
         """Return a number for this run that no earlier run has in this table.
 
-        Runs of a job without stored state all have number 1, so this number may already
-        be used by rows of another run.
+        `run.number` is not enough: every run of a job without stored state has number
+        1, although the table may have rows of such an earlier run.
         """
         run = self._source.run
         return max(table.next_run(run.job), run.number)

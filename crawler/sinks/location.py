@@ -15,7 +15,7 @@ from crawler.sinks.disk import LOCAL, Disk, OpenFile
 
 
 # This class has over 15 methods, because the part and the published output each need
-# their own, and a sink needs both.
+# methods of their own, and a sink uses both.
 class Location(ABC):
     """The location of one output. Every method may block and raises OSError.
 

@@ -2,7 +2,8 @@
 speed.
 
 Rule: the crawl waits for an output only in `room`. An error of an output does not end
-the crawl at once: it is kept in `error`, and `room` raises it when the engine calls it.
+the crawl at once: it is kept in `error`, and raised by the engine's next call of
+`room`.
 """
 
 from __future__ import annotations

@@ -54,8 +54,8 @@ class OutputPlan(msgspec.Struct, frozen=True, kw_only=True):
     guard_formulas: bool = True
 
     def check(self, owns: Owns) -> None:
-        """Raise ConfigError for problems that do not depend on the run's number; may
-        block."""
+        """Raise ConfigError for problems of the outputs that do not depend on the run's
+        number. The call may block."""
         sinks = []
         for output in self._expanded():
             sink = self._sink(output, time.time(), 1, owns)
@@ -66,7 +66,8 @@ class OutputPlan(msgspec.Struct, frozen=True, kw_only=True):
         check_distinct(sinks)
 
     def sinks(self, started: float, run: int, owns: Owns) -> list[Sink]:
-        """Return the sinks of run number `run`, which began at `started`; may block."""
+        """Return the sinks of run number `run`, which began at the time `started` (in
+        seconds since 1970). The call may block."""
         return [self._sink(each, started, run, owns) for each in self._expanded()]
 
     def _expanded(self) -> list[OutputSpec | Sink]:

@@ -31,7 +31,7 @@ class OutputOffer(msgspec.Struct, frozen=True):
     name: str
     #: A description in a few words, for `crawl outputs`.
     about: str
-    #: The class that implements it, as "module:Class".
+    #: The class of the format, storage or database, as "module:Class".
     target: str
     #: The module that the extra installs; "" if no extra is needed.
     needs: str = ""

@@ -149,7 +149,9 @@ def _own(spec: OutputSpec, made: Any) -> Sink:
             f"Output {spec.sink or spec.uri} cannot be created with its options: {exc}"
         ) from exc
     if not isinstance(sink, Sink):
-        raise ConfigError(f"Output {spec.sink or spec.uri}: {made!r} returned no Sink")
+        raise ConfigError(
+            f"Output {spec.sink or spec.uri}: the call of {made!r} returned no Sink"
+        )
     return sink
 
 

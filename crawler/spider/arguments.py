@@ -153,7 +153,7 @@ def _convert(value: Any, kind: Any) -> Any:
         has_inside = any(kind in str(exc) for kind in ("array", "object"))
         if not isinstance(value, str) or not has_inside:
             raise
-    import tomllib  # slow, and few spiders have such an argument
+    import tomllib  # slow to import; few spiders have lists
 
     # If the type is a list or a dict, the text is read as a TOML value; if that fails,
     # the text is split at commas.

@@ -240,8 +240,8 @@ class Spider:
         return await holder.fetch(request)
 
     async def closed(self, report: Report) -> None:
-        """Override this method to do something at the end of a run, when it is called
-        once; it may be `async def` or plain `def`."""
+        """Do nothing; a spider may override this method, which is called once at the
+        end of a run. It may be `async def` or plain `def`."""
 
 
 _FETCH_PLACES = "start(), prepare(), a session's login, a callback or an errback"

@@ -88,7 +88,9 @@ class Files:
         try:
             most = int(size_of(max_size))
         except ValueError as exc:
-            raise ConfigError(f"Files(max_size={max_size!r}): {exc}") from exc
+            raise ConfigError(
+                f"Files(max_size={max_size!r}): max_size is not valid: {exc}"
+            ) from exc
         self.field = field
         self.to = to or field
         self.folder = os.fspath(folder)
