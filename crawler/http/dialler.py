@@ -50,7 +50,8 @@ class DialHome(Protocol):
 
 
 class _Dial:
-    """A connection that is being opened for a transfer; another transfer may use it."""
+    """A connection that is being opened for one transfer, but may then serve another
+    transfer."""
 
     __slots__ = (
         "_dialler",

@@ -42,8 +42,8 @@ class Negotiation(asyncio.Protocol):
         self.begin(transport)
 
     def begin(self, transport: asyncio.BaseTransport) -> None:
-        """Create the connection for the negotiated protocol, and pass it to the
-        dial."""
+        """Create the connection for the negotiated protocol, and pass it to the dial
+        that opens it."""
         # A cast is needed, because uvloop's transports are not subclasses of asyncio's.
         self.transport = cast(asyncio.Transport, transport)
         if self._is_over:

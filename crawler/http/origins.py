@@ -31,7 +31,7 @@ class Multiplexed(Connection, Protocol):
 
 
 class Dialling(Protocol):
-    """A connection that is being opened."""
+    """A dial: a connection that is being opened."""
 
     origin: Origin
     task: asyncio.Task[None]
@@ -39,7 +39,8 @@ class Dialling(Protocol):
     is_through: bool
 
     def adopt(self, connection: Connection, is_http2: bool) -> bool:
-        """Hand the connection to the pool; return False if the dial was cancelled."""
+        """Pass the open connection to the pool; return False if the dial was
+        cancelled."""
 
     def cancel(self) -> None: ...
 
@@ -146,8 +147,8 @@ class Origin:
         return None
 
     def kept_back(self, is_starved: bool) -> int:
-        """Return how many waiting requests neither the open connections nor the dials
-        can serve.
+        """Return how many waiting requests neither the open connections nor those being
+        opened can serve.
 
         These are the requests that arrived last. `is_starved` says whether the origin
         waits until another origin closes a connection.
@@ -160,8 +161,8 @@ class Origin:
         return 0  # the first handshake will show how many connections are needed
 
     def timeout_error(self, seconds: float | None) -> httpx.TransportError:
-        """Return the error for a dial that took too long: at the host, or at the
-        proxy."""
+        """Return the error for a connection that took too long to open: at the host, or
+        at the proxy."""
         if self.proxy is None or any(dial.is_through for dial in self.dials):
             return httpx.ConnectTimeout(f"No connection to {self.host} in {seconds} s")
         what = "" if self.is_forwarding else f" to {self.host}"

@@ -123,7 +123,8 @@ class Pool:
         self._failed_reuse.note(transfer)
 
     def forget(self, transfer: Transfer) -> None:
-        """Remove a waiting transfer, and cancel a dial that is not needed now."""
+        """Remove a waiting transfer, and cancel a dial (a connection that is being
+        opened) if it is no longer needed."""
         origin = transfer.origin
         if transfer in origin.waiting:
             del origin.waiting[transfer]
@@ -162,7 +163,8 @@ class Pool:
     def _adopt_http2(self, connection: Multiplexed) -> None:
         origin = connection.origin
         for dial in list(origin.dials):
-            # These dials were started in case the server speaks only HTTP/1.1.
+            # These connections are being opened in case the server speaks only
+            # HTTP/1.1.
             dial.cancel()
         if len(origin.http2) < self.options.max_http2_per_origin:
             origin.http2.append(connection)
@@ -204,8 +206,8 @@ class Pool:
                 self._idle.add(connection)
 
     def retired(self, connection: Multiplexed) -> None:
-        """Stop using an HTTP/2 connection that opens no more streams; start a dial if
-        transfers wait."""
+        """Stop using an HTTP/2 connection that opens no more streams; open another one
+        if transfers wait."""
         origin = connection.origin
         if connection in origin.http2:
             origin.http2.remove(connection)
@@ -279,7 +281,7 @@ class Pool:
         self._starved[origin] = None
 
     def serve_starved(self) -> None:
-        """Start dials for origins that waited until another origin closes a
+        """Open connections for origins that waited until another origin closed a
         connection."""
         while self._starved and self.make_place():
             origin, _ = self._starved.popitem(last=False)
@@ -330,7 +332,8 @@ class Pool:
         )
 
     async def aclose(self) -> None:
-        """Cancel all dials and close all connections; their requests fail."""
+        """Close all connections, also those that are being opened; their requests
+        fail."""
         self.is_closed = True
         dials = [dial for origin in self.origins for dial in origin.dials]
         for origin in self.origins:

@@ -243,7 +243,7 @@ class AnswerReader:
         framing, size = self.framing, self._body_size
         if self._overhead > _ALLOWANCE + _MAX_OVERHEAD * size:
             self.error = UnreadableError(
-                "The chunks carry too little data for their size"
+                f"The chunked body has over {_MAX_OVERHEAD} bytes for each byte of data"
             )
         elif framing is not None and framing.length is not None:
             left = framing.length - size

@@ -41,7 +41,7 @@ def after_goaway(pool: Resender, transfer: Transfer, last_id: int, code: int) ->
     else:
         transfer.fail(
             UnprocessedError(
-                f"GOAWAY: the server ends the connection, {_name_of(code)}"
+                f"The server ends the connection (GOAWAY {_name_of(code)})"
             )
         )
 
@@ -61,11 +61,17 @@ def after_reset(pool: Resender, transfer: Transfer, code: int) -> None:
         transfer.refused += 1
         pool.send_again(transfer)
     elif transfer.head.done():
-        transfer.fail(TruncatedError(f"RST_STREAM in the body: {_name_of(code)}"))
+        transfer.fail(
+            TruncatedError(
+                f"The server ended the body early (RST_STREAM {_name_of(code)})"
+            )
+        )
     else:
         is_refused = code == ErrorCode.REFUSED_STREAM
         kind = UnprocessedError if is_refused else ResetError
-        transfer.fail(kind(f"RST_STREAM before the head: {_name_of(code)}"))
+        transfer.fail(
+            kind(f"The server ended the stream too early (RST_STREAM {_name_of(code)})")
+        )
 
 
 def after_loss(pool: Resender, transfer: Transfer, error: Exception) -> None:
