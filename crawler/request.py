@@ -573,7 +573,8 @@ def _absolute(url: str, params: Params | None) -> str:
     try:
         return urls.canonical(url)
     except urls.InvalidUrl as exc:
-        raise ConfigError(f"Request({redacted(url)!r}): {exc}") from exc
+        shown = redacted(url)
+        raise ConfigError(f"Request({shown!r}) cannot be made: {exc}") from exc
 
 
 def _absolute_or_noted(url: str, params: Params | None) -> str:
@@ -594,5 +595,6 @@ def checked_proxy(proxy: str) -> str:
         try:
             check_proxy(proxy)
         except ValueError as exc:
-            raise ConfigError(f"proxy {without_password(proxy)!r}: {exc}") from exc
+            shown = without_password(proxy)
+            raise ConfigError(f"proxy {shown!r} cannot be used: {exc}") from exc
     return proxy

@@ -139,7 +139,9 @@ class Response(Readable):
         try:
             url = urls.join(base, reference)
         except urls.InvalidUrl as exc:
-            raise ConfigError(f"follow({reference!r}) on {self.url}: {exc}") from exc
+            raise ConfigError(
+                f"follow({reference!r}) on {self.url} cannot make a request: {exc}"
+            ) from exc
         options.setdefault("session", self.request.options.session)
         options.setdefault("proxy", self.request.options.proxy)
         return LinkRequest(url, callback, **options)

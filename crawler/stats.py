@@ -42,7 +42,7 @@ class Counters(msgspec.Struct, omit_defaults=True):
     bytes: int = 0
     #: URLs that were skipped on purpose, by reason or filter; they did not fail.
     skipped: dict[str, int] = {}
-    #: Fetched URLs whose callback raised Skip, by its reason.
+    #: Fetched URLs whose callback raised Skip, by the reason of the Skip.
     own_skips: dict[str, int] = {}
     #: The spider's own counters, made with `Spider.count`.
     own: dict[str, int] = {}

@@ -295,7 +295,7 @@ def test_a_socks_proxy_without_its_extra_is_refused_before_the_run() -> None:
     first, second = run.stdout.splitlines()
     needs = "a SOCKS proxy needs the extra `socks`: pip install 'exact-crawler[socks]'"
     assert first == f"file: http.proxy = 'socks5://***@p.example:1': {needs}"
-    assert second == f"proxy 'socks5://***@p.example:1': {needs}"
+    assert second == f"proxy 'socks5://***@p.example:1' cannot be used: {needs}"
 
 
 @pytest.mark.parametrize("value", ["http://ann:se#cret@p", "//ann:secret@p", "x:y@p"])

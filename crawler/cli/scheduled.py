@@ -145,7 +145,7 @@ def _greet(jobs: dict[str, Any], keeper: JobScheduler) -> None:
     moment = keeper.next()
     number = "1 job" if len(jobs) == 1 else f"{len(jobs):,} jobs"
     when = f"the next at {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "none is due"
-    logger.info("Scheduling %s, %s; Ctrl-C stops the scheduler", number, when)
+    logger.info("The scheduler runs %s, %s; Ctrl-C stops it", number, when)
 
 
 async def _listen(keeper: JobScheduler, *, task_status: TaskStatus[None]) -> None:

@@ -163,7 +163,7 @@ def _job(name: str, values: object, source: str, now: datetime) -> Job:
         cron = timetable.cron(schedule, zone, now) if schedule.strip() else None
         _check(settings)
     except ValueError as exc:
-        raise ConfigError(f"{source}: [{place}]: {exc}") from exc
+        raise ConfigError(f"{source}: [{place}] is not valid: {exc}") from exc
     job = Job(name, settings, zone, cron)
     layers.build([job.layer])
     return job

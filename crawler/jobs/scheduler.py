@@ -148,7 +148,7 @@ class JobScheduler:
             for name in self._jobs:
                 running = self._launcher.find(name)
                 if running is not None:
-                    logger.info("Job %s: already running, %s", name, _who(running))
+                    logger.info("Job %s: already running as %s", name, _who(running))
                     self._work[name] = _Work(running)
                     tasks.start_soon(self._perform, name, self._work[name])
             self._ledger.save()
@@ -190,7 +190,7 @@ class JobScheduler:
         elif due.is_run:
             note = "due while it is running: skipped"
         if note:
-            logger.warning("Job %s: %s", name, note)
+            logger.warning("Job %s did not run at each due time: %s", name, note)
         return note
 
     async def _perform(self, name: str, work: _Work) -> None:
@@ -219,7 +219,7 @@ class JobScheduler:
         try:
             if work.running is None:
                 work.running = await self._launcher.start(name)
-                logger.info("Job %s: started, %s", name, _who(work.running))
+                logger.info("Job %s: started as %s", name, _who(work.running))
         except (CrawlError, OSError) as exc:
             await self._ended(
                 name, self._clock.now(), CRASHED, f"could not start: {exc}"
@@ -279,7 +279,7 @@ class JobScheduler:
         now = self._clock.now()
         self._ledger.ended(name, now, ended.exit_code, ended.note, is_bad=not is_fine)
         level = logging.INFO if is_fine else logging.ERROR
-        logger.log(level, "Job %s: %s", name, ended.line)
+        logger.log(level, "Job %s ended: %s", name, ended.line)
         if ended.is_untold:
             await self._alarm(ended)
 

@@ -74,7 +74,8 @@ def cron(text: str, zone: tzinfo, now: datetime) -> Cron:
         made = Cron(line, zone)
         is_ever = made.after(now) is not None
     except CronSimError as exc:
-        raise ValueError(f"{str(exc).lower()} in the cron line {line!r}") from exc
+        why = str(exc).lower()
+        raise ValueError(f"the cron line {line!r} is not valid: {why}") from exc
     if not is_ever:
         raise ValueError(f"no date ever matches the cron line {line!r}")
     return made

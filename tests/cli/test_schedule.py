@@ -144,8 +144,8 @@ def test_a_job_that_is_broken_alarms_and_the_others_run(tmp_path: Path) -> None:
         missed(tmp_path, "nightly", "gone")
         with starting(tmp_path, "schedule") as process:
             said = heard(process, "3 items")
-            if "gone: could not run" not in said:
-                heard(process, "gone: could not run")
+            if "gone ended: could not run" not in said:
+                heard(process, "gone ended: could not run")
             ended(process)
 
     assert "bad minute" in told(tmp_path, "bad.json")["error"]
