@@ -218,7 +218,7 @@ class NestedPlan(FieldPlan):
 
 
 class Plan:
-    """Reads items of one class from elements."""
+    """Reads items of one class from elements of a page."""
 
     __slots__ = ("_make", "_rows", "fields", "kind")
 

@@ -147,10 +147,10 @@ def _url(page: Response | None) -> str:
 class Dedupe(Immediate):
     """Keeps one item for each value of `fields` in a run.
 
-    Items with the same values are dropped as `duplicate:FIELD,...`. This pipeline only
-    makes the key; the store drops duplicates when it commits the page. So the items of
-    a page that fails count for nothing. An item that has none of the fields is always
-    kept.
+    Later items with the same values are dropped as `duplicate:FIELD,...`. This pipeline
+    only makes the key; the store drops duplicates when it commits the page. So items of
+    a page that fails, or that is fetched twice, are not compared. An item that has none
+    of the fields is always kept.
     """
 
     def __init__(self, *fields: str) -> None:

@@ -194,8 +194,9 @@ class Database(Sink):
         await self._publish(sequence, "")
 
     async def set_aside(self, sequence: int, label: str) -> None:
-        """Publish a bad run. With mode "replace" its table stays beside the earlier
-        one; otherwise its rows stay in the table of earlier runs."""
+        """Publish a bad run (exit code 3, or no items). With mode "replace" its table
+        stays beside the earlier one; otherwise its rows stay in the table of earlier
+        runs."""
         if self._mode == "replace":
             await self._publish(sequence, label)
         else:

@@ -82,8 +82,9 @@ class StoredFile(FileSink):
         sequence = await super().open(source)
         self.unpublished = None
         if self._position.state != "finished":
-            # `super().open` only showed that the part file can be created. The part is
-            # removed again, because all items are written when the run publishes.
+            # `super().open` only showed that the part file can be created. The part
+            # file is removed again, because all items are written when the run
+            # publishes.
             self._position, self._part.size = Position(shape=self._shape), 0
             await self._in_thread(self._leave)
             return 0

@@ -1,7 +1,7 @@
 """The location of an output: a file on this machine, or an object in a bucket.
 
 Rule: an output appears as a whole. Bytes are written to a part (a file with another
-name, such as `books.jsonl.part`); `publish` renames the part in one step.
+name, such as `books.jsonl.part`); `publish` renames the part file in one step.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from pathlib import Path, PurePath
 from crawler.sinks.disk import LOCAL, Disk, OpenFile
 
 
-# This class has over 15 methods, because the part and the published output each need
-# methods of their own, and a sink uses both.
+# This class has over 15 methods, because the part file and the published output each
+# need methods of their own, and a sink uses both.
 class Location(ABC):
     """The location of one output. Every method may block and raises OSError.
 
     `GrowingFile` and `StoredFile` write any format to any location. A subclass must
-    implement the abstract methods. The part need not outlive the process: then
+    implement the abstract methods. The part file need not outlive the process: then
     `part_size` returns None in the next process, and all items are written again.
     """
 
@@ -32,15 +32,15 @@ class Location(ABC):
 
     @property
     def part_text(self) -> str | None:
-        """The path of the part, which has the bytes until the output is published; None
-        if the part does not outlive the process."""
+        """The path of the part file, which has the bytes until the output is published;
+        None if the part file does not outlive the process."""
         return None
 
     def mark(self) -> str:
         """Return a text that changes when the published output changes, such as an
         ETag.
 
-        "" if the sizes of the part and of the published output are enough to see a
+        "" if the sizes of the part file and of the published output are enough to see a
         change.
         """
         return ""
@@ -62,24 +62,24 @@ class Location(ABC):
         cannot be written."""
 
     def part_size(self) -> int | None:
-        """Return the size in bytes of the part, which an earlier process may have
+        """Return the size in bytes of the part file, which an earlier process may have
         written; None if there is no part."""
         return None
 
     @abstractmethod
     def open(self) -> OpenFile:
-        """Open the part, or create an empty one.
+        """Open the part file, or create an empty one.
 
-        BlockingIOError if another process writes the same part.
+        BlockingIOError if another process writes the same part file.
         """
 
     @abstractmethod
     def publish(self) -> None:
-        """Publish the part in one step, and wait until the published output would
+        """Publish the part file in one step, and wait until the published output would
         survive a power cut."""
 
     def holds_part(self) -> bool:
-        """Return whether the published output already has the bytes of the part.
+        """Return whether the published output already has the bytes of the part file.
 
         That is so if an earlier `publish` took effect although its response was lost. A
         location where this cannot happen always returns False.
@@ -91,7 +91,7 @@ class Location(ABC):
 
     @abstractmethod
     def remove_part(self) -> None:
-        """Remove the part, if it exists."""
+        """Remove the part file, if it exists."""
 
     @abstractmethod
     def remove(self) -> None:
@@ -99,7 +99,7 @@ class Location(ABC):
 
     @abstractmethod
     def beside(self, label: str) -> Location:
-        """Return a location that publishes the same part under another name.
+        """Return a location that publishes the same part file under another name.
 
         The name contains `label`: `books.jsonl` becomes `books.LABEL.jsonl`.
         """
@@ -162,8 +162,8 @@ class LocalFile(Location):
         self.settle()
 
     def holds_part(self) -> bool:
-        """Return False: renaming a file removes the part, so the published file and the
-        part are never the same."""
+        """Return False: renaming a file removes the part file, so the published file
+        and the part are never the same."""
         return False
 
     def settle(self) -> None:

@@ -119,8 +119,8 @@ class Outputs:
     def start(
         self, tasks: TaskGroup, on_error: Callable[[SinkError], None] | None = None
     ) -> None:
-        """Start a task in the group `tasks` for each output, which passes committed
-        items to the output until `close`.
+        """Start a task in the group `tasks` for each output that is written during the
+        run. The task passes committed items to the output until `close`.
 
         `on_error` is called once, with the error that `room` raises from then on.
         """
@@ -166,9 +166,9 @@ class Outputs:
     async def publish(self, aside: str = "") -> None:
         """Publish every output, because the run is complete. May be called again.
 
-        For a bad run `aside` is a label, such as "bad-run-7". Then earlier outputs stay
-        unchanged, and this run's outputs are published beside them under names that
-        contain the label.
+        For a bad run (exit code 3, or no items) `aside` is a label, such as
+        "bad-run-7". Then earlier outputs stay unchanged, and this run's outputs are
+        published beside them under names that contain the label.
         """
         await self.drain()
         for follower in self._followers:

@@ -1,4 +1,5 @@
-"""The part of an output: the file that a sink writes until the output is published."""
+"""The part file of an output: the file that a sink writes until the output is
+published."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from crawler.sinks.location import Location
 
 
 class Part:
-    """The part of one location (the file that is written until it is published), and
-    its size.
+    """The part file of one location (the file that is written until it is published),
+    and its size.
 
     Every method may block, and raises OSError. A failed call may be repeated.
     """
@@ -18,7 +19,7 @@ class Part:
     def __init__(self, location: Location) -> None:
         self._location = location
         self._file: OpenFile | None = None
-        #: Number of bytes that the sink has written to the part.
+        #: Number of bytes that the sink has written to the part file.
         self.size = 0
 
     def __str__(self) -> str:
@@ -29,8 +30,8 @@ class Part:
         return self._file is not None
 
     def open(self, size: int = 0) -> None:
-        """Open the part to continue it after its first `size` bytes; later bytes may be
-        incomplete and are cut off."""
+        """Open the part file to continue it after its first `size` bytes; later bytes
+        may be incomplete and are cut off."""
         self.close()
         self._file = self._location.open()
         self._file.write(size, b"")
@@ -49,13 +50,13 @@ class Part:
         return size
 
     def append(self, data: bytes) -> None:
-        """Write bytes at the end of the part; they are durable after `sync`."""
+        """Write bytes at the end of the part file; they are durable after `sync`."""
         assert self._file is not None
         self._file.write(self.size, data)
         self.size += len(data)
 
     def append_durably(self, data: bytes) -> None:
-        """Write bytes at the end of the part durably; if that fails, none of them
+        """Write bytes at the end of the part file durably; if that fails, none of them
         counts as written."""
         assert self._file is not None
         self._file.write(self.size, data)
@@ -68,8 +69,8 @@ class Part:
         self._file.sync()
 
     def is_intact(self) -> bool:
-        """Return whether the part still has all written bytes; another program may have
-        removed or shortened it."""
+        """Return whether the part file still has all written bytes; another program may
+        have removed or shortened it."""
         return self._location.part_size() == self.size
 
     def close(self) -> None:

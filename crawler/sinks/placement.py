@@ -2,7 +2,7 @@
 there.
 
 Rule: an existing output is replaced only if this job has written it or the mode allows
-it. A bad run replaces nothing.
+it. A bad run (exit code 3, or no items) replaces nothing.
 """
 
 from __future__ import annotations

@@ -261,8 +261,8 @@ class PostgresSwap:
     """Decides which table a run fills, and renames the table when the run publishes.
 
     A run that replaces the rows of earlier runs fills a second table. When the run
-    publishes, the second table replaces the first. After a bad run the second table
-    stays beside the first.
+    publishes, the second table replaces the first. After a bad run (exit code 3, or no
+    items) the second table stays beside the first.
     """
 
     def __init__(self, main: PostgresTable, *, is_replacing: bool) -> None:

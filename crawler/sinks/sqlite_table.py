@@ -151,8 +151,8 @@ class TableSwap:
     """Decides which table a run fills, and renames the table when the run publishes.
 
     A run that replaces the rows of earlier runs fills a second table. When the run
-    publishes, the second table replaces the first. After a bad run the second table
-    stays beside the first.
+    publishes, the second table replaces the first. After a bad run (exit code 3, or no
+    items) the second table stays beside the first.
     """
 
     def __init__(self, name: str, *, is_replacing: bool) -> None:
@@ -161,7 +161,8 @@ class TableSwap:
         self._is_replacing = is_replacing
 
     def aside(self, label: str) -> str:
-        """Return the name of the table that a bad run leaves beside the first table."""
+        """Return the name of the table that a bad run (exit code 3) leaves beside the
+        first table."""
         return f"{self.name}_{label.replace('-', '_')}"
 
     def table_to_fill(
@@ -211,8 +212,8 @@ def _guess(value: Any) -> Kind:
 def _cell(value: Any, declared: str) -> Any:
     """Return the value that SQLite stores for a value of the item's JSON.
 
-    Nested values, integers of more than 64 bits, and values in a text column are stored
-    as JSON.
+    Nested values, integers of more than 64 bits, and numbers in a text column are
+    stored as JSON.
     """
     if value is None or isinstance(value, str):
         return value

@@ -67,15 +67,15 @@ _holder: ContextVar[WorkHolder | None] = ContextVar("holder", default=None)
 
 
 def begin(holder: WorkHolder) -> None:
-    """Make `holder` the work holder of this asyncio task and of tasks that it
-    starts."""
+    """From now on `count` and `fetch`, in this asyncio task and in tasks that it
+    starts, act for `holder` (a page, `start()` or a hook)."""
     _holder.set(holder)
 
 
 @contextmanager
 def within(holder: WorkHolder | None) -> Iterator[None]:
-    """Make `holder` the work holder of this asyncio task while the `with` block
-    runs."""
+    """While the `with` block runs, `count` and `fetch` in this asyncio task act for
+    `holder` (a page, `start()` or a hook)."""
     token = _holder.set(holder)
     try:
         yield

@@ -8,7 +8,7 @@
             yield response.follow(record.url, self.parse_article)
 
 Rule: a feed is streamed, even if it is compressed, and only one record is in memory at
-a time. If a feed ends in the middle of a record, the earlier records are kept and a
+a time. If a feed cannot be read to its end, the records before the error are kept and a
 warning is logged.
 """
 

@@ -1,8 +1,8 @@
 """A part: the local file that receives the bytes of a download until it is complete.
 
-Rule: a part can be continued only with its validator (ETag or Last-Modified), which
-says to which version of the file the bytes belong. Methods that use the disk run in a
-thread.
+Rule: a part file can be continued only with its validator (ETag or Last-Modified),
+which says to which version of the file the bytes belong. Methods that use the disk run
+in a thread.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class PartState(msgspec.Struct):
 
 
 class PartFile:
-    """The part of the file at one URL: a local file in `folder`, whose name is a digest
-    of the URL."""
+    """The part file for the download of one URL: a local file in `folder`, whose name
+    is a digest of the URL."""
 
     def __init__(self, folder: Path, url: str) -> None:
         name = hashlib.blake2b(url.encode(), digest_size=16).hexdigest()
@@ -53,12 +53,12 @@ class PartFile:
 
     @property
     def path(self) -> Path:
-        """The path of the part, which is complete after `finish`."""
+        """The path of the part file, which is complete after `finish`."""
         return self._path
 
     def take_up(self) -> None:
-        """Continue the part that an earlier process has left, if it has a validator and
-        no other process uses it. Runs in a thread."""
+        """Continue the part file that an earlier process has left, if it has a
+        validator and no other process uses it. Runs in a thread."""
         try:
             state = msgspec.json.decode(self._beside.read_bytes(), type=PartState)
         except (OSError, msgspec.DecodeError):
@@ -91,7 +91,7 @@ class PartFile:
         self.size += len(piece)
 
     def flush(self) -> None:
-        """Write the collected bytes, so that the part can be continued. Runs in a
+        """Write the collected bytes, so that the part file can be continued. Runs in a
         thread."""
         self._write(is_last=False)
 
@@ -124,7 +124,8 @@ class PartFile:
         return self._digest.hexdigest()
 
     def leave(self) -> None:
-        """Keep the part if it can be continued, else remove it. Runs in a thread."""
+        """Keep the part file if it can be continued, else remove it. Runs in a
+        thread."""
         if self._file is None:
             return
         if self.validator and self.size - self.gathered > 0:
@@ -133,15 +134,15 @@ class PartFile:
             self.discard()
 
     def discard(self) -> None:
-        """Remove the part. Runs in a thread."""
+        """Remove the part file. Runs in a thread."""
         self._release()
         self.restart("")
         self._path.unlink(missing_ok=True)
         self._beside.unlink(missing_ok=True)
 
     def landed(self) -> None:
-        """Remove the file with the validator, because the part was moved to its final
-        path. Runs in a thread."""
+        """Remove the file with the validator, because the part file was moved to its
+        final path. Runs in a thread."""
         self._beside.unlink(missing_ok=True)
 
     @property
@@ -149,9 +150,11 @@ class PartFile:
         return self._path.with_suffix(".json")
 
     def _opened(self, *, new: bool) -> bool:
-        """Open the part for this process alone; return False if there is none.
+        """Open the part file for this process alone; return whether it is open.
 
-        If another process uses the part, a `new` part gets another name.
+        With `new` the part file is created if needed, under another name if another
+        process uses it. Without `new` a part file that is missing or in use is not
+        opened.
         """
         for _ in range(2):
             try:
@@ -181,8 +184,8 @@ class PartFile:
         )
 
     def _note(self) -> None:
-        """Write the validator to a file beside the part, before the part's first
-        bytes."""
+        """Write the validator to a file beside the part file, before the part file's
+        first bytes."""
         if self.validator:
             state = PartState(self._url, self.validator)
             self._beside.write_bytes(msgspec.json.encode(state))

@@ -14,7 +14,7 @@ from crawler.web.file_names import MAX_BYTES, safe_name, split_name
 #: are stored once.
 BY_CONTENT = "{sha256:.2}/{sha256}{ext}"
 FIELDS = ("sha256", "name", "stem", "ext", "host", "job", "spider")
-#: Bytes that are kept free in a file name, for a suffix that makes it unique.
+#: Number of bytes that are kept free in a file name, for a suffix that makes it unique.
 _ROOM = 16
 
 _FAVOURED = ("jpg", "mp3", "mp4", "mpeg", "tif", "gz", "bin", "mid", "ogg", "ps")
