@@ -30,15 +30,18 @@ class _Kept:
     written is kept in memory.
     """
 
-    def __init__(self, run: RunReader) -> None:
+    def __init__(self, run: RunReader, last: int) -> None:
+        """`last` is the number of the last item that the sinks receive."""
         self._run = run
+        self._last = last
         self._positions: dict[str, str] = {}
 
     async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
         return await to_thread.run_sync(self._read, sequence, limit)
 
     def _read(self, sequence: int, limit: int) -> list[ItemRow]:
-        return list(islice(self._run.items(sequence), limit))
+        limit = min(limit, self._last - sequence)
+        return list(islice(self._run.items(sequence), limit)) if limit > 0 else []
 
     async def release_items(self, sequence: int) -> None:
         """Do nothing: the store keeps its items."""
@@ -103,7 +106,7 @@ def _are_of(run: RunReader, item_types: Mapping[str, ItemType]) -> bool:
 async def _write(
     run: RunReader, job: str, sinks: Sequence[Sink], last: int
 ) -> list[str]:
-    store = _Kept(run)
+    store = _Kept(run, last)
     async with Outputs(sinks, store, Run(job, run.number)) as outputs:
         outputs.wake(last)
         await outputs.publish()

@@ -182,10 +182,17 @@ def _helpers(
             "--processes needs a database that the processes share; add "
             "-s storage.url=postgresql://host/database"
         )
-    given = [f"-s{each}" for each in args.settings]
+    # The database's URL may contain a password: it is no argument of other processes.
+    settings_given = [
+        each
+        for each in args.settings
+        if each.partition("=")[0].strip() != "storage.url"
+    ]
+    given = [f"-s{each}" for each in settings_given]
     given += [f"-a{each}" for each in args.arguments]
     job = terms.job or args.name
-    return work.beside(args.processes - 1, [args.name, "--job", job, *given])
+    arguments = [args.name, "--job", job, *given]
+    return work.beside(args.processes - 1, arguments, settings.storage.url)
 
 
 def _terms(

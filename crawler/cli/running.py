@@ -33,7 +33,7 @@ from crawler.run.options import RunOptions
 from crawler.run.store_retry import STORE_PATIENCE
 from crawler.settings import Settings
 from crawler.spider import Spider
-from crawler.stats import Counters, FinishReason, Report
+from crawler.stats import Counters, FinishReason, Report, exit_code
 
 T = TypeVar("T")
 
@@ -145,30 +145,16 @@ async def perform(
     """
     stopper = Stopper(view.say, settings.crawl.grace)
     patience = _Patience(settings, terms, view, stopper)
+    attempt = partial(
+        _perform, spider, settings, terms, view, stopper, hand_in, context, on_open
+    )
     ending: Ending | Exception
     async with anyio.create_task_group() as tasks:
         # A process that waits for a run must handle signals, too: the first process
         # of a container receives only signals that it handles.
         await tasks.start(stopper.listen)
         try:
-            while True:
-                try:
-                    ending, is_given_up = await _perform(
-                        spider,
-                        settings,
-                        terms,
-                        view,
-                        stopper,
-                        hand_in,
-                        context,
-                        on_open,
-                    )
-                except (JobLocked, NoRun, StoreAway) as exc:
-                    await patience.wait(exc)
-                else:
-                    if not is_given_up or stopper.asked.is_set():
-                        break
-                    patience.begin()
+            ending = await _until_over(attempt, patience, stopper)
         # the error is raised again below, outside the task group
         except Exception as exc:
             ending = exc
@@ -178,6 +164,41 @@ async def perform(
     if stopper.asked.is_set() and isinstance(ending, JobLocked | NoRun | StoreAway):
         raise KeyboardInterrupt  # no crawl has begun, so there is nothing to report
     raise _only(ending)
+
+
+async def _until_over(
+    attempt: Callable[[], Awaitable[tuple[Ending, bool]]],
+    patience: _Patience,
+    stopper: Stopper,
+) -> Ending:
+    """Repeat `attempt` until the run is over, or until the process is stopped."""
+    given_up: Ending | None = None
+    while True:
+        try:
+            ending, is_given_up = await attempt()
+        except (JobLocked, NoRun, StoreAway) as exc:
+            if over := _over(given_up, exc):
+                return over
+            await patience.wait(exc)
+        else:
+            if not is_given_up or stopper.asked.is_set():
+                return ending
+            given_up = ending
+            patience.begin()
+
+
+def _over(given_up: Ending | None, exc: StateError) -> Ending | None:
+    """Return the end of a process that the run had given up, if the run is over."""
+    if given_up is None or not isinstance(exc, NoRun) or exc.last is None:
+        return None
+    report = given_up.report
+    number, reason = exc.last
+    if number != report.run or reason not in frozenset(FinishReason):
+        return None
+    finish = FinishReason(reason)
+    report = msgspec.structs.replace(report, finish_reason=finish)
+    report = msgspec.structs.replace(report, exit_code=exit_code(report))
+    return msgspec.structs.replace(given_up, report=report)
 
 
 class _Patience:
@@ -253,7 +274,7 @@ async def _perform(
                 if context is not None:
                     job = terms.job_of(spider)
                     context.update(spider=spider.name, job=job, run=run.opening.run)
-                _greet(run, view)
+                _greet(run, view, joins=terms.joins)
                 if on_open is not None:
                     on_open()
                 stopper.attend(run.engine)
@@ -290,9 +311,11 @@ async def _run(run: CrawlRun, stopper: Stopper) -> tuple[Report, Exception | Non
     return run.report(FinishReason.INTERRUPTED), None
 
 
-def _greet(run: CrawlRun, view: View) -> None:
+def _greet(run: CrawlRun, view: View, *, joins: bool) -> None:
     opening = run.opening
-    if opening.is_resumed and opening.counters != Counters():
+    if joins:
+        view.say(f"joined run {opening.run}: {opening.counters.pages:,} pages so far")
+    elif opening.is_resumed and opening.counters != Counters():
         view.say(
             run_summary.resume_line(
                 opening.run, opening.counters, opening.hosts, opening.waiting

@@ -36,9 +36,10 @@ def write(project: Scheduled, args: argparse.Namespace) -> int:
         grace=project.settings.crawl.grace,
         image=args.image,
     )
-    files = dict(_files(args.kind, jobs, place))
+    url = without_password(project.settings.storage.url)
+    files = dict(_files(args.kind, jobs, place, url))
     if args.workers is not None:
-        files |= _worker_files(project, args, jobs, place)
+        files |= _worker_files(args, jobs, place, url)
     if args.to:
         _save(Path(args.to), files)
         say(_next(args.kind, args.to, jobs))
@@ -50,7 +51,9 @@ def write(project: Scheduled, args: argparse.Namespace) -> int:
     return exits.POOR if project.jobs.broken else exits.COMPLETE
 
 
-def _files(kind: str, jobs: list[Job], place: UnitPlace) -> Iterator[tuple[str, str]]:
+def _files(
+    kind: str, jobs: list[Job], place: UnitPlace, url: str
+) -> Iterator[tuple[str, str]]:
     if kind == "cron":
         yield "crontab", systemd_cron.cron_lines(jobs, place)
         return
@@ -58,18 +61,17 @@ def _files(kind: str, jobs: list[Job], place: UnitPlace) -> Iterator[tuple[str, 
         if kind == "systemd":
             yield from systemd_cron.systemd(job, place).items()
         else:
-            documents = [kubernetes.claim(job), kubernetes.cron_job(job, place)]
+            documents = [kubernetes.claim(job), kubernetes.cron_job(job, place, url)]
             yield f"crawl-{job.name}.yaml", kubernetes.yaml(documents)
 
 
 def _worker_files(
-    project: Scheduled, args: argparse.Namespace, jobs: list[Job], place: UnitPlace
+    args: argparse.Namespace, jobs: list[Job], place: UnitPlace, url: str
 ) -> dict[str, str]:
     """Return the Kubernetes files for the workers of each job: file name → text.
 
     ConfigError if no database is set that the processes can share.
     """
-    url = without_password(project.settings.storage.url)
     if args.kind != "kubernetes" or not url:
         raise ConfigError(
             "--workers needs --print kubernetes, and the setting storage.url: the "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -73,19 +74,25 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def beside(count: int, arguments: Sequence[str]) -> Iterator[Callable[[], None]]:
+def beside(
+    count: int, arguments: Sequence[str], url: str
+) -> Iterator[Callable[[], None]]:
     """Yield a function that starts `count` processes of `crawl work` with these
     arguments.
 
     If the function is called again, it does nothing. The processes are ended when the
-    block ends.
+    block ends. `url` is the database: the processes receive it by their environment,
+    because other users of the machine can read arguments.
     """
+    environment = os.environ | {"CRAWL_STORAGE__URL": url}
     command = [sys.executable, "-m", "crawler.cli", "work", "-q", *arguments]
     started: list[subprocess.Popen[bytes]] = []
 
     def start() -> None:
         if not started:
-            started.extend(subprocess.Popen(command) for _ in range(count))
+            started.extend(
+                subprocess.Popen(command, env=environment) for _ in range(count)
+            )
 
     try:
         yield start

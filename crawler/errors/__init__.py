@@ -50,7 +50,14 @@ class JobLocked(StateError):
 
 
 class NoRun(StateError):
-    """The job has no unfinished run that a process could join."""
+    """The job has no unfinished run that a process could join.
+
+    `last` has the number of the job's last run, and why that run ended.
+    """
+
+    def __init__(self, message: str, last: tuple[int, str] | None = None) -> None:
+        super().__init__(message)
+        self.last = last
 
 
 class StoreAway(StateError):

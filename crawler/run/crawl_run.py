@@ -95,11 +95,13 @@ class CrawlRun:
     def pulse(self) -> Pulse:
         """Return an object that collects the status of the running crawl."""
         clock, client = self._plan.options.wall_clock, self._plan.client
+        teamwork = self._assembled.teamwork
         return Pulse(
             self.engine,
             clock,
             lambda: self.seconds,
             lambda: client.connection_count,
+            teamwork.own if teamwork is not None else None,
         )
 
     async def _run(self) -> Report:

@@ -16,7 +16,7 @@ import anyio
 
 from crawler.errors import StateError, StoreError
 from crawler.run.observers import Progress
-from crawler.stats import FinishReason
+from crawler.stats import Counters, FinishReason
 from crawler.store.base import Store
 from crawler.store.repeats import load
 from crawler.store.status import Status
@@ -53,11 +53,15 @@ class Pulse:
         clock: Callable[[], float],
         seconds: Callable[[], float],
         connections: Callable[[], int] = lambda: 0,
+        own: Callable[[], Counters] | None = None,
     ) -> None:
+        """`own` returns what this process has counted, for its rates; None: it is the
+        only process of the run."""
         self._running = running
         self._clock = clock
         self._seconds = seconds
         self._connections = connections
+        self._own = own or (lambda: running.progress.counters)
         self._seen: deque[tuple[float, int, int]] = deque()
         self._here = (os.getpid(), socket.gethostname())
 
@@ -65,7 +69,8 @@ class Pulse:
         """Return the current status of the run."""
         running, seen = self._running, self._seen
         progress = running.progress
-        pages, received = progress.counters.pages, progress.counters.bytes
+        counters = self._own()
+        pages, received = counters.pages, counters.bytes
         seen.append((now, pages, received))
         while now - seen[0][0] > WINDOW and now - seen[1][0] >= WINDOW / 2:
             seen.popleft()

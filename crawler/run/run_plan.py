@@ -92,11 +92,14 @@ class RunPlan(msgspec.Struct, frozen=True):
     async def start(self) -> RunStart:
         """Return the facts that the store keeps from the beginning of the run."""
         arguments = encode_arguments(self.spider.arguments)
-        code = ""
-        if self.settings.storage.url:  # other processes of the run may have other code
+        code = politeness = ""
+        if self.settings.storage.url:  # other processes of the run may have others
             from crawler.run.code_version import code_version
 
             code = await to_thread.run_sync(code_version, type(self.spider))
+            politeness = msgspec.json.encode(
+                self.settings.politeness, enc_hook=str
+            ).decode()
         return RunStart(
             job=self.job,
             spider=self.spider.name,
@@ -108,6 +111,7 @@ class RunPlan(msgspec.Struct, frozen=True):
             pages=self.options.pages,
             items=self.options.items,
             code=code,
+            politeness=politeness,
         )
 
 

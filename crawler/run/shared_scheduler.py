@@ -104,6 +104,19 @@ class SharedScheduler(Scheduler):
         self._permits += min(0, wanted)
         return wanted
 
+    def limit(self, is_limited: bool) -> None:
+        """Note whether the run has a limit on pages, which `crawl run` may change when
+        it resumes the run.
+
+        The pages in flight have no permits then; the next ones are taken for them.
+        """
+        if is_limited and self._permits is None:
+            self._permits = -len(self.in_flight)
+            self.wake()
+        elif not is_limited and self._permits is not None:
+            self._permits = None
+            self.wake()
+
     def permit(self, amount: int) -> None:
         """Note that the run allows `amount` more pages."""
         if self._permits is not None and amount > 0:

@@ -31,7 +31,7 @@ from crawler.run.engine import Engine
 from crawler.run.observers import Observers
 from crawler.run.shared_scheduler import SharedScheduler
 from crawler.sinks import Outputs
-from crawler.stats import FinishReason
+from crawler.stats import Counters, FinishReason
 from crawler.store.base import Facts
 from crawler.store.sharing import Needs, News, Team
 
@@ -65,6 +65,8 @@ class Teamwork:
         self._parts = parts
         self._workers = 1
         self._is_over = False
+        #: Whether the last renewal of the lease has failed.
+        self._is_failing = False
         #: Whether shards (groups of hosts) are about to change their owner.
         self._is_moving = False
         #: Number of renewals of the lease since this process last had work.
@@ -93,6 +95,10 @@ class Teamwork:
         if self._refusal and kind is None:
             raise StateError(self._refusal)
 
+    def own(self) -> Counters:
+        """Return what this process has counted since it joined the run."""
+        return self._team.own
+
     async def settle(self, reason: FinishReason) -> None:
         """End a complete crawl for all processes, and wait until the other processes
         have left, so that everything they commit is published."""
@@ -115,21 +121,30 @@ class Teamwork:
             try:
                 news = await self._team.beat(self._needs())
             except StoreError as exc:
-                logger.warning(
-                    "The lease of this process could not be renewed: %s; the renewal "
-                    "is tried again",
-                    exc,
-                )
+                self._warn(exc)
             except LeaseLost as exc:
                 self.engine.give_up(exc)
                 self._workers = 1
                 self._beaten.set()
                 return
             else:
+                self._is_failing = False
                 self._take(news)
             beaten, self._beaten = self._beaten, anyio.Event()
             beaten.set()
             await anyio.sleep(self._interval())
+
+    def _warn(self, failure: StoreError) -> None:
+        """Tell of a failure of the store: of the first in a row."""
+        level = logging.DEBUG if self._is_failing else logging.WARNING
+        self._is_failing = True
+        logger.log(
+            level,
+            "The lease of this process could not be renewed: %s; the renewal is tried "
+            "again every %g s",
+            failure,
+            self._team.lease.beat,
+        )
 
     def _needs(self) -> Needs:
         scheduler, now = self._parts.scheduler, asyncio.get_running_loop().time()
@@ -165,6 +180,7 @@ class Teamwork:
         parts.observers.committed(news.counters)
         self.engine.learn(news.counters.failed, news.facts.stopped)
         parts.outputs.wake(news.item)
+        parts.scheduler.limit(self._team.is_limited)
         parts.scheduler.permit(news.permits)
         parts.scheduler.gain(news.gained)
         parts.scheduler.hand_over.note(news.shards, news.called)

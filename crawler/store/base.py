@@ -353,6 +353,9 @@ class RunStart(msgspec.Struct, frozen=True):
     #: The version of the spider's code, which all processes of a shared run must have;
     #: "": any.
     code: str = ""
+    #: The [politeness] settings as JSON, which all processes of a shared run must have;
+    #: "": any.
+    politeness: str = ""
 
 
 class Opening(msgspec.Struct):

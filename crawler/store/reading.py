@@ -39,6 +39,8 @@ class RunRecord(msgspec.Struct, frozen=True):
     #: seconds).
     code: str = ""
     code_since: float = 0.0
+    #: The [politeness] settings of a shared run, as JSON; "" if unknown.
+    politeness: str = ""
 
 
 class Visit(msgspec.Struct, frozen=True):

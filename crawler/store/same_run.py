@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 from crawler.errors import StateError
@@ -28,20 +29,41 @@ def check_same(record: RunRecord, start: RunStart) -> None:
     )
 
 
-def refusal(record: RunRecord, job: str, code: str) -> str:
-    """Return why a process with this version of the spider's code may not work on the
-    run; the text is empty if the process may."""
-    if code in ("", record.code) or not record.code:
-        return ""
-    since = datetime.fromtimestamp(record.code_since, UTC).isoformat(timespec="seconds")
-    return (
-        f"run {record.number} of job {job!r} has used version {record.code} of the "
-        f"spider's code since {since}, but this process has {code}; deploy the same "
-        f"code here, or stop `crawl run {job}` and start it again with this code"
+def refusal(record: RunRecord, start: RunStart) -> str:
+    """Return why a process with this version of the spider's code, and with these
+    [politeness] settings, may not work on the run; the text is empty if the process
+    may."""
+    run = f"run {record.number} of job {start.job!r}"
+    if start.code and record.code and start.code != record.code:
+        since = datetime.fromtimestamp(record.code_since, UTC)
+        return (
+            f"{run} has used version {record.code} of the spider's code since "
+            f"{since.isoformat(timespec='seconds')}, but this process has "
+            f"{start.code}; deploy the same code here, or stop the `crawl run` of this "
+            "job and start it again with this code"
+        )
+    both = start.politeness and record.politeness
+    if both and start.politeness != record.politeness:
+        what = _differences(record.politeness, start.politeness)
+        return (
+            f"{run} has other [politeness] settings than this process ({what}); give "
+            "all processes of the run the same config.toml and -s"
+        )
+    return ""
+
+
+def _differences(theirs: str, ours: str) -> str:
+    """Return the settings that differ between two JSON objects, with both values."""
+    there, here = json.loads(theirs), json.loads(ours)
+    return ", ".join(
+        f"{name}: {there.get(name)} there, {here.get(name)} here"
+        for name in sorted(there.keys() | here.keys())
+        if there.get(name) != here.get(name)
     )
 
 
-def check_code(record: RunRecord, start: RunStart) -> None:
-    """Raise StateError unless a process with the code of `start` may join the run."""
-    if why := refusal(record, start.job, start.code):
+def check_terms(record: RunRecord, start: RunStart) -> None:
+    """Raise StateError unless a process with the code and settings of `start` may join
+    the run."""
+    if why := refusal(record, start):
         raise StateError(why)

@@ -148,6 +148,11 @@ class Team(Protocol):
     #: run for each page.
     is_limited: bool
 
+    @property
+    def own(self) -> Counters:
+        """What this worker has counted since it joined."""
+        ...
+
     def owns(self, host: str) -> bool:
         """Return whether this worker may send requests to the host."""
         ...

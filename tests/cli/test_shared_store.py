@@ -161,7 +161,9 @@ def test_a_catalog_of_an_earlier_version_is_read_and_brought_up_to_date(
 ) -> None:
     at = ("-s", f"storage.url={database}")
     crawl(tmp_path, "run", "books", "-q", *at)
-    postgres.execute("ALTER TABLE crawler.runs DROP code, DROP code_since")
+    postgres.execute(
+        "ALTER TABLE crawler.runs DROP code, DROP code_since, DROP politeness"
+    )
     postgres.execute("UPDATE crawler.version SET version = 2")
 
     read = crawl(tmp_path, "status", "books", "--json", *at)

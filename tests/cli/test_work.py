@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import time
 from collections import Counter
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,22 @@ def until(site: TeamSite, count: int) -> None:
     while len(site.log) < count:
         assert time.monotonic() < end, "the crawl stands still"
         time.sleep(0.02)
+
+
+def until_joined(database: str, count: int) -> None:
+    """Wait until so many processes have joined the first run."""
+    psycopg = pytest.importorskip("psycopg", reason="needs the extra postgres")
+    end = time.monotonic() + 30
+    joined = 0
+    while joined < count:
+        assert time.monotonic() < end, "too few processes have joined"
+        with (
+            suppress(psycopg.errors.UndefinedTable),
+            psycopg.connect(database) as connection,
+        ):
+            query = "SELECT count(*) FROM crawler_run_1.workers"
+            ((joined,),) = connection.execute(query).fetchall()
+        time.sleep(0.05)
 
 
 def ended(process: subprocess.Popen[str]) -> str:
@@ -121,6 +137,26 @@ def test_a_limit_on_pages_holds_over_several_processes(
 
     assert made.returncode == 0, made.stderr
     assert len(titles(tmp_path / "out" / "team-1.jsonl")) == 101
+
+
+@pytest.mark.timeout(120)
+def test_a_limit_on_pages_holds_for_workers_that_join_at_the_start(
+    tmp_path: Path, database: str
+) -> None:
+    at = ("-s", f"storage.url={database}")
+    with serving_team(HOSTS, PAGES) as site:
+        write_team_spider(tmp_path, site, RATE)
+        for number in range(4):
+            job = ("--job", f"j{number}")
+            limited = ("run", "team", "--pages", "31", "-o", f"{number}.jsonl")
+            with (
+                starting(tmp_path, *limited, *job, *at) as leader,
+                starting(tmp_path, "work", "team", *job, *at) as first,
+                starting(tmp_path, "work", "team", *job, *at) as second,
+            ):
+                told = [ended(process) for process in (leader, first, second)]
+            assert leader.returncode == 0, told
+            assert len(titles(tmp_path / f"{number}.jsonl")) == 31, told
 
 
 def test_several_processes_need_a_store_that_they_share(tmp_path: Path) -> None:
@@ -244,6 +280,51 @@ def test_a_paused_process_asks_nothing_after_its_lease(
 
     assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles, told
     assert min(site.gaps(around=woken), default=1.0) >= LEAST
+
+
+@pytest.mark.timeout(120)
+def test_a_process_that_wakes_after_the_run_ends_too(
+    tmp_path: Path, database: str
+) -> None:
+    at = ("-s", f"storage.url={database}", "-s", "storage.lease=2s")
+    with serving_team(HOSTS, PAGES) as site:
+        write_team_spider(tmp_path, site, RATE)
+        with (
+            starting(tmp_path, "run", "team", *at) as leader,
+            starting(tmp_path, "work", "team", *at) as worker,
+        ):
+            until_joined(database, 2)
+            worker.send_signal(signal.SIGSTOP)
+            told = [ended(leader)]
+            worker.send_signal(signal.SIGCONT)
+            told += [ended(worker)]
+
+    assert (leader.returncode, worker.returncode) == (0, 0), told
+    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
+
+
+def test_arguments_of_other_processes_hold_no_password(
+    tmp_path: Path, database: str
+) -> None:
+    secret = database.replace("postgresql:///", "postgresql://:s3cret@/")
+    at = ("-s", f"storage.url={secret}", "-s", "crawl.grace=2s")
+    with serving_team(HOSTS, PAGES) as site:
+        write_team_spider(tmp_path, site, RATE)
+        with starting(tmp_path, "run", "team", "--processes", "2", *at) as leader:
+            until(site, HOSTS * 2)
+            (worker,) = children(leader.pid)
+            words = Path(f"/proc/{worker}/cmdline").read_bytes()
+            told = ended(leader)
+
+    assert leader.returncode == 0, told
+    assert b"work" in words
+    assert b"s3cret" not in words
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that this process has started."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(word) for word in text.split()]
 
 
 @pytest.mark.slow

@@ -51,6 +51,17 @@ def test_a_status_has_the_rates_of_the_last_seconds() -> None:
     assert status.machine == socket.gethostname()
 
 
+def test_a_process_of_a_shared_run_tells_its_own_rate() -> None:
+    running, own = Running(), Counters()
+    pulse = Pulse(running, lambda: 50.0, lambda: 7.0, own=lambda: own)
+    for second in range(3):
+        running.progress.counters.pages = second * 30
+        own.pages = second * 10
+        status = pulse.status(float(second))
+
+    assert status.rate == pytest.approx(10)
+
+
 def read(folder: Path) -> Status:
     status = SqliteReader(folder).run("visits").status()
     assert status is not None

@@ -10,6 +10,7 @@ import pytest
 
 from crawler.frontier.host_pace import HostPace, Pace
 from crawler.request import Entry, Request
+from crawler.run.permit_demand import FIRST
 from crawler.run.scheduler import RobotsTurn
 from crawler.run.shared_scheduler import SharedScheduler
 from crawler.store.base import Committed
@@ -219,5 +220,28 @@ def test_permits_are_taken_for_work_and_given_back_without() -> None:
         assert made.wanted_permits() == 0
         made.landed(Committed(added=[entry(HOME)]), [], 0)
         assert made.wanted_permits() > 0
+
+    virtual(main)
+
+
+def test_a_limit_that_comes_later_covers_the_pages_in_flight() -> None:
+    async def main() -> None:
+        team = Workers(HOME)
+        pace = HostPace(lambda host: Pace(per_host=2, rate=0))
+        made = SharedScheduler(pace, team=cast(Team, cast(Any, team)))
+        added = [entry(HOME, str(number)) for number in range(3)]
+        made.landed(Committed(added=added), [], 0)
+        assert cast(Entry, await anext(made)).host == HOME
+
+        made.limit(True)
+        wanted = made.wanted_permits()
+        made.permit(1)
+
+        assert wanted >= FIRST + 1
+        assert made.wanted_permits() >= FIRST  # the permit was for the page in flight
+        made.permit(1)
+        assert cast(Entry, await anext(made)).host == HOME
+        made.limit(False)
+        assert made.wanted_permits() == 0
 
     virtual(main)

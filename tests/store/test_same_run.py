@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from crawler.errors import StateError
 from crawler.stats import Counters
 from crawler.store.base import RunStart
 from crawler.store.reading import RunRecord
-from crawler.store.same_run import check_code, check_same, refusal
+from crawler.store.same_run import check_same, check_terms, refusal
 
 
 def record(arguments: str = "{}", code: str = "") -> RunRecord:
@@ -60,14 +61,32 @@ def test_a_secret_that_changed_is_told_without_it() -> None:
     ("known", "code"), [("", ""), ("", "b2"), ("a1", ""), ("a1", "a1")]
 )
 def test_equal_or_unknown_code_may_join(known: str, code: str) -> None:
-    assert refusal(record(code=known), "nightly", code) == ""
-    check_code(record(code=known), start(code=code))
+    assert refusal(record(code=known), start(code=code)) == ""
+    check_terms(record(code=known), start(code=code))
 
 
 def test_other_code_may_not_join() -> None:
-    why = refusal(record(code="a1"), "nightly", "b2")
+    why = refusal(record(code="a1"), start(code="b2"))
 
     assert why.startswith("run 3 of job 'nightly' has used version a1 of the ")
     assert "since 1970-01-02T00:00:00+00:00, but this process has b2" in why
     with pytest.raises(StateError, match="has used version a1"):
-        check_code(record(code="a1"), start(code="b2"))
+        check_terms(record(code="a1"), start(code="b2"))
+
+
+SLOW = '{"per_host":4,"rate":1.0}'
+
+
+@pytest.mark.parametrize(("known", "own"), [("", SLOW), (SLOW, ""), (SLOW, SLOW)])
+def test_equal_or_unknown_politeness_may_join(known: str, own: str) -> None:
+    there = msgspec.structs.replace(record(), politeness=known)
+
+    check_terms(there, msgspec.structs.replace(start(), politeness=own))
+
+
+def test_other_politeness_may_not_join() -> None:
+    there = msgspec.structs.replace(record(), politeness=SLOW)
+    own = '{"per_host":4,"rate":null}'
+
+    with pytest.raises(StateError, match=r"\(rate: 1\.0 there, None here\); give all"):
+        check_terms(there, msgspec.structs.replace(start(), politeness=own))

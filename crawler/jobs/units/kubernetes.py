@@ -22,17 +22,18 @@ from crawler.jobs.units.systemd_cron import (
 )
 
 
-def cron_job(job: Job, place: UnitPlace) -> dict[str, Any]:
+def cron_job(job: Job, place: UnitPlace, url: str = "") -> dict[str, Any]:
     """Return a CronJob (batch/v1) that runs the job on its schedule.
 
-    The state and the outputs are on the volume of `claim`. ConfigError if Kubernetes
-    cannot express the schedule.
+    The state and the outputs are on the volume of `claim`. `url` is the database that
+    the job shares with its `workers`, if it has any. ConfigError if Kubernetes cannot
+    express the schedule.
     """
     name = _dns_name(job.name)
     max_runtime = job.settings.max_runtime
     job_spec: dict[str, Any] = {
         "backoffLimit": 0,  # no retries by Kubernetes: the job itself retries
-        "template": {"spec": _pod(job, place, name)},
+        "template": {"spec": _pod(job, place, name, url)},
     }
     if max_runtime is not None:
         job_spec["activeDeadlineSeconds"] = longest(max_runtime, place)
@@ -51,8 +52,8 @@ def cron_job(job: Job, place: UnitPlace) -> dict[str, Any]:
     }
 
 
-def _pod(job: Job, place: UnitPlace, name: str) -> dict[str, Any]:
-    container = {
+def _pod(job: Job, place: UnitPlace, name: str, url: str) -> dict[str, Any]:
+    container: dict[str, Any] = {
         "name": "crawl",
         "image": place.image,
         "workingDir": "/project",
@@ -62,6 +63,8 @@ def _pod(job: Job, place: UnitPlace, name: str) -> dict[str, Any]:
             {"name": "state", "mountPath": "/project/out", "subPath": "out"},
         ],
     }
+    if url:
+        container["env"] = _database(url)
     return {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": closing(place),
@@ -93,16 +96,12 @@ def workers(job: Job, place: UnitPlace, count: int, url: str) -> dict[str, Any]:
     """
     name = f"{_dns_name(job.name)}-workers"
     labels = {"app": name}
-    secret = {"name": "crawl-database", "key": "password", "optional": True}
     container = {
         "name": "crawl",
         "image": place.image,
         "workingDir": "/project",
         "command": ["crawl", "work", job.name, "--log-format", "json"],
-        "env": [
-            {"name": "CRAWL_STORAGE__URL", "value": url},
-            {"name": "PGPASSWORD", "valueFrom": {"secretKeyRef": secret}},
-        ],
+        "env": _database(url),
         # A process of the crawl uses at most one core.
         "resources": {
             "requests": {"cpu": "1", "memory": "512Mi"},
@@ -123,6 +122,15 @@ def workers(job: Job, place: UnitPlace, count: int, url: str) -> dict[str, Any]:
             "template": {"metadata": {"labels": labels}, "spec": pod},
         },
     }
+
+
+def _database(url: str) -> list[dict[str, Any]]:
+    """Return the environment variables with the database and its password."""
+    secret = {"name": "crawl-database", "key": "password", "optional": True}
+    return [
+        {"name": "CRAWL_STORAGE__URL", "value": url},
+        {"name": "PGPASSWORD", "valueFrom": {"secretKeyRef": secret}},
+    ]
 
 
 def yaml(documents: Iterable[dict[str, Any]]) -> str:

@@ -157,7 +157,7 @@ class Beat:
         ) = await self._ask(sql.STANDING)
         self.items_limit = items_limit
         news.over = over or ""
-        if left == 0 and permits == 0:
+        if left is not None and left <= 0 and permits <= 0:
             news.over = news.over or "pages_limit"
         self.is_limited = left is not None
         await self._share_out(needs)

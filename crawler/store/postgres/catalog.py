@@ -18,7 +18,7 @@ from crawler.store.postgres.run_state import decoded
 from crawler.store.postgres.schema import CATALOG_STEPS, RUN_STEPS
 from crawler.store.postgres.server import Connection, PostgresServer
 from crawler.store.reading import RunRecord
-from crawler.store.same_run import check_code, check_same
+from crawler.store.same_run import check_same, check_terms
 
 #: The end reason of a run that `--fresh` replaced.
 FORGOTTEN = "forgotten"
@@ -54,8 +54,8 @@ def schema_of(run: int) -> str:
 def listed(row: Sequence[Any]) -> ListedRun:
     """Convert a row with the columns RUN_COLUMNS to a run."""
     number, version, *rest = row
-    *figures, counters, code, since = rest
-    record = RunRecord(*(*figures, decoded(counters), code, since))
+    *figures, counters, code, since, politeness = rest
+    record = RunRecord(*(*figures, decoded(counters), code, since, politeness))
     return ListedRun(number, version, record)
 
 
@@ -101,13 +101,14 @@ async def choose(
             if not start.fresh:
                 check_same(latest.record, start)
                 if not start.is_leader:
-                    check_code(latest.record, start)
+                    check_terms(latest.record, start)
                 await _migrate(connection, server, latest)
                 return latest, True
             values = (start.started, FORGOTTEN, None, None, latest.id)
             await connection.execute(sql.FINISH_RUN, values)
         if not start.is_leader:
-            raise NoRun(f"job {start.job!r} has no unfinished run to join")
+            last = (latest.record.number, latest.record.reason) if latest else None
+            raise NoRun(f"job {start.job!r} has no unfinished run to join", last)
         number = latest.record.number + 1 if latest else 1
         made = await _make(connection, number, start)
         if start.sessions and not start.fresh:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from anyio import to_thread
 
-from crawler.errors import JobLocked
+from crawler.errors import JobLocked, NoRun
 from crawler.store.base import Facts, Opening, RunStart
 from crawler.store.job_name import check_job_name
 from crawler.store.postgres import statements as sql
@@ -45,8 +45,8 @@ async def lead(pipeline: StatementPipeline, start: RunStart, lease: Lease) -> No
             raise JobLocked(
                 f"Job {start.job!r} is being run by process {pid} on {name} since "
                 f"{since.isoformat(timespec='seconds')} (its lease ends in {left:.0f} "
-                f"s unless it is renewed); `crawl work {start.job}` joins it, --job "
-                "NAME gives a job of its own"
+                "s unless it is renewed); `crawl work` with the same name and --job "
+                "joins it, another --job starts a job of its own"
             )
 
 
@@ -65,6 +65,9 @@ async def join(
         await bury_killed(pipeline, here)
         if start.is_leader:
             await lead(pipeline, start, lease)
+        elif await pipeline.rows(await pipeline.send(sql.HAS_BEGUN)) != [(True,)]:
+            # The leader has created the run, but it has not set the limits yet.
+            raise NoRun(f"job {start.job!r} has no unfinished run to join")
         me = (here, os.getpid(), start.is_leader, lease.seconds)
         (row,) = await pipeline.rows(await pipeline.send(sql.JOIN, me))
         worker = row[0]
@@ -74,6 +77,7 @@ async def join(
             await pipeline.send(sql.SET_LIMITS, (start.items, left))
             code = (start.code, start.started, run.id, start.code)
             await pipeline.send(sql.SET_CODE, code)
+            await pipeline.send(sql.SET_POLITENESS, (start.politeness, run.id))
         alive = await pipeline.rows(await pipeline.send(sql.ALIVE))
         # The staged rows belong to pages that only a worker that has ended could end.
         if len(alive) == 1:

@@ -249,7 +249,10 @@ _PORTION = "ALTER TABLE run.staged_urls ADD portion bigint NOT NULL DEFAULT 0"
 #: their sites.
 _IDLE = "ALTER TABLE run.workers ADD idle boolean NOT NULL DEFAULT false"
 
-CATALOG_STEPS = (_CATALOG, _FILES, _CODE)
+#: The [politeness] settings of the run's leader, as JSON.
+_POLITENESS = "ALTER TABLE crawler.runs ADD politeness text NOT NULL DEFAULT ''"
+
+CATALOG_STEPS = (_CATALOG, _FILES, _CODE, _POLITENESS)
 RUN_STEPS = (_RUN, _WANTED, _PORTION, _IDLE)
 
 #: Maximum number of new URLs that one commit may number.

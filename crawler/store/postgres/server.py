@@ -168,7 +168,10 @@ class PostgresServer:
         if isinstance(error, _NOT_PREPARED):
             return StateError(f"{self.text} {_POOLER} ({what})")
         if is_passing(error):
-            return StoreError(f"{self.text} cannot be used now: {what}")
+            hints = [hint for text, hint in _HINTS.items() if text in what]
+            when = "" if hints else " now"
+            told = "; ".join([what, *hints[:1]])
+            return StoreError(f"{self.text} cannot be used{when}: {told}")
         return StateError(f"{self.text} cannot be used: {what}")
 
 
@@ -177,6 +180,13 @@ _NOT_PREPARED = (
     errors.InvalidSqlStatementName,
     errors.DuplicatePreparedStatement,
 )
+#: What to do about refused connections, by a part of libpq's text: such errors have no
+#: SQLSTATE.
+_HINTS = {
+    "no password supplied": "set PGPASSWORD, or add the password to ~/.pgpass",
+    "password authentication failed": "correct PGPASSWORD, ~/.pgpass or storage.url",
+    '" does not exist': "create it, or correct storage.url",
+}
 _VARIABLES = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
     "application_name": "PGAPPNAME",

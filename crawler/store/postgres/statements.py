@@ -35,13 +35,15 @@ LOCK_RUNS = "LOCK TABLE crawler.runs IN SHARE ROW EXCLUSIVE MODE"
 # works if no crawl of this version has added them yet.
 RUN_COLUMNS = """id, version, number, spider, arguments, started, finished, reason,
     seconds, counters, coalesce(to_jsonb(runs) ->> 'code', ''),
-    coalesce((to_jsonb(runs) ->> 'code_since')::float8, 0)"""
+    coalesce((to_jsonb(runs) ->> 'code_since')::float8, 0),
+    coalesce(to_jsonb(runs) ->> 'politeness', '')"""
 RUNS = f"SELECT {RUN_COLUMNS} FROM crawler.runs WHERE job = %s ORDER BY number DESC"
 JOBS = "SELECT DISTINCT job FROM crawler.runs ORDER BY job"
 ADD_RUN = """INSERT INTO crawler.runs(job, number, spider, arguments, started)
     VALUES(%s, %s, %s, %s, %s) RETURNING id"""
 SET_CODE = """UPDATE crawler.runs SET code = %s, code_since = %s
     WHERE id = %s AND code <> %s"""
+SET_POLITENESS = "UPDATE crawler.runs SET politeness = %s WHERE id = %s"
 SET_RUN_VERSION = "UPDATE crawler.runs SET version = %s WHERE id = %s"
 FINISH_RUN = """UPDATE crawler.runs SET finished = %s, reason = %s, report = %s,
     counters = coalesce(%s, counters) WHERE id = %s"""
@@ -88,6 +90,7 @@ ALIVE = """SELECT id, machine, pid, is_leader, joined,
     FROM run.workers WHERE NOT dead ORDER BY id"""
 SET_LIMITS = """UPDATE run.state SET items_limit = %s, over = NULL,
     pages_left = %s - (SELECT sum(permits) FROM run.workers WHERE NOT dead)"""
+HAS_BEGUN = "SELECT EXISTS (SELECT FROM run.workers)"
 TOTALS = "SELECT counters, seconds FROM run.workers"
 STATE = """SELECT items, start_items, start_values, start_counts, batch, items_limit,
     pages_left IS NOT NULL FROM run.state"""
@@ -223,7 +226,8 @@ RENEW = """UPDATE run.workers SET expires = now() + %s * interval '1 s',
 STANDING = """SELECT workers, idle, batch, over, pages_left, permits, items, items_limit
     FROM run.state, (SELECT count(*) AS workers, count(*) FILTER (WHERE idle) AS idle,
         sum(permits)::bigint AS permits FROM run.workers WHERE NOT dead) AS alive"""
-CODE = "SELECT code, code_since FROM crawler.runs WHERE id = %s AND code <> %s"
+TERMS = """SELECT code, code_since, politeness FROM crawler.runs
+    WHERE id = %s AND (code <> %s OR politeness <> %s)"""
 CLAIM = """UPDATE run.shards SET owner = %s WHERE shard IN (
         SELECT shard FROM run.shards
         WHERE owner IS NULL AND wanted IS NULL AND free_at <= now()

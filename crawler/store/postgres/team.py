@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from crawler.errors import LeaseLost
+from crawler.stats import Counters
 from crawler.store.base import RunStart
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.beat import Beat, Holdings
@@ -59,6 +60,11 @@ class PostgresTeam:
         self._doubtful: Beat | None = None
         #: News from other workers that were read, but not returned by `beat` yet.
         self._news: News | None = None
+
+    @property
+    def own(self) -> Counters:
+        """What this worker has counted since it joined."""
+        return self._run.own
 
     def owns(self, host: str) -> bool:
         """Return whether this worker may send requests to the host."""
@@ -147,9 +153,12 @@ class PostgresTeam:
 
 async def _refusal(pipeline: StatementPipeline, run: ListedRun, start: RunStart) -> str:
     """Return why this worker must leave the run: the run now uses another version of
-    the spider's code; "" if the worker may stay."""
-    cursor = await pipeline.send(sql.CODE, (run.id, start.code))
-    for code, since in await pipeline.rows(cursor):
-        record = msgspec.structs.replace(run.record, code=code, code_since=since)
-        return refusal(record, start.job, start.code)
+    the spider's code, or other [politeness] settings; "" if the worker may stay."""
+    own = (run.id, start.code, start.politeness)
+    cursor = await pipeline.send(sql.TERMS, own)
+    for code, since, politeness in await pipeline.rows(cursor):
+        record = msgspec.structs.replace(
+            run.record, code=code, code_since=since, politeness=politeness
+        )
+        return refusal(record, start)
     return ""

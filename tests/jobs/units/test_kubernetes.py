@@ -63,3 +63,19 @@ def test_workers_are_a_valid_deployment_without_a_password() -> None:
     assert made["spec"]["replicas"] == 8
     assert container["command"][:2] == ["crawl", "work"]
     assert {"name": "CRAWL_STORAGE__URL", "value": url} in container["env"]
+
+
+def test_the_job_has_the_database_of_its_workers() -> None:
+    validate = pytest.importorskip("kubernetes_validate")
+    url = "postgresql://crawl@db/crawl"
+
+    shared = kubernetes.cron_job(job("0 2 * * *"), PLACE, url)
+    workers = kubernetes.workers(job("0 2 * * *"), PLACE, 8, url)
+
+    validate.validate(shared, validate.latest_version(), strict=True)
+    pod = shared["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (leader,), (worker,) = (
+        pod["containers"],
+        workers["spec"]["template"]["spec"]["containers"],
+    )
+    assert leader["env"] == worker["env"]

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 pytest.importorskip("psycopg", reason="needs the extra postgres")
 
-from crawler.errors import StateError
+import psycopg
+
+from crawler.errors import StateError, StoreError
+from crawler.store.postgres.server import PostgresServer
 from crawler.store.postgres.store import PostgresStore
 from crawler.store.sharing import Needs
 from tests.pgbouncer import pooling
 from tests.postgres import Server
 from tests.store.values import START, done, entry, found
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("fe_sendauth: no password supplied", "cannot be used: fe_.*; set PGPASSWORD"),
+        ("password authentication failed for user x", "; correct PGPASSWORD"),
+        ('database "nodb" does not exist', "; create it, or correct storage.url"),
+        ("server closed the connection", "cannot be used now: server closed the"),
+    ],
+)
+def test_a_refused_connection_says_what_to_do(text: str, told: str) -> None:
+    server = PostgresServer("postgresql://crawl:secret@db.example/crawl")
+
+    error = server.error_of(psycopg.OperationalError(text))
+
+    assert isinstance(error, StoreError)
+    assert re.search(told, str(error))
+    assert "secret" not in str(error)
 
 
 async def test_a_pooler_that_keeps_sessions_is_used(

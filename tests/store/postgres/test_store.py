@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("psycopg", reason="needs the extra postgres")
 
-from crawler.errors import JobLocked, LeaseLost, NoRun, StoreError
+from crawler.errors import JobLocked, LeaseLost, NoRun, StateError, StoreError
 from crawler.store.base import Facts, Outcome, State
 from crawler.store.postgres.beat import PATIENCE
 from crawler.store.postgres.store import PostgresStore
@@ -446,6 +446,55 @@ async def test_a_worker_takes_a_fair_share_of_the_last_permits(
     assert (a.permits, b.permits, c.permits, d.permits) == (50, 50, 0, 50)
     await second.close(0.0)
     await first.close(0.0)
+
+
+async def test_a_run_whose_limits_are_not_set_yet_cannot_be_joined(
+    database: str, postgres: Server
+) -> None:
+    leader = PostgresStore(database)
+    await leader.open(msgspec.structs.replace(START, pages=10))
+    postgres.execute("DELETE FROM crawler_run_1.workers")  # before it had joined
+
+    with pytest.raises(NoRun):
+        await PostgresStore(database).open(JOINING)
+
+    await leader.close(0.0)
+
+
+async def test_a_worker_tells_what_it_has_counted_itself(database: str) -> None:
+    first, second = PostgresStore(database), PostgresStore(database)
+    await first.open(START)
+    await second.open(JOINING)
+    page = entry("a")
+    await first.commit([found(page)])
+    await first.commit([done(page, "x")])
+
+    news = await second.team.beat(Needs())
+
+    assert (first.team.own.pages, second.team.own.pages) == (1, 0)
+    assert news.counters.pages == 1
+    await second.close(0.0)
+    await first.close(0.0)
+
+
+async def test_a_process_with_other_politeness_leaves(database: str) -> None:
+    first, second = PostgresStore(database), PostgresStore(database)
+    polite = msgspec.structs.replace(START, politeness='{"rate":1.0}')
+    await first.open(polite)
+    same = msgspec.structs.replace(JOINING, politeness='{"rate":1.0}')
+    await second.open(same)
+    other = msgspec.structs.replace(JOINING, politeness='{"rate":2.0}')
+
+    with pytest.raises(StateError, match=r"rate: 1\.0 there, 2\.0 here"):
+        await PostgresStore(database).open(other)
+    assert (await second.team.beat(Needs())).refusal == ""
+    await first.close(0.0)
+    third = PostgresStore(database)
+    await third.open(msgspec.structs.replace(polite, politeness='{"rate":2.0}'))
+
+    assert "rate: 2.0 there, 1.0 here" in (await second.team.beat(Needs())).refusal
+    await second.close(0.0)
+    await third.close(0.0)
 
 
 async def test_a_robots_txt_is_known_to_all_workers(store: PostgresStore) -> None:
