@@ -69,6 +69,10 @@ def dispatch(arguments: Sequence[str]) -> int:
     return _leave(code)
 
 
+#: Options that the command which resumes a run does not have.
+_HERE_ONLY = ("--fresh", "--beside")
+
+
 def execute(arguments: Sequence[str]) -> int:
     """Run the command that `arguments` name, and return its exit code.
 
@@ -79,7 +83,7 @@ def execute(arguments: Sequence[str]) -> int:
         parsed = parser.parse_args(arguments)
     except SystemExit as exc:
         return int(exc.code or 0)
-    again = [_shown(each) for each in arguments if each != "--fresh"]
+    again = [_shown(each) for each in arguments if each not in _HERE_ONLY]
     as_json = getattr(parsed, "log_format", "text") == "json"
     parsed.command_line = shlex.join(["crawl", *again])
     try:

@@ -145,16 +145,19 @@ async def perform(
     """
     stopper = Stopper(view.say, settings.crawl.grace)
     patience = _Patience(settings, terms, view, stopper)
-    attempt = partial(
-        _perform, spider, settings, terms, view, stopper, hand_in, context, on_open
-    )
+
+    async def attempt(terms: RunOptions) -> tuple[Ending, bool]:
+        return await _perform(
+            spider, settings, terms, view, stopper, hand_in, context, on_open
+        )
+
     ending: Ending | Exception
     async with anyio.create_task_group() as tasks:
         # A process that waits for a run must handle signals, too: the first process
         # of a container receives only signals that it handles.
         await tasks.start(stopper.listen)
         try:
-            ending = await _until_over(attempt, patience, stopper)
+            ending = await _until_over(attempt, terms, patience, stopper)
         # the error is raised again below, outside the task group
         except Exception as exc:
             ending = exc
@@ -167,7 +170,8 @@ async def perform(
 
 
 async def _until_over(
-    attempt: Callable[[], Awaitable[tuple[Ending, bool]]],
+    attempt: Callable[[RunOptions], Awaitable[tuple[Ending, bool]]],
+    terms: RunOptions,
     patience: _Patience,
     stopper: Stopper,
 ) -> Ending:
@@ -175,7 +179,7 @@ async def _until_over(
     given_up: Ending | None = None
     while True:
         try:
-            ending, is_given_up = await attempt()
+            ending, is_given_up = await attempt(terms)
         except (JobLocked, NoRun, StoreAway) as exc:
             if over := _over(given_up, exc):
                 return over
@@ -185,6 +189,8 @@ async def _until_over(
                 return ending
             given_up = ending
             patience.begin()
+            # The process goes on with the run that it began.
+            terms = msgspec.structs.replace(terms, fresh=False)
 
 
 def _over(given_up: Ending | None, exc: StateError) -> Ending | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -41,6 +43,7 @@ def add(commands: Commands) -> None:
         help="the name under which the state is stored (default: the spider's name)",
     )
     options.add_verbosity(parser)
+    parser.add_argument("--beside", action="store_true", help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
             "crawl work needs the database that it shares with crawl run; add "
             "-s storage.url=postgresql://host/database"
         )
+    if args.beside:
+        threading.Thread(target=_end_with_leader, daemon=True).start()
     terms = RunOptions(job=args.job or target.job, outputs=(), joins=True)
     manner = Manner(args.verbose, args.quiet, args.log_format)
     ending = conduct(
@@ -71,6 +76,16 @@ def run(args: argparse.Namespace) -> int:
     # Exit code 3 (a bad run) is only for the leader of the run, the process of
     # `crawl run`, which decides whether the run is bad.
     return 0 if code == POOR else code
+
+
+def _end_with_leader() -> None:
+    """Stop this process in order once the process that started it has ended.
+
+    That process holds the other end of the standard input, even if it is killed.
+    """
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager
@@ -85,13 +100,16 @@ def beside(
     because other users of the machine can read arguments.
     """
     environment = os.environ | {"CRAWL_STORAGE__URL": url}
-    command = [sys.executable, "-m", "crawler.cli", "work", "-q", *arguments]
+    words = [sys.executable, "-m", "crawler.cli", "work", "-q", "--beside"]
     started: list[subprocess.Popen[bytes]] = []
 
     def start() -> None:
         if not started:
             started.extend(
-                subprocess.Popen(command, env=environment) for _ in range(count)
+                subprocess.Popen(
+                    [*words, *arguments], env=environment, stdin=subprocess.PIPE
+                )
+                for _ in range(count)
             )
 
     try:

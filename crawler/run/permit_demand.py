@@ -36,17 +36,16 @@ class PermitDemand:
         self.is_growing = False
 
     def wanted(self, held: int, has_work: bool, now: float) -> int:
-        """Return the number of page permits to take now, with `held` permits left; less
-        than 0 if pages were fetched without one. A negative result is the number of
-        permits to return to the run."""
+        """Return the number of page permits to take now, with `held` permits left. A
+        negative number: the permits to return to the run."""
         seconds = max(now - self._asked_at, self._beat / 10)
         used, self._asked_at = max(0, self._held - held), now
         self._rate = max(used / seconds, self._rate / 2)
         self._held, self.is_growing = held, False
         if not has_work:
             wanted = -held
-        elif held <= 0:
-            wanted = max(FIRST, math.ceil(GROWTH * self._rate * self._beat)) - held
+        elif held == 0:
+            wanted = max(FIRST, math.ceil(GROWTH * self._rate * self._beat))
         else:
             enough = math.ceil(2 * self._rate * self._beat) + 2
             is_near = enough / 2 <= held <= 4 * enough
@@ -56,5 +55,5 @@ class PermitDemand:
 
     def granted(self, amount: int) -> None:
         """Note that the run has granted `amount` page permits."""
-        self.is_growing = amount > 0 and self._held <= 0
+        self.is_growing = amount > 0 and self._held == 0
         self._held += amount

@@ -384,11 +384,7 @@ class Scheduler:
 
     def _next(self) -> Turn | None:
         rate = self._rate
-        if (
-            self._is_closed
-            or self._is_out_of_permits
-            or (rate and not self._asks(rate))
-        ):
+        if self._is_closed or self._permits == 0 or (rate and not self._asks(rate)):
             return None
         now = self._loop.time()
         entry = self.frontier.pop(now)
@@ -487,7 +483,7 @@ class Scheduler:
             return True
         if self._out:
             return False
-        if self._is_out_of_permits:
+        if self._permits == 0:
             return True
         return (
             not self._sources
@@ -521,16 +517,10 @@ class Scheduler:
             self._timer = self._loop.call_at(self._timer_at, self._ring)
 
     @property
-    def _is_out_of_permits(self) -> bool:
-        return self._permits is not None and self._permits <= 0
-
-    @property
     def _is_stinted(self) -> bool:
         """Return whether workers wait for a page permit or for the crawl-wide rate.
         Neither comes at a known time, so no timer is set."""
-        return self._is_out_of_permits or (
-            self._rate is not None and not self._rate.allows
-        )
+        return self._permits == 0 or (self._rate is not None and not self._rate.allows)
 
     def _ring(self) -> None:
         self._timer = None

@@ -64,6 +64,7 @@ class SharedScheduler(Scheduler):
         self._fetching: Counter[int] = Counter()
         self.hand_over = HandOver(team)
         self.permits = PermitDemand(team.lease.beat, self._loop.time())
+        self._is_scarce = False
         self.open_source()
 
     def _frontier(
@@ -99,26 +100,24 @@ class SharedScheduler(Scheduler):
         the permits that this process returns to the run."""
         if self._permits is None:
             return 0
-        has_work = len(self.frontier) > 0 or self.frontier.has_stock()
-        wanted = self.permits.wanted(self._permits, has_work, self._loop.time())
+        wanted = self.permits.wanted(self._permits, self._has_work(), self._loop.time())
         self._permits += min(0, wanted)
         return wanted
 
-    def limit(self, is_limited: bool) -> None:
-        """Note whether the run has a limit on pages, which `crawl run` may change when
-        it resumes the run.
+    def _has_work(self) -> bool:
+        """Return whether to hold permits. While they are scarce, only for an entry that
+        may be requested within two beats: other processes may have quicker hosts."""
+        frontier = self.frontier
+        if not self._is_scarce or frontier.is_hungry:
+            return len(frontier) > 0 or frontier.has_stock()
+        now = self._loop.time()
+        due = frontier.next_time(now)
+        return due is not None and due <= now + 2 * self._team.lease.beat
 
-        The pages in flight have no permits then; the next ones are taken for them.
-        """
-        if is_limited and self._permits is None:
-            self._permits = -len(self.in_flight)
-            self.wake()
-        elif not is_limited and self._permits is not None:
-            self._permits = None
-            self.wake()
-
-    def permit(self, amount: int) -> None:
-        """Note that the run allows `amount` more pages."""
+    def permit(self, amount: int, *, is_scarce: bool = False) -> None:
+        """Note that the run allows `amount` more pages, and whether it has few
+        permits left."""
+        self._is_scarce = is_scarce
         if self._permits is not None and amount > 0:
             self._permits += amount
             self.permits.granted(amount)

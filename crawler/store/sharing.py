@@ -108,6 +108,8 @@ class News:
     item: int = 0
     workers: int = 1
     permits: int = 0
+    #: Whether the run has so few permits left that no worker should keep any for later.
+    is_scarce: bool = False
     #: Whether shards (groups of sites) are about to change their owner, so that the
     #: next renewal comes soon.
     is_moving: bool = False

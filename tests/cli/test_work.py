@@ -381,3 +381,65 @@ def test_a_database_that_is_killed_and_away_for_a_while_costs_nothing(
     assert (leader.returncode, worker.returncode) == (0, 0), told
     assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
     assert min(site.gaps_between_clients()) >= LEAST
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_fresh_run_that_was_given_up_goes_on_with_its_own_run(
+    tmp_path: Path, database: str
+) -> None:
+    at = ("-s", f"storage.url={database}", "-s", "storage.lease=2s")
+    with serving_team(HOSTS, PAGES) as site:
+        write_team_spider(tmp_path, site, RATE)
+        with (
+            starting(tmp_path, "run", "team", "--fresh", *at) as leader,
+            starting(tmp_path, "work", "team", *at) as worker,
+        ):
+            until(site, HOSTS * 8)
+            leader.send_signal(signal.SIGSTOP)
+            time.sleep(3.5)
+            leader.send_signal(signal.SIGCONT)
+            told = [ended(process) for process in (leader, worker)]
+
+    assert (leader.returncode, worker.returncode) == (0, 0), told
+    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_backup_older_than_the_run_begins_the_run_anew(
+    tmp_path: Path, postgres: Server, database: str
+) -> None:
+    at = ("-s", f"storage.url={database}", "-s", "storage.lease=2s")
+    with serving_team(HOSTS, PAGES) as site:
+        write_team_spider(tmp_path, site, RATE)
+        postgres.keep_copy()
+        with (
+            starting(tmp_path, "run", "team", *at) as leader,
+            starting(tmp_path, "work", "team", *at) as worker,
+        ):
+            until(site, HOSTS * 9)
+            postgres.go_back()
+            told = [ended(process) for process in (leader, worker)]
+
+    assert (leader.returncode, worker.returncode) == (0, 0), told
+    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
+    assert min(site.gaps_between_clients()) >= LEAST
+
+
+def test_the_processes_of_a_leader_that_is_killed_end(
+    tmp_path: Path, database: str
+) -> None:
+    at = ("-s", f"storage.url={database}")
+    with serving_team(HOSTS, PAGES) as site:
+        write_team_spider(tmp_path, site, RATE)
+        with starting(tmp_path, "run", "team", "--processes", "3", *at) as leader:
+            until(site, HOSTS * 4)
+            leader.kill()
+            # The processes hold the other end of its standard error until they end.
+            told = ended(leader)
+        made = crawl(tmp_path, "run", "team", *at)
+
+    assert "--beside" not in told
+    assert made.returncode == 0, made.stderr
+    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles

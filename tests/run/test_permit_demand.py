@@ -89,12 +89,3 @@ def test_permits_are_neither_lost_nor_made(
         run.beat(speed, has_work=has_work)
 
     assert run.held + run.used + run.left == left
-
-
-def test_pages_without_a_permit_are_made_up_for() -> None:
-    run = Run()
-    run.held = -5
-
-    run.beat(0)
-
-    assert run.held >= FIRST

@@ -210,6 +210,30 @@ def test_a_page_may_fetch_of_its_own_site_while_that_is_on_its_way() -> None:
     virtual(main)
 
 
+@pytest.mark.parametrize("is_scarce", [True, False])
+def test_scarce_permits_are_not_kept_for_a_host_that_rests(is_scarce: bool) -> None:
+    async def main() -> None:
+        team = cast(Team, cast(Any, Workers(HOME, is_limited=True)))
+        pace = HostPace(lambda host: Pace(per_host=1, rate=0.1))
+        made = SharedScheduler(pace, team=team)
+        made.permit(4, is_scarce=is_scarce)
+        made.landed(Committed(added=[entry(HOME, "a"), entry(HOME, "b")]), [], 0)
+        due_now = made.wanted_permits()
+        page = await anext(made)
+        assert isinstance(page, Entry)
+        made.done(page, asked=True, is_page=True)
+        await asyncio.sleep(0.5)
+        resting = made.wanted_permits()
+        await asyncio.sleep(9.0)
+        made.permit(0, is_scarce=is_scarce)
+        soon = made.wanted_permits()
+        assert due_now == 0
+        assert resting == (-3 if is_scarce else 0)
+        assert soon == (FIRST if is_scarce else 0)
+
+    virtual(main)
+
+
 def test_permits_are_taken_for_work_and_given_back_without() -> None:
     async def main() -> None:
         team = cast(Team, cast(Any, Workers(HOME, is_limited=True)))
@@ -220,28 +244,5 @@ def test_permits_are_taken_for_work_and_given_back_without() -> None:
         assert made.wanted_permits() == 0
         made.landed(Committed(added=[entry(HOME)]), [], 0)
         assert made.wanted_permits() > 0
-
-    virtual(main)
-
-
-def test_a_limit_that_comes_later_covers_the_pages_in_flight() -> None:
-    async def main() -> None:
-        team = Workers(HOME)
-        pace = HostPace(lambda host: Pace(per_host=2, rate=0))
-        made = SharedScheduler(pace, team=cast(Team, cast(Any, team)))
-        added = [entry(HOME, str(number)) for number in range(3)]
-        made.landed(Committed(added=added), [], 0)
-        assert cast(Entry, await anext(made)).host == HOME
-
-        made.limit(True)
-        wanted = made.wanted_permits()
-        made.permit(1)
-
-        assert wanted >= FIRST + 1
-        assert made.wanted_permits() >= FIRST  # the permit was for the page in flight
-        made.permit(1)
-        assert cast(Entry, await anext(made)).host == HOME
-        made.limit(False)
-        assert made.wanted_permits() == 0
 
     virtual(main)

@@ -110,10 +110,8 @@ class Beat:
         self.expires: datetime | None = None
         self.holdings: Holdings
         self.news = News()
-        #: Number of page permits that the worker returns to the run; whether the run
-        #: has a limit on pages; and its limit on items.
+        #: Page permits that the worker returns to the run; the run's limit on items.
         self.returned = 0
-        self.is_limited = False
         self.items_limit: int | None = None
 
     async def renew(
@@ -157,9 +155,9 @@ class Beat:
         ) = await self._ask(sql.STANDING)
         self.items_limit = items_limit
         news.over = over or ""
-        if left is not None and left <= 0 and permits <= 0:
+        if left is not None and left + permits <= 0:
             news.over = news.over or "pages_limit"
-        self.is_limited = left is not None
+        news.is_scarce = left is not None and left < FEW_PERMITS * news.workers
         await self._share_out(needs)
         await self._balance(needs, idle)
         news.is_moving = bool(holdings.leaving or holdings.wanted)

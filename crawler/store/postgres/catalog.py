@@ -14,11 +14,14 @@ from crawler.errors import NoRun, StateError
 from crawler.stats import Counters
 from crawler.store.base import RunStart
 from crawler.store.postgres import statements as sql
+from crawler.store.postgres.membership import dismiss
+from crawler.store.postgres.pipeline import StatementPipeline
 from crawler.store.postgres.run_state import decoded
 from crawler.store.postgres.schema import CATALOG_STEPS, RUN_STEPS
 from crawler.store.postgres.server import Connection, PostgresServer
 from crawler.store.reading import RunRecord
 from crawler.store.same_run import check_same, check_terms
+from crawler.store.sharing import Lease
 
 #: The end reason of a run that `--fresh` replaced.
 FORGOTTEN = "forgotten"
@@ -89,9 +92,18 @@ async def _version(connection: Connection) -> int:
 
 
 async def choose(
-    connection: Connection, server: PostgresServer, start: RunStart, keep: KeptRuns
+    connection: Connection,
+    server: PostgresServer,
+    start: RunStart,
+    keep: KeptRuns,
+    lease: Lease,
 ) -> tuple[ListedRun, bool]:
-    """Return the job's unfinished run or a new one, and whether it is resumed."""
+    """Return the job's unfinished run or a new one, and whether it is resumed.
+
+    With `start.fresh` a new run replaces an unfinished one; JobLocked if a process
+    leads that.
+    """
+    hold = 0.0
     async with connection.transaction():
         await connection.execute(sql.LOCK_RUNS)
         rows = await (await connection.execute(sql.RUNS, (start.job,))).fetchall()
@@ -104,6 +116,10 @@ async def choose(
                     check_terms(latest.record, start)
                 await _migrate(connection, server, latest)
                 return latest, True
+            if latest.version is not None and latest.version <= len(RUN_STEPS):
+                await _migrate(connection, server, latest)
+                pipeline = StatementPipeline(connection, latest.schema)
+                hold = await dismiss(pipeline, start.job, lease)
             values = (start.started, FORGOTTEN, None, None, latest.id)
             await connection.execute(sql.FINISH_RUN, values)
         if not start.is_leader:
@@ -111,6 +127,8 @@ async def choose(
             raise NoRun(f"job {start.job!r} has no unfinished run to join", last)
         number = latest.record.number + 1 if latest else 1
         made = await _make(connection, number, start)
+        if hold:
+            await connection.execute(sql.of_run(sql.HOLD_SHARDS, made.schema), (hold,))
         if start.sessions and not start.fresh:
             await _take_over_cookies(connection, runs, made, start)
         await _prune(connection, runs, keep)

@@ -58,7 +58,7 @@ class Landing:
         fence = await pipeline.send(sql.FENCE, (self._run.worker,))
         if change.limit is not None or any(map(self._has_staged, outcomes)):
             state = await pipeline.send(sql.LOCK_STATE)
-            ((change.base,),) = await pipeline.rows(state)
+            ((change.base, _),) = await pipeline.rows(state)
         for part in self._parts(outcomes):
             await self._land_part(Gathered(part, change, gone), fence)
             change.committed.landed += len(part)
@@ -240,7 +240,8 @@ async def check_fence(
     leases: Collection[datetime] = (),
 ) -> datetime:
     """Return the end of this worker's lease. Raise LeaseLost if other workers have
-    taken over its work, or if the database has lost commits.
+    taken over its work, if the database has lost commits, or if the run has another
+    limit on pages now.
 
     `fence` is the response to `sql.FENCE`: this worker's row. A database can lose
     confirmed commits if a replica without them takes its place, or if a backup is
@@ -251,7 +252,7 @@ async def check_fence(
     rows = await pipeline.rows(fence)
     if not rows:  # the commit in which this worker joined is lost
         raise LeaseLost(COMMITS_LOST)
-    joined, commits, expires, dead = rows[0]
+    joined, commits, expires, dead, has_other_limit = rows[0]
     is_known = not leases or expires in leases
     # If the commit that added this worker's row is lost, another worker may have
     # received its number.
@@ -259,10 +260,13 @@ async def check_fence(
         raise LeaseLost(COMMITS_LOST)
     if dead:
         raise LeaseLost(GIVEN_UP)
+    if has_other_limit:
+        raise LeaseLost(OTHER_LIMIT)
     return cast(datetime, expires)
 
 
 GIVEN_UP = "other processes have taken over this process's work"
+OTHER_LIMIT = "the run goes on with another --pages"
 COMMITS_LOST = (
     "the database has lost commits that it had confirmed (a failover to a replica "
     "without them, or a restored backup): the pages in them are crawled again"

@@ -10,15 +10,26 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio
+from psycopg import errors
 
 from crawler.errors import StoreError
 from crawler.store.postgres.server import Connection, PostgresServer
+
+MISSING = (
+    "the database has lost the run (a failover to a replica without it, a restored "
+    "backup, or its tables were dropped)"
+)
 
 T = TypeVar("T")
 Work = Callable[[Connection], Awaitable[T]]
 
 #: Seconds between two attempts of `steadily`, and its number of attempts.
 PAUSE, ATTEMPTS = 1.0, 60
+
+
+class RunMissing(StoreError):
+    """The database has no tables of the run. The next beat or commit raises
+    LeaseLost."""
 
 
 class WorkerLink:
@@ -48,6 +59,8 @@ class WorkerLink:
         for attempt in range(attempts):
             try:
                 return await self.once(work)
+            except RunMissing:
+                raise
             except StoreError:
                 if attempt:
                     await anyio.sleep(PAUSE)
@@ -61,7 +74,10 @@ class WorkerLink:
     async def _do(self, work: Work[T]) -> T:
         try:
             with self._server.translated():
-                return await work(await self._connected())
+                try:
+                    return await work(await self._connected())
+                except (errors.UndefinedTable, errors.InvalidSchemaName) as exc:
+                    raise RunMissing(MISSING) from exc
         except StoreError:
             # After a failed statement the server skips the statements behind it in the
             # pipeline. psycopg may believe that one of these is prepared, so this

@@ -11,6 +11,9 @@ import os
 import socket
 from pathlib import Path
 
+from anyio import to_thread
+
+from crawler.errors import JobLocked
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.arrays import Bigints
 from crawler.store.postgres.pipeline import StatementPipeline
@@ -52,6 +55,34 @@ async def bury(pipeline: StatementPipeline, workers: list[int]) -> None:
         column = Bigints(workers)
         await pipeline.send(sql.BURY, (column, column))
         await pipeline.send(sql.UNWANT, (column,))
+
+
+async def check_unled(pipeline: StatementPipeline, job: str, lease: Lease) -> None:
+    """Raise JobLocked if a process leads the run."""
+    alive = await pipeline.rows(await pipeline.send(sql.ALIVE))
+    for _, machine_name, pid, is_leader, since, seconds in alive:
+        if is_leader:
+            name = machine_name.partition(" ")[0]
+            left = max(0.0, seconds) + lease.hold
+            raise JobLocked(
+                f"Job {job!r} is being run by process {pid} on {name} since "
+                f"{since.isoformat(timespec='seconds')} (its lease ends in {left:.0f} "
+                "s unless it is renewed); `crawl work` with the same name and --job "
+                "joins it, another --job starts a job of its own"
+            )
+
+
+async def dismiss(pipeline: StatementPipeline, job: str, lease: Lease) -> float:
+    """Bury all workers of a run that a new run replaces; JobLocked if one leads it.
+
+    Return the seconds for which one of them may still send requests.
+    """
+    await bury_outdated(pipeline, lease)
+    await bury_killed(pipeline, await to_thread.run_sync(machine))
+    await check_unled(pipeline, job, lease)
+    alive = await pipeline.rows(await pipeline.send(sql.ALIVE))
+    await bury(pipeline, [row[0] for row in alive])
+    return max((row[-1] + lease.hold for row in alive), default=0.0)
 
 
 def is_alive(pid: int) -> bool:

@@ -11,14 +11,19 @@ from typing import Any
 import msgspec
 from anyio import to_thread
 
-from crawler.errors import JobLocked, NoRun
+from crawler.errors import NoRun
 from crawler.store.base import Facts, Opening, RunStart
 from crawler.store.job_name import check_job_name
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.arrays import Integers
 from crawler.store.postgres.catalog import KeptRuns, ListedRun, choose, prepare
 from crawler.store.postgres.link_rows import REJECTED_LIMIT
-from crawler.store.postgres.membership import bury_killed, bury_outdated, machine
+from crawler.store.postgres.membership import (
+    bury_killed,
+    bury_outdated,
+    check_unled,
+    machine,
+)
 from crawler.store.postgres.pipeline import StatementPipeline, transaction
 from crawler.store.postgres.run_state import WorkerState, decoded, summed
 from crawler.store.postgres.server import Connection, PostgresServer
@@ -27,27 +32,16 @@ from crawler.store.sharing import SHARDS, Lease
 
 
 async def open_run(
-    connection: Connection, server: PostgresServer, start: RunStart, keep: KeptRuns
+    connection: Connection,
+    server: PostgresServer,
+    start: RunStart,
+    keep: KeptRuns,
+    lease: Lease,
 ) -> tuple[ListedRun, bool]:
     """Return the job's unfinished run, or create one; a joining worker creates none."""
     check_job_name(start.job)
     await prepare(connection, server)
-    return await choose(connection, server, start, keep)
-
-
-async def lead(pipeline: StatementPipeline, start: RunStart, lease: Lease) -> None:
-    """Raise JobLocked if another process leads the run."""
-    alive = await pipeline.rows(await pipeline.send(sql.ALIVE))
-    for _, machine_name, pid, is_leader, since, seconds in alive:
-        if is_leader:
-            name = machine_name.partition(" ")[0]
-            left = max(0.0, seconds) + lease.hold
-            raise JobLocked(
-                f"Job {start.job!r} is being run by process {pid} on {name} since "
-                f"{since.isoformat(timespec='seconds')} (its lease ends in {left:.0f} "
-                "s unless it is renewed); `crawl work` with the same name and --job "
-                "joins it, another --job starts a job of its own"
-            )
+    return await choose(connection, server, start, keep, lease)
 
 
 async def join(
@@ -61,20 +55,29 @@ async def join(
     """Join the run as a worker, and read its stored state."""
     here = await to_thread.run_sync(machine)
     async with transaction(connection, run.schema) as pipeline:
+        if start.is_leader:
+            await pipeline.send(sql.LOCK_ALIVE)
         await bury_outdated(pipeline, lease)
         await bury_killed(pipeline, here)
         if start.is_leader:
-            await lead(pipeline, start, lease)
-        elif await pipeline.rows(await pipeline.send(sql.HAS_BEGUN)) != [(True,)]:
-            # The leader has created the run, but it has not set the limits yet.
-            raise NoRun(f"job {start.job!r} has no unfinished run to join")
+            await check_unled(pipeline, start.job, lease)
+        else:
+            begun = await pipeline.rows(await pipeline.send(sql.HAS_BEGUN))
+            if begun != [(True,)]:  # its limits and its code are not known yet
+                raise NoRun(f"job {start.job!r} has no run that has begun")
         me = (here, os.getpid(), start.is_leader, lease.seconds)
         (row,) = await pipeline.rows(await pipeline.send(sql.JOIN, me))
         worker = row[0]
+        # No permits are granted meanwhile, and no other limits are set.
+        state = await pipeline.send(sql.LOCK_STATE)
         if start.is_leader:
-            done = await _count_pages(pipeline)
-            left = None if start.pages is None else max(0, start.pages - done)
+            ((_, before),) = await pipeline.rows(state)
+            left = await _pages_left(pipeline, start.pages)
             await pipeline.send(sql.SET_LIMITS, (start.items, left))
+            if (before is None) != (left is None) or (left or 0) < 0:
+                # Pages of the others in flight have no permits, or the others wait for
+                # permits in vain, or they hold more than there are.
+                await pipeline.send(sql.REJOIN, (worker,))
             code = (start.code, start.started, run.id, start.code)
             await pipeline.send(sql.SET_CODE, code)
             await pipeline.send(sql.SET_POLITENESS, (start.politeness, run.id))
@@ -89,9 +92,15 @@ async def join(
         return await _read(pipeline, run, row, shards, is_resumed, now)
 
 
-async def _count_pages(pipeline: StatementPipeline) -> int:
-    rows = await pipeline.rows(await pipeline.send(sql.TOTALS))
-    return summed([decoded(counters) for counters, _ in rows]).pages
+async def _pages_left(pipeline: StatementPipeline, limit: int | None) -> int | None:
+    """Return how many permits the run may still grant; negative if workers hold too
+    many."""
+    if limit is None:
+        return None
+    rows = await pipeline.rows(await pipeline.send(sql.PAGES_TAKEN))
+    done = sum(decoded(counters).pages for counters, _ in rows)
+    held: int = sum(permits for _, permits in rows)
+    return max(0, limit - done) - held
 
 
 async def _read(

@@ -252,8 +252,11 @@ _IDLE = "ALTER TABLE run.workers ADD idle boolean NOT NULL DEFAULT false"
 #: The [politeness] settings of the run's leader, as JSON.
 _POLITENESS = "ALTER TABLE crawler.runs ADD politeness text NOT NULL DEFAULT ''"
 
+#: Whether the worker must join again, because the run has another limit on pages now.
+_LIMIT = "ALTER TABLE run.workers ADD has_other_limit boolean NOT NULL DEFAULT false"
+
 CATALOG_STEPS = (_CATALOG, _FILES, _CODE, _POLITENESS)
-RUN_STEPS = (_RUN, _WANTED, _PORTION, _IDLE)
+RUN_STEPS = (_RUN, _WANTED, _PORTION, _IDLE, _LIMIT)
 
 #: Maximum number of new URLs that one commit may number.
 GROUP = 2**24

@@ -88,9 +88,16 @@ BURY = """WITH gone AS (
 ALIVE = """SELECT id, machine, pid, is_leader, joined,
         extract(epoch FROM expires - now())::float8
     FROM run.workers WHERE NOT dead ORDER BY id"""
-SET_LIMITS = """UPDATE run.state SET items_limit = %s, over = NULL,
-    pages_left = %s - (SELECT sum(permits) FROM run.workers WHERE NOT dead)"""
-HAS_BEGUN = "SELECT EXISTS (SELECT FROM run.workers)"
+# Pages and permits of each worker, read together: a commit turns one into the other.
+PAGES_TAKEN = """SELECT counters, CASE WHEN dead THEN 0 ELSE permits END
+    FROM run.workers"""
+# Afterwards no worker is committing.
+LOCK_ALIVE = "SELECT FROM run.workers WHERE NOT dead ORDER BY id FOR UPDATE"
+REJOIN = "UPDATE run.workers SET has_other_limit = true WHERE NOT dead AND id <> %s"
+SET_LIMITS = "UPDATE run.state SET items_limit = %s, over = NULL, pages_left = %s"
+HAS_BEGUN = "SELECT EXISTS (SELECT FROM run.workers WHERE is_leader)"
+# Until then a worker of the run that this one replaces may send requests.
+HOLD_SHARDS = "UPDATE run.shards SET free_at = now() + %s * interval '1 s'"
 TOTALS = "SELECT counters, seconds FROM run.workers"
 STATE = """SELECT items, start_items, start_values, start_counts, batch, items_limit,
     pages_left IS NOT NULL FROM run.state"""
@@ -121,9 +128,9 @@ DROP_STAGED = (
 
 # The statement locks the row of the worker. So it waits until an open transaction of a
 # lost connection is over.
-FENCE = """SELECT joined, commits, expires, dead FROM run.workers WHERE id = %s
-    FOR UPDATE"""
-LOCK_STATE = "SELECT items FROM run.state FOR UPDATE"
+FENCE = """SELECT joined, commits, expires, dead, has_other_limit
+    FROM run.workers WHERE id = %s FOR UPDATE"""
+LOCK_STATE = "SELECT items, pages_left FROM run.state FOR UPDATE"
 TAKE_KEYS = """INSERT INTO run.item_keys(rule, value)
     SELECT * FROM unnest(%s, %s) ON CONFLICT DO NOTHING RETURNING rule, value"""
 GIVE_KEYS_BACK = """DELETE FROM run.item_keys USING unnest(%s, %s) AS given(rule, value)

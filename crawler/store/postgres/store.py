@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from psycopg.errors import TransactionRollback
 
-from crawler.errors import StoreAway, StoreError
+from crawler.errors import LeaseLost, StoreAway, StoreError
 from crawler.request import Entry
 from crawler.store.base import (
     Committed,
@@ -32,7 +32,7 @@ from crawler.store.postgres.catalog import KeptRuns, ListedRun, listed
 from crawler.store.postgres.change import Change
 from crawler.store.postgres.file_table import PostgresFileTable
 from crawler.store.postgres.landing import Landing, PagesGone, check_fence
-from crawler.store.postgres.link import WorkerLink
+from crawler.store.postgres.link import RunMissing, WorkerLink
 from crawler.store.postgres.membership import bury
 from crawler.store.postgres.opening import join, open_run
 from crawler.store.postgres.pipeline import StatementPipeline, transaction
@@ -135,7 +135,7 @@ class PostgresStore:
         async def work(connection: Connection) -> Opening:
             now = self._clock()
             self._listed, self._is_resumed = await open_run(
-                connection, self._server, start, self._keep
+                connection, self._server, start, self._keep, self._lease
             )
             self._run, opening = await join(
                 connection,
@@ -182,7 +182,10 @@ class PostgresStore:
             values = (self._run.hosts[host], held, limit)
             return await self._rows(connection, sql.TAKE, values)
 
-        rows = await self._link.steadily(work)
+        try:
+            rows = await self._link.steadily(work)
+        except RunMissing:
+            return []
         wall = self._clock()
         return [entry_of(row, host, str, wall, now) for row in rows]
 
@@ -202,7 +205,10 @@ class PostgresStore:
             await self._know(connection, {link.host for link in links})
             return await self._land(connection, outcomes, limit)
 
-        return await self._link.once(work)
+        try:
+            return await self._link.once(work)
+        except RunMissing as exc:
+            raise LeaseLost(str(exc)) from exc
 
     async def _land(
         self, connection: Connection, outcomes: Sequence[Outcome], limit: int | None

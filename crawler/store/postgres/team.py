@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from crawler.store.base import RunStart
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.beat import Beat, Holdings
 from crawler.store.postgres.catalog import ListedRun
-from crawler.store.postgres.link import WorkerLink
+from crawler.store.postgres.link import RunMissing, WorkerLink
 from crawler.store.postgres.pipeline import StatementPipeline, transaction
 from crawler.store.postgres.run_state import WorkerState
 from crawler.store.postgres.server import Connection, PostgresServer
@@ -86,9 +87,9 @@ class PostgresTeam:
 
         try:
             beat = await self._link.once(work)
-        except LeaseLost:
+        except (LeaseLost, RunMissing) as exc:
             self.deadline = -math.inf
-            raise
+            raise LeaseLost(str(exc)) from exc
         self._keep(beat)
         self.deadline = sent + self.lease.seconds - self.lease.margin
         news, self._news = self._news, None
@@ -116,7 +117,6 @@ class PostgresTeam:
         assert beat.expires is not None
         run.expires = beat.expires
         self._unreturned -= beat.returned
-        self.is_limited = run.is_limited = beat.is_limited
         run.items_limit = beat.items_limit
         news = beat.news
         self._news = news if self._news is None else news.after(self._news)
@@ -133,7 +133,10 @@ class PostgresTeam:
             pipeline = StatementPipeline(connection, self._listed.schema)
             return await pipeline.rows(await pipeline.send(sql.ROBOTS, (url,)))
 
-        rows = await self._link.steadily(work)
+        try:
+            rows = await self._link.steadily(work)
+        except RunMissing:
+            return None
         return (rows[0][0], bytes(rows[0][1])) if rows else None
 
     async def keep_robots(self, url: str, status: int, body: bytes) -> None:
@@ -148,7 +151,8 @@ class PostgresTeam:
             async with transaction(connection, self._listed.schema) as pipeline:
                 await pipeline.send(statement, values)
 
-        await self._link.steadily(work)
+        with suppress(RunMissing):
+            await self._link.steadily(work)
 
 
 async def _refusal(pipeline: StatementPipeline, run: ListedRun, start: RunStart) -> str:

@@ -6,16 +6,20 @@ import math
 import random
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import msgspec
 import pytest
 
 pytest.importorskip("psycopg", reason="needs the extra postgres")
 
+import psycopg
+
 from crawler.errors import JobLocked, LeaseLost, NoRun, StateError, StoreError
-from crawler.store.base import Facts, Outcome, State
+from crawler.store.base import Facts, Outcome, Portion, State
 from crawler.store.postgres.beat import PATIENCE
 from crawler.store.postgres.store import PostgresStore
 from crawler.store.sharing import Needs, shard_of
@@ -448,19 +452,6 @@ async def test_a_worker_takes_a_fair_share_of_the_last_permits(
     await first.close(0.0)
 
 
-async def test_a_run_whose_limits_are_not_set_yet_cannot_be_joined(
-    database: str, postgres: Server
-) -> None:
-    leader = PostgresStore(database)
-    await leader.open(msgspec.structs.replace(START, pages=10))
-    postgres.execute("DELETE FROM crawler_run_1.workers")  # before it had joined
-
-    with pytest.raises(NoRun):
-        await PostgresStore(database).open(JOINING)
-
-    await leader.close(0.0)
-
-
 async def test_a_worker_tells_what_it_has_counted_itself(database: str) -> None:
     first, second = PostgresStore(database), PostgresStore(database)
     await first.open(START)
@@ -495,6 +486,184 @@ async def test_a_process_with_other_politeness_leaves(database: str) -> None:
     assert "rate: 2.0 there, 1.0 here" in (await second.team.beat(Needs())).refusal
     await second.close(0.0)
     await third.close(0.0)
+
+
+async def test_permits_granted_while_a_leader_joins_count_for_its_limit(
+    database: str, postgres: Server
+) -> None:
+    first, second = PostgresStore(database), PostgresStore(database)
+    await first.open(msgspec.structs.replace(START, pages=100))
+    await second.open(JOINING)
+    await first.close(0.0)
+    again = PostgresStore(database)
+    async with await psycopg.AsyncConnection.connect(postgres.uri) as beat:
+        # what a beat of the worker has done, before its COMMIT
+        await beat.execute("UPDATE crawler_run_1.state SET pages_left = pages_left - 5")
+        await beat.execute(
+            "UPDATE crawler_run_1.workers SET permits = permits + 5 WHERE NOT dead"
+        )
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(again.open, msgspec.structs.replace(START, pages=50))
+            await waiting_for_a_lock(postgres)
+            await beat.commit()
+
+    state = "SELECT pages_left FROM crawler_run_1.state"
+    held = "SELECT sum(permits)::int FROM crawler_run_1.workers"
+    assert rows(postgres, state) == [(45,)]
+    assert rows(postgres, held) == [(5,)]
+    await second.close(0.0)
+    await again.close(0.0)
+
+
+async def waiting_for_a_lock(postgres: Server) -> None:
+    """Return when a connection waits for a row that another one has changed."""
+    waits = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"
+    while rows(postgres, waits) != [(True,)]:
+        await anyio.lowlevel.checkpoint()
+
+
+def rows(postgres: Server, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(postgres.uri, autocommit=True) as connection:
+        found: list[tuple[Any, ...]] = connection.execute(query).fetchall()
+    return found
+
+
+@pytest.mark.parametrize("asks", ["beat", "commit"])
+@pytest.mark.parametrize(("before", "after"), [(None, 10), (10, None)])
+async def test_a_worker_joins_anew_when_pages_become_limited_or_unlimited(
+    database: str, before: int | None, after: int | None, asks: str
+) -> None:
+    """Without a limit it would take no permits; with one it would wait for them."""
+    first, second = PostgresStore(database), PostgresStore(database)
+    await first.open(msgspec.structs.replace(START, pages=before))
+    await second.open(JOINING)
+    await first.close(0.0)
+    again = PostgresStore(database)
+    await again.open(msgspec.structs.replace(START, pages=after))
+
+    async def ask() -> None:
+        if asks == "beat":
+            await second.team.beat(Needs())
+        else:
+            await second.commit([found(entry("a"))])
+
+    with pytest.raises(LeaseLost, match="another --pages"):
+        await ask()
+
+    await second.close(0.0)
+    await again.close(0.0)
+
+
+@pytest.mark.parametrize(("limit", "over"), [(3, ""), (1, "pages_limit")])
+async def test_a_limit_below_what_a_worker_holds_takes_its_permits(
+    database: str, limit: int, over: str
+) -> None:
+    first, second = PostgresStore(database), PostgresStore(database)
+    await first.open(msgspec.structs.replace(START, pages=100))
+    await second.open(JOINING)
+    pages = [entry(str(number)) for number in range(3)]
+    await second.commit([found(*pages)])
+    await second.team.beat(Needs(permits=20))
+    await second.commit([done(pages[0])])
+    await first.close(0.0)
+    again = PostgresStore(database)
+    await again.open(msgspec.structs.replace(START, pages=limit))
+
+    with pytest.raises(LeaseLost, match="another --pages"):
+        await second.commit([done(pages[1])])
+    await second.close(0.0)
+    news = await again.team.beat(Needs(permits=20))
+
+    assert (news.permits, news.over) == (limit - 1, over)
+    await again.close(0.0)
+
+
+async def test_few_permits_are_scarce(database: str) -> None:
+    store = PostgresStore(database)
+    await store.open(msgspec.structs.replace(START, pages=100))
+
+    many = await store.team.beat(Needs(permits=10))
+    few = await store.team.beat(Needs(permits=80))
+
+    assert (many.is_scarce, few.is_scarce) == (False, True)
+    await store.close(0.0)
+
+
+async def test_a_worker_waits_until_a_run_has_its_leader(
+    store: PostgresStore, database: str, postgres: Server
+) -> None:
+    """A run is made before its leader joins, with its limits and its code."""
+    postgres.execute("DELETE FROM crawler_run_1.workers")
+    with pytest.raises(NoRun, match="has begun"):
+        await PostgresStore(database).open(JOINING)
+
+
+FRESH = msgspec.structs.replace(START, fresh=True)
+
+
+async def test_a_fresh_run_does_not_replace_one_that_a_process_leads(
+    store: PostgresStore, database: str
+) -> None:
+    with pytest.raises(JobLocked, match="is being run by process"):
+        await PostgresStore(database).open(FRESH)
+    await store.commit([found(entry("a"))])
+
+
+async def test_a_fresh_run_dismisses_workers_and_outwaits_their_leases(
+    database: str,
+) -> None:
+    first, second = PostgresStore(database), PostgresStore(database)
+    await first.open(START)
+    await second.open(JOINING)
+    await first.close(0.0)
+    fresh = PostgresStore(database)
+
+    opening = await fresh.open(FRESH)
+    news = await fresh.team.beat(Needs())
+
+    assert opening.run == 2
+    assert news.shards == frozenset()
+    with pytest.raises(LeaseLost, match="taken over"):
+        await second.commit([found(entry("a"))])
+    await second.close(0.0)
+    await fresh.close(0.0)
+
+
+async def test_a_fresh_run_waits_for_no_lease_of_a_process_that_was_killed(
+    database: str, postgres: Server
+) -> None:
+    first = PostgresStore(database)
+    await first.open(START)
+    postgres.execute("UPDATE crawler_run_1.workers SET pid = 2147483647")
+    fresh = PostgresStore(database)
+
+    await fresh.open(FRESH)
+
+    assert fresh.team.owns("books.example")
+    await first.close(0.0)
+    await fresh.close(0.0)
+
+
+async def test_a_run_that_the_database_has_lost_is_left(
+    store: PostgresStore, postgres: Server
+) -> None:
+    """A restored backup may be older than the run."""
+    postgres.execute("DROP SCHEMA crawler_run_1 CASCADE")
+
+    with pytest.raises(StoreError, match="has lost the run"):
+        await store.stage(entry("a"), Portion(), 0)
+    with pytest.raises(StoreError, match="has lost the run"):
+        await store.set_sink_position("out", "7")
+    assert await store.take("books.example", 10, (), 0.0) == []
+    assert await store.team.robots("https://books.example/robots.txt") is None
+    await store.team.keep_robots("https://books.example/robots.txt", 404, b"")
+    await store.team.end("finished")
+    with pytest.raises(LeaseLost, match="has lost the run"):
+        await store.commit([found(entry("a"))])
+    with pytest.raises(LeaseLost, match="has lost the run"):
+        await store.team.beat(Needs())
+
+    assert store.team.deadline == -math.inf
 
 
 async def test_a_robots_txt_is_known_to_all_workers(store: PostgresStore) -> None:
