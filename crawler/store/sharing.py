@@ -88,7 +88,10 @@ class Needs:
 
 @dataclass(slots=True)
 class News:
-    """What a worker learns about the run at a renewal of its lease."""
+    """What a worker learns about the run at a renewal of its lease.
+
+    This class has over 12 attributes, because all news come in one answer.
+    """
 
     #: Hosts that this worker owns from now on, with the seconds of their pause (0:
     #: none).
