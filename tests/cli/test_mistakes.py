@@ -140,7 +140,8 @@ def test_a_bad_url_in_start_is_skipped_and_counted(
     assert "2 start URLs skipped as bad_url" in told
     named = [line for line in told.splitlines() if "Request('no url')" in line]
     assert len(named) == 1
-    assert "skipped (spiders/books.py:10 in start)" in named[0]
+    assert "skipped: Request(" in named[0]
+    assert named[0].endswith("(spiders/books.py:10 in start)")
 
 
 def test_a_pipeline_that_does_not_open_is_the_user_s(
