@@ -115,7 +115,7 @@ def test_a_full_disk_is_waited_for(
             told = [ended(process) for process in (leader, worker)]
 
     assert (leader.returncode, worker.returncode) == (0, 0), told
-    assert "the crawl waits up to 5 minutes" in told[0]
+    assert "the crawl tries again for up to 5 minutes" in told[0]
     assert "No space left on device" in told[0]
     assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
     asked = Counter((host, path) for _, host, path in site.log)
