@@ -52,8 +52,8 @@ class Identity:
         self.is_retired = is_retired
         self.in_pool = in_pool
         self.lock = asyncio.Lock()
-        #: Number of successful logins. A login wall that was requested before the
-        #: latest login does not start another login.
+        #: Number of successful logins. If a request was sent before the latest login,
+        #: a login wall in its response does not start another login.
         self.generation = 0
         self.logins = 0
         self.refusals = 0

@@ -17,10 +17,14 @@ import anyio
 
 from crawler.errors import FetchError
 
-#: Maximum number of lookups that began less than SLOW_SECONDS ago, so that slow names
-#: do not delay other names; and maximum number of all lookups in progress, because each
-#: occupies a thread of the resolver.
-MAX_LOOKUPS, SLOW_SECONDS, MAX_HANGING = 128, 1.0, 512
+#: Maximum number of lookups in progress that began less than SLOW_SECONDS ago. Older
+#: lookups are not counted, so that slow names do not delay other names.
+MAX_LOOKUPS = 128
+#: Seconds after which a lookup is slow.
+SLOW_SECONDS = 1.0
+#: Maximum number of all lookups in progress, because each occupies a thread of the
+#: resolver.
+MAX_HANGING = 512
 #: Seconds for which a failed lookup also fails the next requests to the host.
 FAILURE_SECONDS = 1.0
 
@@ -50,7 +54,8 @@ class NameTable:
         self._begun = self._out = 0
         #: Hosts whose lookup began less than a second ago.
         self._young: set[str] = set()
-        #: By host: until when its requests fail, and with which error.
+        #: By host whose lookup failed: until when requests to the host fail, and with
+        #: which error.
         self.failures: dict[str, tuple[float, FetchError]] = {}
         #: Set when there may be room for another lookup. `run` starts the lookups,
         #: because a timer's callback cannot start a task.

@@ -48,8 +48,8 @@ class Prepared:
         prepared = await self._hooks.run(partial(self._prepare, request))
         check_prepared(request, prepared)
         response = await self._fetch(prepared)
-        # A signature in the URL must not appear in items or in links resolved against
-        # the page.
+        # A signature that `prepare` added to the URL must not appear in items, or in
+        # links of the page that are resolved against its URL.
         response.url = request.url
         return response
 

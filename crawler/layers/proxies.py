@@ -253,8 +253,8 @@ class ProxyPool:
 
 
 def ban_method_of(spider: object, proxies: Proxies) -> Callable[[Response], Any] | None:
-    """Return the spider's method that recognizes a ban of the proxy. ConfigError if the
-    method is missing."""
+    """Return the spider's method that recognizes a ban of the proxy. Raise ConfigError
+    if the method is missing."""
     name = proxies.ban_method
     if not name:
         return None

@@ -28,8 +28,8 @@ _OF_A_BODY = ("content-", "transfer-encoding")
 
 
 def target(request: Request, status: int, location: str | None) -> Request:
-    """Return the request for `location`. FetchError if Location is missing or
-    invalid."""
+    """Return the request to the redirect's target `location`. Raise FetchError if
+    the Location header is missing or invalid."""
     if not location:
         raise FetchError(
             Reason.REDIRECT_INVALID,

@@ -160,8 +160,8 @@ class RobotsTable:
     def _way_failed(self, origin: str, proxy: str, failure: FetchError) -> None:
         """Record that a route (a proxy, or the direct connection) failed. The origin's
         robots.txt still counts as not fetched, so another route may fetch it."""
-        # the known robots.txt is outdated; otherwise it would not have been requested
-        # again
+        # Remove the known robots.txt of the origin: it is outdated, because otherwise
+        # it would not have been requested again.
         self._known.pop(origin, None)
         now = self._loop.time()
         self._ways.failed(proxy, now)

@@ -22,9 +22,9 @@ class CookieChanges(Protocol):
 class Sessions:
     """Cookie jars by the session name of requests; "" is the default session.
 
-    `cookies` come from earlier processes of the run (see `changes`), by session and
-    domain. `given` cookies are set once in each session, for each of the `origins`, as
-    if the origin had set them.
+    `cookies` holds what earlier processes of the run have stored, by session and
+    domain. `given` holds cookies that the user gives to the crawl: they are set once in
+    each session, for each of the `origins`, as if the origin had set them.
     """
 
     def __init__(

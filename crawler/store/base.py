@@ -23,7 +23,8 @@ from crawler.stats import Counters, add
 from crawler.store.files import FileTable
 from crawler.store.status import Status
 
-#: A place in the order of a host's entries: (-priority, depth, sequence).
+#: The position of an entry in the order of its host's entries: (-priority, depth,
+#: sequence). The lowest is requested first.
 Place = tuple[int, int, int]
 
 
@@ -54,9 +55,9 @@ class ItemRow(msgspec.Struct, frozen=True):
 
     #: The item's number in the run, from 1, without gaps.
     sequence: int
-    #: The fingerprint of the page that yielded the item, and the item's number on that
-    #: page.
+    #: The fingerprint of the page that yielded the item.
     fingerprint: int
+    #: The item's number among the items of that page.
     ordinal: int
     #: The item as one line of JSON, without the line end.
     body: bytes
@@ -197,18 +198,19 @@ class Outcome(msgspec.Struct):
     #: `items` and `requests`; otherwise they are dropped. 0: all are dropped.
     portions: int = 0
     items: Sequence[Item] = ()
-    #: Only for `start()`: how many items `start()` yielded before `items`. If it runs
-    #: again after a crash, the same items get the same numbers.
+    #: Only for `start()`: how many items `start()` yielded before `items`. If `start()`
+    #: runs again after a crash, the same items get the same numbers.
     first_ordinal: int = 0
-    #: Only for `start()`: how many values `start()` yielded before this value, so that
-    #: a second run of `start()` after a crash counts no value twice; -1: the value has
-    #: no number.
+    #: For an outcome of `start()`: how many values `start()` had yielded before the
+    #: value of this outcome. After a crash `start()` runs again, and this number
+    #: prevents counting a value twice. -1: not an outcome of `start()`.
     first_value: int = -1
     #: New requests; the store assigns `sequence`.
     requests: Sequence[Entry] = ()
     #: Links that a filter skipped. The store counts each link only once in a run.
     rejected: Sequence[Rejected] = ()
-    #: By setting: how many links were skipped before their URLs were built.
+    #: How many links were skipped before their URLs were built, by the limit that
+    #: skipped them (such as `max_links`).
     cut: Mapping[str, int] = msgspec.field(default_factory=dict)
     #: By reason: number of items that a pipeline dropped.
     dropped: Mapping[str, int] = msgspec.field(default_factory=dict)
@@ -317,7 +319,7 @@ class Committed(msgspec.Struct):
 
     #: Entries that became pending, with their `sequence`.
     added: list[Entry] = msgspec.field(default_factory=list)
-    #: By host: the place of the best pending entry among those that only the store
+    #: By host: the position of the best pending entry among those that only the store
     #: holds until `take` returns them.
     stocked: dict[str, Place] = msgspec.field(default_factory=dict)
     #: Pending entries found again at a lower depth: (fingerprint, host, depth).
@@ -344,11 +346,12 @@ class RunStart(msgspec.Struct, frozen=True):
     fresh: bool = False
     #: Sessions whose cookies a new run takes over from the previous run.
     sessions: tuple[str, ...] = ()
-    #: Whether the process may begin, publish and end a run; if not, it can only join a
-    #: run.
+    #: Whether the process may begin a run, publish its outputs and end it; if not, the
+    #: process can only join a run.
     is_leader: bool = True
-    #: Limits on pages and items, which apply to all processes of a shared run together.
+    #: Limit on the pages of the run, for all its processes together; None: no limit.
     pages: int | None = None
+    #: Limit on the items of the run, for all its processes together; None: no limit.
     items: int | None = None
     #: The version of the spider's code, which all processes of a shared run must have;
     #: "": any.
@@ -359,7 +362,8 @@ class RunStart(msgspec.Struct, frozen=True):
 
 
 class Opening(msgspec.Struct):
-    """A run that was opened: a new or an unfinished one."""
+    """The data of a run (new or unfinished) with which the crawl begins, as returned
+    by `open`."""
 
     run: int
     started: float
@@ -405,10 +409,11 @@ class Explanation(msgspec.Struct, frozen=True):
     due: float = 0.0
     items: int = 0
     attempts: tuple[Attempt, ...] = ()
-    #: Equal requests that were not sent: how many; the URL of the page that yielded the
-    #: last one ("" for `start()`); and its callback.
+    #: How many requests were not sent, because they were equal to this one.
     duplicates: int = 0
+    #: URL of the page that yielded the last of these equal requests; "" for `start()`.
     duplicate_on: str = ""
+    #: Name of the callback of the last of these equal requests.
     duplicate_for: str = ""
 
 
@@ -452,7 +457,8 @@ class RequestQueue(Protocol):
     ) -> Committed:
         """Commit `outcomes` in one transaction, in order.
 
-        StoreError: nothing was committed, and the same outcomes may be committed again.
+        After a StoreError nothing was committed, and the same outcomes may be committed
+        again.
         """
         ...
 
@@ -476,7 +482,8 @@ class ItemLog(Protocol):
         ...
 
     async def release_items(self, sequence: int) -> None:
-        """Note that this process will not read items up to `sequence` again."""
+        """Allow the store to drop items up to number `sequence` from memory: this
+        process will not read them again."""
         ...
 
     async def sink_position(self, sink: str) -> str | None:
@@ -505,7 +512,7 @@ class Store(RequestQueue, ItemLog, Protocol):
         """Return the last positions of all sinks in all kept runs of the job.
 
         The positions show which outputs the job has written. May be called before
-        `open`. StateError: the state is damaged.
+        `open`. Raise StateError if the state is damaged.
         """
         ...
 

@@ -25,8 +25,9 @@ class KeptFile(msgspec.Struct, frozen=True):
     size: int
     #: The media type, detected from the content.
     type: str
-    #: ETag and Last-Modified of the response; "" if missing.
+    #: The ETag header of the response; "" if missing.
     etag: str = ""
+    #: The Last-Modified header of the response; "" if missing.
     modified: str = ""
     #: The number of the last run that requested the file.
     run: int = 0

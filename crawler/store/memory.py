@@ -32,8 +32,8 @@ from crawler.store.base import (
 from crawler.store.files import FileTable, MemoryFileTable
 from crawler.store.status import Status
 
-#: Maximum number of skipped links that are kept, and of URLs whose repeated requests
-#: are kept; more are only counted.
+#: Maximum number of skipped links that are kept. The same maximum applies to URLs whose
+#: repeated requests are kept. More of them are only counted.
 REJECTED_LIMIT = 100_000
 
 
@@ -95,7 +95,7 @@ class _StagedPage:
 
 
 # This class has over 15 methods, because eighteen belong to the protocol `Store`; and
-# over 12 attributes, because each is a table in a durable store.
+# over 12 attributes, because each stands for a table of a durable store.
 class MemoryStore:
     """A store in this process's memory, which is lost when it is closed."""
 

@@ -96,9 +96,9 @@ def retry_failed(
 
 
 def clean_runs(storage: StorageSettings, job: str, keep: int) -> list[int]:
-    """Remove the job's finished runs except the latest `keep`; return their numbers.
+    """Remove the job's finished runs, with all their data, except the latest `keep`.
 
-    All their data is removed. An unfinished run stays.
+    Return the numbers of the removed runs. An unfinished run stays.
     """
     if storage.url:
         removed: list[int] = _shared("cleaning").clean(storage.url, job, keep)
@@ -109,8 +109,8 @@ def clean_runs(storage: StorageSettings, job: str, keep: int) -> list[int]:
 
 
 def _shared(module: str) -> Any:
-    """Import a module of the shared store. ConfigError if its extra is not
-    installed."""
+    """Import a module of the shared store. Raise ConfigError if its extra is
+    not installed."""
     if not _has_psycopg():
         raise ConfigError(
             "storage.url needs psycopg: pip install 'exact-crawler[postgres]'"

@@ -34,10 +34,10 @@ class RunRecord(msgspec.Struct, frozen=True):
     reason: str
     seconds: float
     counters: Counters
-    #: The version of the spider's code in this run ("" if unknown, as for a run with
-    #: only one process); and the time since which the run uses this version (Unix
-    #: seconds).
+    #: The version of the spider's code in this run; "" if unknown, as for a run with
+    #: only one process.
     code: str = ""
+    #: The time since which the run uses this version of the code, in Unix seconds.
     code_since: float = 0.0
     #: The [politeness] settings of a shared run, as JSON; "" if unknown.
     politeness: str = ""
@@ -93,11 +93,12 @@ class RunWorker(msgspec.Struct, frozen=True):
 
 
 class RunReader(Protocol):
-    """The data of one run, finished or not. StateError if it cannot be read."""
+    """The data of one run, finished or not. Methods raise StateError if it
+    cannot be read."""
 
     @property
     def number(self) -> int:
-        """The run's number in its job."""
+        """The run's number; a job counts its runs from 1."""
         ...
 
     def facts(self) -> Facts:
@@ -161,7 +162,7 @@ class RunReader(Protocol):
 class Reader(Protocol):
     """The stored runs of a project's jobs.
 
-    StateError if a run or job is unknown, damaged or no longer kept.
+    Methods raise StateError if a run or job is unknown, damaged or no longer kept.
     """
 
     @property

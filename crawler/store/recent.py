@@ -9,7 +9,8 @@ RECENT = 100_000
 
 
 class SeenCache(dict[int, int]):
-    """The most recent known fingerprints with their depth; the oldest are dropped."""
+    """Fingerprints of the most recent known URLs, with their depth; the oldest are
+    dropped."""
 
     def __init__(self, limit: int = RECENT) -> None:
         super().__init__()

@@ -67,8 +67,8 @@ def shard_of(host: str) -> int:
 class Needs:
     """What a worker reports at each renewal of its lease."""
 
-    #: Number of page permits (each is the right to fetch one page) that the worker asks
-    #: for; negative: that it returns.
+    #: Number of permits to fetch a page that the worker asks for; negative: that the
+    #: worker returns.
     permits: int = 0
     #: Shards (groups of sites) with a request in flight, or with the result of a page
     #: that is not committed yet.
@@ -100,21 +100,23 @@ class News:
     shards: frozenset[int] = frozenset()
     #: Shards (groups of sites) of this worker for which pages of other workers wait.
     called: frozenset[int] = frozenset()
-    #: By host: the place of the best pending entry that another worker has found for
-    #: this worker's host.
+    #: By host of this worker: the position of the best pending entry that another
+    #: worker has found.
     stirred: dict[str, Place] = field(default_factory=dict)
     #: Facts that other workers have found, such as cookies and hosts in scope.
     facts: Facts = field(default_factory=Facts)
     counters: Counters = field(default_factory=Counters)
-    #: Number of the run's last item, number of workers, and number of page permits
-    #: granted at this renewal.
+    #: The number of the run's last item.
     item: int = 0
+    #: How many workers the run has.
     workers: int = 1
+    #: How many permits to fetch a page this renewal of the lease has granted.
     permits: int = 0
-    #: Whether the run has so few permits left that no worker should keep any for later.
+    #: Whether the run has so few permits to fetch pages left that no worker should keep
+    #: unused ones.
     is_scarce: bool = False
     #: Whether shards (groups of sites) are about to change their owner, so that the
-    #: next renewal comes soon.
+    #: next renewal of the lease comes soon.
     is_moving: bool = False
     #: Why the crawl is over; "" while it is not.
     over: str = ""
@@ -142,12 +144,13 @@ class News:
 
 
 class Team(Protocol):
-    """The workers of a run, as seen by one of them."""
+    """One worker's link to the other workers of its run: renews the worker's lease, and
+    exchanges shards (groups of sites) and news with the other workers."""
 
     lease: Lease
     #: Monotonic time from which on this worker may send no requests.
     deadline: float
-    #: Whether this worker runs `start()`, publishes and ends the run.
+    #: Whether this worker runs `start()`, publishes the outputs and ends the run.
     is_leader: bool
     #: Whether the run has a limit on pages, so that a worker needs a permit from the
     #: run for each page.
@@ -155,7 +158,7 @@ class Team(Protocol):
 
     @property
     def own(self) -> Counters:
-        """What this worker has counted since it joined."""
+        """The counters of this worker since it joined the run."""
         ...
 
     def owns(self, host: str) -> bool:
@@ -166,7 +169,7 @@ class Team(Protocol):
         """Renew the lease, take a fair share of the shards (groups of sites), and
         return the news.
 
-        LeaseLost: other workers have taken over this worker's sites.
+        Raise LeaseLost if other workers have taken over this worker's sites.
         """
         ...
 

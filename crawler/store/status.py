@@ -28,18 +28,20 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     time: float
     #: Seconds that the run has taken, including earlier processes.
     seconds: float = 0.0
-    #: Pages a second and bytes a second, over the last few seconds.
+    #: Pages a second, over the last few seconds.
     rate: float = 0.0
+    #: Bytes a second, over the last few seconds.
     byte_rate: float = 0.0
-    #: Number of hosts that received requests from this process, and of hosts with
-    #: requests in flight.
+    #: Number of hosts that received requests from this process.
     hosts: int = 0
+    #: Number of hosts with requests in flight.
     busy_hosts: int = 0
     connections: int = 0
     #: The first few paused hosts, the earliest end first.
     resting: tuple[RestingHost, ...] = ()
-    #: The number of the process that wrote the status, and the name of its machine.
+    #: Process ID of the process that wrote the status.
     process: int = 0
+    #: Name of the machine on which that process runs.
     machine: str = ""
     #: Why the process has left the run: a FinishReason, or MAX_RUNTIME. "": the process
     #: has not left the run.

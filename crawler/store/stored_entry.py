@@ -13,14 +13,15 @@ from crawler.request import Entry, Request, decode_options
 #: A function that returns the text for a number that a column holds in its place.
 Spell = Callable[[Any], str]
 
-#: Maximum wait in seconds for a stored time, because the clock may have been wrong.
+#: Maximum seconds until a stored entry is tried again, whatever due time its row holds:
+#: the clock may have been wrong when the row was written.
 LONGEST_WAIT = 86_400.0
 
 
 def entry_of(
     row: tuple[Any, ...], host: str, spell: Spell, wall: float, now: float
 ) -> Entry:
-    """Return the entry in a row.
+    """Return the entry that a row of the database stores.
 
     The row holds: rank, depth, sequence, fingerprint, URL, callback, parent, found_as,
     options, meta, and the columns of the table `tries`. `wall` and `now` are the same

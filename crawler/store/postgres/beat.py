@@ -1,5 +1,5 @@
 """One renewal of a worker's lease (every 0.5 s): a transaction that also exchanges
-shards (groups of sites), page permits and news with other workers.
+shards (groups of sites), permits to fetch pages, and news with other workers.
 
 Rule: a renewal changes a copy of the worker's `Holdings`. The copy is used once the
 transaction is known to be committed. Until then the worker sends no request to a host
@@ -28,15 +28,15 @@ from crawler.store.sharing import SHARDS, Lease, Needs, News, shard_of
 #: For how many renewals of its lease (every 0.5 s) a worker that gave up sites waits
 #: before it gives up more, so that idle workers can take the sites.
 PATIENCE = 5
-#: A worker may take this many page permits even if its fair share of those left is
-#: smaller.
+#: A worker may take this many permits to fetch a page, even if its fair share of the
+#: run's remaining permits is smaller.
 FEW_PERMITS = 16
 
 
 @dataclass(slots=True)
 class Holdings:
-    """The shards (groups of sites) of a worker, and the number of the last news that it
-    has read."""
+    """The shards (groups of sites) of a worker, and the number of the last news (new
+    pages and facts found by other workers) that it has read."""
 
     #: Shards (groups of sites) to whose hosts the worker may send requests.
     shards: set[int]
@@ -110,8 +110,9 @@ class Beat:
         self.expires: datetime | None = None
         self.holdings: Holdings
         self.news = News()
-        #: Page permits that the worker returns to the run; the run's limit on items.
+        #: Number of unused permits to fetch pages that the worker returns to the run.
         self.returned = 0
+        #: The run's limit on items; None: no limit.
         self.items_limit: int | None = None
 
     async def renew(
@@ -121,9 +122,9 @@ class Beat:
         read.
 
         `before` is the end of the lease that an earlier renewal has set, if it is
-        unknown whether that renewal was committed. Return whether it was committed.
-        LeaseLost: other workers have taken over this worker's sites, or the database
-        has lost commits.
+        unknown whether that renewal was committed. Return whether that renewal was
+        committed. Raise LeaseLost if other workers have taken over this worker's sites,
+        or if the database has lost commits.
         """
         # Lock in the same order as a commit: the worker's row first, then the row of
         # the table `state`.
@@ -137,8 +138,9 @@ class Beat:
         return expires == before
 
     async def go_on(self, holdings: Holdings, needs: Needs, returned: int) -> None:
-        """Exchange host pauses, page permits, shards (groups of sites) and news with
-        the other workers; give `returned` page permits back to the run."""
+        """Exchange host pauses, shards (groups of sites) and news with the other
+        workers; take permits to fetch pages, and give `returned` unused permits back
+        to the run."""
         pipeline, run, news = self._pipeline, self._run, self.news
         self.holdings = holdings
         await bury_outdated(pipeline, self._lease)
@@ -175,8 +177,8 @@ class Beat:
             await self._pipeline.send(sql.END_RUN, ("finished",))
 
     async def _take_permits(self, wanted: int) -> int:
-        """Take page permits (each is the right to fetch one page), at most a fair share
-        of those that are left; return how many were granted."""
+        """Take permits to fetch pages, at most a fair share of the run's remaining
+        permits; return how many were granted."""
         ((left, busy),) = await self._ask(sql.PAGES_LEFT)
         share = max(FEW_PERMITS, math.ceil((left or 0) / max(1, busy)))
         granted: int = max(0, min(wanted, share, left or 0))

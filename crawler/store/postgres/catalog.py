@@ -100,8 +100,8 @@ async def choose(
 ) -> tuple[ListedRun, bool]:
     """Return the job's unfinished run or a new one, and whether it is resumed.
 
-    With `start.fresh` a new run replaces an unfinished one; JobLocked if a process
-    leads that.
+    With `start.fresh` a new run replaces an unfinished one. Raise JobLocked if a
+    process leads the unfinished run.
     """
     hold = 0.0
     async with connection.transaction():

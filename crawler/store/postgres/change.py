@@ -19,9 +19,9 @@ class Change:
     def __init__(self, run: WorkerState, now: float, limit: int | None) -> None:
         self.run = run
         self.now = now
-        #: The run's limit on items; and, if there is a limit, the number of the run's
-        #: last item before this commit.
+        #: The run's limit on items; None: no limit.
         self.limit = limit
+        #: If there is a limit: the number of the run's last item before this commit.
         self.base = 0
         self.own = run.own.copy()
         self.rows = LastRows(now)
@@ -30,29 +30,30 @@ class Change:
         self.start_values = run.start_values
         #: How many new URLs have received a number in this commit.
         self.place = 0
-        #: By fingerprint: depths of URLs that were found, and the filter of links that
-        #: were skipped. Fingerprints of skipped links that were accepted later, and of
-        #: pages whose results written aside were committed or dropped.
+        #: By fingerprint of a URL that was found: its depth.
         self.depths: dict[int, int] = {}
+        #: By fingerprint of a link that a filter skipped: the filter's name.
         self.rejected: dict[int, str] = {}
+        #: Fingerprints of skipped links to which another page's link was accepted.
         self.accepted: set[int] = set()
+        #: Fingerprints of pages whose results written aside were committed or dropped.
         self.unstaged: set[int] = set()
         #: Pages that end with this commit.
         self.ended: set[int] = set()
-        #: Number of pages that this commit marks as done; and, by host of another
-        #: worker, the place of the best new entry.
+        #: Number of pages that this commit marks as done.
         self.pages = 0
+        #: By host of another worker: the position of the best new entry.
         self.news: dict[str, Place] = {}
         self.next_group = 0
         self.committed = Committed()
 
     def tell(self, host: str, place: Place) -> None:
-        """Note, for the worker that owns the host, that the host has a pending entry at
-        this place in its order."""
+        """Tell the worker that owns the host, with the next news, that the host has a
+        pending entry at this position among its entries."""
         self.news[host] = min(place, self.news.get(host, place))
 
     def numbers(self, amount: int) -> int:
-        """Reserve numbers for `amount` new URLs; return the number before the first."""
+        """Reserve numbers for `amount` new URLs; return the first of them minus 1."""
         before = self.run.group * GROUP + self.place
         self.place += amount
         return before

@@ -11,7 +11,8 @@ from crawler.store.postgres.server import PostgresServer
 
 
 def clean(url: str, job: str, keep: int) -> list[int]:
-    """Remove the finished runs except the latest `keep`; return their numbers."""
+    """Remove the finished runs except the latest `keep`; return the numbers of the
+    removed runs."""
     server = PostgresServer(url)
     with server.reading() as connection, connection.transaction():
         runs_of(connection, server, job)  # raises StateError for an unknown job

@@ -41,10 +41,10 @@ class Gathered:
         #: By a link's fingerprint: the index of each outcome that found the link, with
         #: the depth.
         self.met: dict[int, list[tuple[int, int]]] = {}
-        #: Requests that the spider built; and indexes of outcomes whose value `start()`
-        #: has already yielded in an earlier process: their requests are not counted
-        #: again.
+        #: Requests that the spider built.
         self.built: list[Entry] = []
+        #: Indexes of outcomes whose value `start()` has already yielded in an earlier
+        #: process: their requests are not counted again.
         self.again: set[int] = set()
         self.rejected: dict[int, Rejected] = {}
         self.keys: set[Key] = set()
@@ -70,7 +70,7 @@ class Gathered:
                 self.keys.update(item.keys)
 
     def _note_page(self, outcome: Outcome, place: int) -> None:
-        """Note which page the outcome ends or makes pending again; or, for a value of
+        """Record which page the outcome ends or makes pending again; or, for a value of
         `start()`, whether it was yielded before."""
         if outcome.entry is None:
             if self._is_again(outcome):

@@ -15,8 +15,8 @@ from crawler.store.postgres.change import Change
 from crawler.store.postgres.gathered import Key
 from crawler.store.postgres.pipeline import Cursor, StatementPipeline
 
-#: Number of items that were written aside and are read, and of items that are written,
-#: at a time.
+#: Number of items that are written at a time. Items that pages have written aside are
+#: read in batches of the same size.
 _MANY = 1_000
 
 _Keys = tuple[tuple[str, bytes], ...]
@@ -41,7 +41,7 @@ class ItemWriter:
         return await self._pipeline.send(sql.TAKE_KEYS, (Texts(rules), Blobs(values)))
 
     async def keep_keys(self, taken: Cursor | None) -> None:
-        """Note which of the keys were free, from the response to `send_keys`."""
+        """Record which of the keys were free, from the response to `send_keys`."""
         for rule, value in await self._pipeline.rows(taken):
             self._free.add((rule, value))
 
@@ -80,7 +80,8 @@ class ItemWriter:
 
     def _add_start_items(self, outcome: Outcome) -> None:
         change, ordinal = self._change, outcome.first_ordinal
-        if outcome.is_closing:  # `closing()` is called once, after `start()`
+        # `closing()` is called once, after `start()`, so none of its items is skipped.
+        if outcome.is_closing:
             ordinal = change.start_items
         # Skip the items of `start()` that an earlier process has committed.
         skip = max(0, change.start_items - ordinal)

@@ -68,8 +68,8 @@ class Landing:
             await check_fence(pipeline, fence, self._run)
 
     async def finish(self, seconds: float, status: str | None) -> Cursor:
-        """Write the rows that come last in the transaction, and the status of the run
-        if a new one waits.
+        """Write the rows that come last in the transaction, and `status`, the new
+        status of the run, if it is not None.
 
         The response contains the number of the next group.
         """
@@ -186,7 +186,7 @@ class Landing:
         pipeline = self._pipeline
         is_staged = any(map(self._has_staged, part.outcomes))
         keys = None if is_staged else await self._items.send_keys(part.keys)
-        if staged:  # staged links were found before the page's other links
+        if staged:  # links written aside were found before the other links
             pages = await self._send_pages(part)
             await self._links.add_staged(staged)
             links = await self._links.send(part)

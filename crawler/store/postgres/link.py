@@ -23,13 +23,15 @@ MISSING = (
 T = TypeVar("T")
 Work = Callable[[Connection], Awaitable[T]]
 
-#: Seconds between two attempts of `steadily`, and its number of attempts.
-PAUSE, ATTEMPTS = 1.0, 60
+#: Seconds between two attempts of `steadily`.
+PAUSE = 1.0
+#: The usual number of attempts of `steadily`.
+ATTEMPTS = 60
 
 
 class RunMissing(StoreError):
-    """The database has no tables of the run. The next beat or commit raises
-    LeaseLost."""
+    """The database has no tables of the run. The next renewal of the lease, or
+    the next commit, raises LeaseLost."""
 
 
 class WorkerLink:
@@ -41,8 +43,8 @@ class WorkerLink:
         self._connection: Connection | None = None
 
     async def once(self, work: Work[T]) -> T:
-        """Call `work` with the connection, and return its result. StoreError: the call
-        may be tried again."""
+        """Call `work` with the connection, and return its result. Raise StoreError if
+        the call may be tried again."""
         async with self._busy:
             with anyio.CancelScope(shield=True):
                 done = [await self._do(work)]

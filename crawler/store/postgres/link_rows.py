@@ -100,7 +100,7 @@ class LinkWriter:
             change.rows.add_duplicate(entry)
 
     async def _send_rejected(self, links: Mapping[int, Rejected]) -> Cursor | None:
-        """Store skipped links while there is room, and count the new ones."""
+        """Store skipped links, up to REJECTED_LIMIT in the run, and count new ones."""
         change = self._change
         if not links:
             return None
@@ -187,7 +187,7 @@ class LinkWriter:
                 self._note_rejected(links, stored)
 
     def _lower(self, fingerprint: int, host: str, depth: int) -> None:
-        """Note that a known pending URL has a lower depth."""
+        """Record for the engine that a known pending URL has a lower depth."""
         committed = self._change.committed
         if not self._change.run.owns(host):
             return
@@ -197,16 +197,16 @@ class LinkWriter:
                 added.depth = depth
 
     def _stock_again(self, host: str, place: Place) -> None:
-        """Note that an entry has moved forward in its host's order, for the case that
-        only the store holds the entry."""
+        """Record that an entry now has an earlier position among its host's entries, if
+        the engine or the worker that owns the host must know."""
         if host in self._change.committed.stocked:
             self._stock(host, place)
         elif not self._change.run.owns(host):
             self._change.tell(host, place)
 
     def _stock(self, host: str, place: Place) -> None:
-        """Note that only the store, not the frontier, holds the host's entry at this
-        place."""
+        """Record that only the store, not the frontier in memory, holds the host's
+        entry at this position."""
         if not self._change.run.owns(host):
             self._change.tell(host, place)
             return

@@ -32,15 +32,15 @@ def machine() -> str:
 
 
 async def bury_outdated(pipeline: StatementPipeline, lease: Lease) -> None:
-    """Bury workers whose lease has ended: their sites and page permits go back to the
-    run."""
+    """Bury workers whose lease has ended: their sites, and their permits to fetch
+    pages, go back to the run."""
     outdated = await pipeline.send(sql.OUTDATED, (lease.hold,))
     await bury(pipeline, [worker for (worker,) in await pipeline.rows(outdated)])
 
 
 async def bury_killed(pipeline: StatementPipeline, here: str) -> None:
-    """Bury workers of this machine whose process no longer exists: their sites and page
-    permits go back to the run."""
+    """Bury workers of this machine whose process no longer exists: their sites, and
+    their permits to fetch pages, go back to the run."""
     known = await pipeline.send(sql.HERE, (here,))
     killed = [worker for worker, pid in await pipeline.rows(known) if not is_alive(pid)]
     if killed:
@@ -49,8 +49,8 @@ async def bury_killed(pipeline: StatementPipeline, here: str) -> None:
 
 
 async def bury(pipeline: StatementPipeline, workers: list[int]) -> None:
-    """Mark workers as dead, and give their shards (groups of sites) and page permits
-    back to the run."""
+    """Mark workers as dead, and give their shards (groups of sites), and their permits
+    to fetch pages, back to the run."""
     if workers:
         column = Bigints(workers)
         await pipeline.send(sql.BURY, (column, column))
@@ -73,9 +73,10 @@ async def check_unled(pipeline: StatementPipeline, job: str, lease: Lease) -> No
 
 
 async def dismiss(pipeline: StatementPipeline, job: str, lease: Lease) -> float:
-    """Bury all workers of a run that a new run replaces; JobLocked if one leads it.
+    """Bury all workers of a run that a new run replaces. Raise JobLocked if a worker
+    leads the run.
 
-    Return the seconds for which one of them may still send requests.
+    Return the seconds for which one of these workers may still send requests.
     """
     await bury_outdated(pipeline, lease)
     await bury_killed(pipeline, await to_thread.run_sync(machine))

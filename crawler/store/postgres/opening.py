@@ -63,26 +63,28 @@ async def join(
             await check_unled(pipeline, start.job, lease)
         else:
             begun = await pipeline.rows(await pipeline.send(sql.HAS_BEGUN))
-            if begun != [(True,)]:  # its limits and its code are not known yet
+            # Before a leader has begun the run, its limits and code are unknown.
+            if begun != [(True,)]:
                 raise NoRun(f"job {start.job!r} has no run that has begun")
         me = (here, os.getpid(), start.is_leader, lease.seconds)
         (row,) = await pipeline.rows(await pipeline.send(sql.JOIN, me))
         worker = row[0]
-        # No permits are granted meanwhile, and no other limits are set.
+        # Until COMMIT no worker can take permits to fetch pages, or set limits.
         state = await pipeline.send(sql.LOCK_STATE)
         if start.is_leader:
             ((_, before),) = await pipeline.rows(state)
             left = await _pages_left(pipeline, start.pages)
             await pipeline.send(sql.SET_LIMITS, (start.items, left))
             if (before is None) != (left is None) or (left or 0) < 0:
-                # Pages of the others in flight have no permits, or the others wait for
-                # permits in vain, or they hold more than there are.
+                # The limit on pages was added or removed, or is now below the number
+                # of pages that the other workers may fetch. So they must join again.
                 await pipeline.send(sql.REJOIN, (worker,))
             code = (start.code, start.started, run.id, start.code)
             await pipeline.send(sql.SET_CODE, code)
             await pipeline.send(sql.SET_POLITENESS, (start.politeness, run.id))
         alive = await pipeline.rows(await pipeline.send(sql.ALIVE))
-        # The staged rows belong to pages that only a worker that has ended could end.
+        # If this worker is the only one, the rows of results written aside come from
+        # workers that have ended, so no page will commit these rows.
         if len(alive) == 1:
             for statement in sql.DROP_STAGED:
                 await pipeline.send(statement)
@@ -93,8 +95,8 @@ async def join(
 
 
 async def _pages_left(pipeline: StatementPipeline, limit: int | None) -> int | None:
-    """Return how many permits the run may still grant; negative if workers hold too
-    many."""
+    """Return how many permits to fetch a page the run may still grant; negative if
+    workers hold too many. None if there is no limit on pages."""
     if limit is None:
         return None
     rows = await pipeline.rows(await pipeline.send(sql.PAGES_TAKEN))

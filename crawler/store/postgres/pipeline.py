@@ -31,7 +31,7 @@ class StatementPipeline:
         return await cursor.execute(text, values)
 
     async def rows(self, cursor: Cursor | None) -> list[tuple[Any, ...]]:
-        """Return the rows of a response; empty for None."""
+        """Return the rows of a response; an empty list if the response is None."""
         return [] if cursor is None else await cursor.fetchall()
 
 
@@ -52,7 +52,7 @@ async def transaction(
             commit = await connection.execute("COMMIT")
         if commit.statusmessage != "COMMIT":
             raise psycopg.errors.TransactionRollback(
-                "the server has rolled the transaction back instead of committing it"
+                "PostgreSQL has rolled the transaction back instead of committing it"
             )
     except BaseException:
         status = connection.info.transaction_status

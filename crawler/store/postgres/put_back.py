@@ -77,7 +77,8 @@ def _write(
     for reason, depth, parent in zip(reasons, depths, parents, strict=True):
         less.start_failed -= depth == 0 and parent == 0
         add(less.errors, reason, -1)
-    # The change of the counters is recorded as if a worker had counted it.
+    # Subtract these pages from the run's counters: add a row of negative counts to the
+    # table `workers`, whose rows are summed.
     execute(sql.ADJUST, (encoded(less),))
     connection.execute(sql.REOPEN_RUN, (run.id,))
     totals = [decoded(counted) for counted, _ in execute(sql.TOTALS, ())]

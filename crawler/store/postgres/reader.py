@@ -88,7 +88,7 @@ def known_jobs(connection: BlockingConnection) -> list[str]:
 def runs_of(
     connection: BlockingConnection, server: PostgresServer, job: str
 ) -> list[ListedRun]:
-    """Return the job's runs, the latest first. StateError if there are none."""
+    """Return the job's runs, the latest first. Raise StateError if there are none."""
     runs: list[ListedRun] = []
     if connection.execute(sql.CATALOG_EXISTS).fetchone() == (True,):
         row = connection.execute(sql.CATALOG_VERSION).fetchone()
@@ -117,7 +117,7 @@ def check_kept(server: PostgresServer, run: ListedRun, job: str) -> None:
     if run.version is None:
         raise StateError(
             f"the data of run {run.record.number} of job {job!r} is no longer kept; "
-            "storage.keep_items says for how many runs it is"
+            "storage.keep_items says for how many runs the data is kept"
         )
     check_version(server, f"Run {run.record.number}", run.version, len(RUN_STEPS))
 

@@ -54,17 +54,20 @@ class WorkerState:
     This class has over 12 attributes, because a commit changes most of them together.
     """
 
-    #: The worker's number, and how many groups of results it has committed.
+    #: The worker's number in the run.
     worker: int
+    #: How many groups of outcomes (results of pages) the worker has committed.
     commits: int
-    #: When the worker joined, and when its lease ends, by the server's clock. If the
-    #: worker's row has other values, the row belongs to another worker.
+    #: When the worker joined, by the server's clock. If the worker's row has another
+    #: time, the row belongs to another worker.
     joined: datetime
+    #: When the worker's lease ends, by the server's clock.
     expires: datetime
-    #: The counters of all other workers, and those of this worker (`own`).
+    #: The sum of the counters of all other workers.
     others: Counters
-    #: The number of the run's last item, and how many items `start()` has yielded.
+    #: The number of the run's last item.
     item: int
+    #: How many items `start()` has yielded.
     start_items: int
     #: The number of the next group of outcomes (results of pages) that this worker
     #: commits.
@@ -75,21 +78,22 @@ class WorkerState:
     duplicates: int = 0
     #: The spider's own counts made in `start()`, by name.
     start_counts: Mapping[str, int] = field(default_factory=dict)
+    #: The counters of this worker.
     own: Counters = field(default_factory=Counters)
     #: The numbers of hosts, by name.
     hosts: dict[str, int] = field(default_factory=dict)
     recent: SeenCache = field(default_factory=SeenCache)
     #: By fingerprint of a link that a filter skipped: the filter's name.
     rejected: dict[int, str] = field(default_factory=dict)
-    #: By page: what pages that have not ended have written aside.
+    #: By page that has not ended: what the page has written aside.
     staged: dict[int, StagedParts] = field(default_factory=dict)
     #: By page: number of items that the page yielded before `crawl retry` put it back.
     earlier_items: dict[int, int] = field(default_factory=dict)
     #: The shards (groups of sites) to whose hosts this worker may send requests.
     shards: set[int] = field(default_factory=set)
-    #: The number of the last news that this worker has read; and the run's limit on
-    #: items.
+    #: The number of the last news from other workers that this worker has read.
     batch: int = 0
+    #: The run's limit on items; None: no limit.
     items_limit: int | None = None
     is_leader: bool = True
     is_limited: bool = False

@@ -48,7 +48,8 @@ _POOLER = (
 
 
 class PostgresServer:
-    """The database that a URL names, in libpq's form."""
+    """Opens connections to the PostgreSQL database that `url` names, a URL as libpq
+    reads it. Translates psycopg's errors."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -71,7 +72,8 @@ class PostgresServer:
         self.text = f"postgresql://{host or 'localhost'}{port}/{name}"
 
     async def connect(self) -> Connection:
-        """Open a connection for a worker. StoreError if a later try may succeed."""
+        """Open a connection for a worker. Raise StoreError if a later try may
+        succeed."""
         with self.translated():
             connection: Connection = await psycopg.AsyncConnection.connect(
                 self._conninfo, autocommit=True, **self._options
@@ -150,7 +152,7 @@ class PostgresServer:
     def translated(self) -> Iterator[None]:
         """Raise psycopg's errors as this package's errors.
 
-        StoreError if the problem is transient; else StateError with what to do.
+        Raise StoreError if the problem is transient; else StateError with what to do.
         """
         try:
             yield

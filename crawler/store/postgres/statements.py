@@ -19,7 +19,7 @@ def of_run(statement: str, schema: str) -> str:
     return statement.replace("run.", f"{schema}.")
 
 
-# -- the catalog of all runs
+# -- Statements on the catalog of all runs.
 
 CATALOG_EXISTS = "SELECT to_regclass('crawler.version') IS NOT NULL"
 LOCK_CATALOG = "SELECT pg_advisory_xact_lock(4858110233)"
@@ -66,7 +66,7 @@ KEEP_FILE = f"""INSERT INTO crawler.files({FILE_COLUMNS}, job, key)
 MAKE_SCHEMA = "CREATE SCHEMA {schema}"
 DROP_SCHEMA = "DROP SCHEMA IF EXISTS {schema} CASCADE"
 
-# -- opening a run
+# -- Statements that open a run.
 
 JOIN = """INSERT INTO run.workers(machine, pid, is_leader, expires)
     VALUES(%s, %s, %s, now() + %s * interval '1 s') RETURNING id, joined, expires"""
@@ -88,15 +88,17 @@ BURY = """WITH gone AS (
 ALIVE = """SELECT id, machine, pid, is_leader, joined,
         extract(epoch FROM expires - now())::float8
     FROM run.workers WHERE NOT dead ORDER BY id"""
-# Pages and permits of each worker, read together: a commit turns one into the other.
+# The fetched pages (in the counters) and the unused permits to fetch pages of each
+# worker. One statement reads both, because a commit turns a permit into a page.
 PAGES_TAKEN = """SELECT counters, CASE WHEN dead THEN 0 ELSE permits END
     FROM run.workers"""
-# Afterwards no worker is committing.
+# Waits until no worker is committing: a commit locks the row of its worker.
 LOCK_ALIVE = "SELECT FROM run.workers WHERE NOT dead ORDER BY id FOR UPDATE"
 REJOIN = "UPDATE run.workers SET has_other_limit = true WHERE NOT dead AND id <> %s"
 SET_LIMITS = "UPDATE run.state SET items_limit = %s, over = NULL, pages_left = %s"
 HAS_BEGUN = "SELECT EXISTS (SELECT FROM run.workers WHERE is_leader)"
-# Until then a worker of the run that this one replaces may send requests.
+# No worker of a new run takes a shard (a group of sites) before `free_at`: until then
+# workers of the replaced run may still send requests to these sites.
 HOLD_SHARDS = "UPDATE run.shards SET free_at = now() + %s * interval '1 s'"
 TOTALS = "SELECT counters, seconds FROM run.workers"
 STATE = """SELECT items, start_items, start_values, start_counts, batch, items_limit,
@@ -124,7 +126,7 @@ DROP_STAGED = (
     "DELETE FROM run.staged_rejected",
 )
 
-# -- committing a group of outcomes
+# -- Statements that commit a group of outcomes (results of pages).
 
 # The statement locks the row of the worker. So it waits until an open transaction of a
 # lost connection is over.
@@ -226,7 +228,7 @@ END_OF_GROUP = "SELECT nextval('run.groups'), items FROM run.state"
 COMMITS = "SELECT commits FROM run.workers WHERE id = %s FOR UPDATE"
 LEAVE = "UPDATE run.workers SET seconds = %s WHERE id = %s AND NOT dead RETURNING id"
 
-# -- sharing a run among workers
+# -- Statements by which several workers share a run.
 
 RENEW = """UPDATE run.workers SET expires = now() + %s * interval '1 s',
     read_batch = %s, idle = %s WHERE id = %s RETURNING expires"""
@@ -264,7 +266,8 @@ REST = """INSERT INTO run.hosts(name, shard, not_before)
     SELECT host, shard, now() + seconds * interval '1 s'
     FROM unnest(%s, %s, %s) AS rest(host, shard, seconds)
     ON CONFLICT (name) DO UPDATE SET not_before = excluded.not_before"""
-# The statement locks the row, so that each page permit is granted to one worker only.
+# The statement locks the row of the table `state`, so that each permit to fetch a page
+# is granted to one worker only.
 PAGES_LEFT = """SELECT pages_left, (
         SELECT count(*) FROM run.workers WHERE NOT dead AND NOT idle)
     FROM run.state FOR UPDATE"""
@@ -279,7 +282,7 @@ KEEP_ROBOTS = """INSERT INTO run.robots(url, status, body) VALUES(%s, %s, %s)
     ON CONFLICT (url) DO UPDATE SET status = excluded.status, body = excluded.body,
         asked = now()"""
 
-# -- staging results of a page before it ends
+# -- Statements that write results of a page aside before the page ends.
 
 # A portion of a page's results may be written twice, if the response to its COMMIT was
 # lost.
@@ -333,7 +336,7 @@ STAGED_REJECTED = """SELECT place, fp, url, rule, parent, found_as
     FROM run.staged_rejected
     WHERE page = %s AND place > %s ORDER BY place LIMIT %s"""
 
-# -- reading a run
+# -- Statements that read a run.
 
 TAKE = """SELECT page.rank, page.depth, page.seq, page.fp, url, callback, parent,
         found_as, coalesce(tries.options, urls.options), meta, attempt, first_tried,
@@ -376,7 +379,7 @@ WORKERS = """SELECT machine, pid, is_leader,
     FROM run.workers WHERE NOT dead ORDER BY is_leader DESC, id"""
 URL_OF = "SELECT url FROM run.urls WHERE fp = %s"
 
-# -- putting failed pages back
+# -- Statements that put failed pages back into the queue.
 
 # Makes the run unfinished again: forgets that its spider has stopped the run, or has
 # yielded its last items.

@@ -194,7 +194,8 @@ class PostgresStore:
     ) -> Committed:
         """Commit `outcomes` in one transaction, in order.
 
-        StoreError: nothing was committed, and the same outcomes may be committed again.
+        After a StoreError nothing was committed, and the same outcomes may be committed
+        again.
         """
 
         async def work(connection: Connection) -> Committed:

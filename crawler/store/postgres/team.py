@@ -29,7 +29,8 @@ from crawler.store.sharing import Lease, Needs, News
 
 
 class PostgresTeam:
-    """The workers of a run, as seen by one of them.
+    """One worker's link to the other workers of its run: renews the worker's lease, and
+    exchanges shards (groups of sites) and news with the other workers.
 
     This class has over 12 attributes, because three of them keep data that would be
     lost with a connection.
@@ -54,7 +55,8 @@ class PostgresTeam:
         self.is_limited = run.is_limited
         self.deadline = monotonic() + lease.seconds - lease.margin
         self._holdings = Holdings(run.shards, run.batch)
-        #: Number of page permits that still have to be returned to the run.
+        #: Number of unused permits to fetch pages that the next renewal of the lease
+        #: returns to the run.
         self._unreturned = 0
         #: The last renewal of the lease, if it is unknown whether its COMMIT took
         #: effect.
@@ -64,7 +66,7 @@ class PostgresTeam:
 
     @property
     def own(self) -> Counters:
-        """What this worker has counted since it joined."""
+        """The counters of this worker since it joined the run."""
         return self._run.own
 
     def owns(self, host: str) -> bool:
@@ -75,8 +77,8 @@ class PostgresTeam:
         """Renew the lease, take a fair share of the shards (groups of sites), and
         return the news.
 
-        LeaseLost: other workers have taken over this worker's sites. StoreError:
-        nothing is lost, the next call returns these news, too.
+        Raise LeaseLost if other workers have taken over this worker's sites. After a
+        StoreError nothing is lost: the next call returns these news, too.
         """
         sent = self._monotonic()
         self._unreturned += max(0, -needs.permits)

@@ -25,8 +25,8 @@ START_ENDED = "start_ended"
 
 
 class LastRows:
-    """Items, lines of the page log, tries and facts, collected while a group of results
-    is committed."""
+    """Items, lines of the page log, retries and facts (such as cookies), collected
+    while a group of outcomes (results of pages) is committed."""
 
     def __init__(self, now: float) -> None:
         self._now = now
@@ -38,8 +38,10 @@ class LastRows:
         #: By fingerprint: how many requests were equal to a known one, and page and
         #: callback of the last of them.
         self.duplicates: dict[int, tuple[int, int, str]] = {}
-        #: Number of items so far, and of items that `write_items` has written.
-        self.count = self._written = 0
+        #: Number of items that were collected so far.
+        self.count = 0
+        #: Number of these items that `write_items` has written.
+        self._written = 0
 
     def add_item(self, fingerprint: int, ordinal: int, kind: str, body: bytes) -> None:
         self.count += 1
@@ -88,16 +90,16 @@ class LastRows:
         self._tried.add(fingerprint)
 
     def add_duplicate(self, entry: Entry, times: int = 1) -> None:
-        """Count `times` requests that are equal to a known one, and remember the
-        last."""
+        """Count `times` requests that are equal to the known request `entry`, and
+        remember its page and callback as those of the last one."""
         fingerprint, callback = entry.fingerprint, entry.request.callback
         self.add_duplicates(fingerprint, times, entry.parent, callback)
 
     def add_duplicates(
         self, fingerprint: int, times: int, parent: int, callback: str
     ) -> None:
-        """Count `times` requests that are equal to a known one, and remember the
-        last."""
+        """Count `times` requests that are equal to the known one with this fingerprint,
+        and remember page (`parent`) and callback of the last one."""
         earlier = self.duplicates.get(fingerprint, (0, 0, ""))[0]
         self.duplicates[fingerprint] = earlier + times, parent, callback
 
@@ -134,8 +136,8 @@ class LastRows:
         self._items.clear()
 
     async def write(self, pipeline: StatementPipeline, *, has_room: bool) -> None:
-        """Write all other rows. Without `has_room`, repeated requests of further URLs
-        are only counted, not stored."""
+        """Write the rows that `write_items` does not write. Without `has_room`,
+        repeated requests of further URLs are only counted, not stored."""
         if self.duplicates:
             statement = sql.ADD_DUPLICATES if has_room else sql.COUNT_DUPLICATES
             order = sorted(self.duplicates)

@@ -19,7 +19,8 @@ from crawler.store.sqlite.reader import check_known
 def clean(
     folder: Path | str, job: str, keep: int, clock: Callable[[], float] = time.time
 ) -> list[int]:
-    """Remove the finished runs except the latest `keep`; return their numbers."""
+    """Remove the finished runs except the latest `keep`; return the numbers of the
+    removed runs."""
     files = JobFiles(Path(folder), job)
     with ExitStack() as stack:
         check_known(files)

@@ -105,7 +105,8 @@ class LinkRows:
             self._accept_after_all(fingerprint)
 
     def reject(self, rejected: Rejected) -> None:
-        """Count a skipped link once, and store it while there is room."""
+        """Count a skipped link once in the run, and store it unless REJECTED_LIMIT
+        links are stored."""
         group, run = self._group, self._run
         fingerprint, rule = rejected.fingerprint, rejected.rule
         if fingerprint in group.rejected or fingerprint in run.rejected:
@@ -128,8 +129,8 @@ class LinkRows:
         """Copy the requests that a page has written aside before its end. SQL copies
         them, so that memory use stays small.
 
-        The indexes must be up to date before the call. After the call they do not
-        contain these requests yet.
+        Call `WriteBatch.index` before, because the indexes must be up to date. After
+        this call they do not contain the copied requests yet.
         """
         group, execute = self._group, self._connection.execute
         spelled = self._run.names.spelled
@@ -159,8 +160,8 @@ class LinkRows:
                 group.rows.write()
 
     def write_duplicates(self) -> None:
-        """Store the requests of the group that were equal to known ones, while there is
-        room."""
+        """Store how many requests of the group were equal to known ones; for further
+        URLs than REJECTED_LIMIT they are only counted."""
         for fingerprint, duplicate in self._group.duplicates.items():
             times, parent, callback = duplicate
             values = times, parent, self._run.names.word(callback), fingerprint
@@ -179,8 +180,8 @@ class LinkRows:
         self._group.duplicates[fingerprint] = earlier + times, parent, callback
 
     def _stock(self, host: str, place: Place) -> None:
-        """Note that only the store, not the frontier, holds the host's entry at this
-        place."""
+        """Record that only the store, not the frontier in memory, holds the host's
+        entry at this position."""
         stocked = self._group.committed.stocked
         stocked[host] = min(place, stocked.get(host, place))
 

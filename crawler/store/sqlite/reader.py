@@ -73,7 +73,7 @@ def known_jobs(folder: Path) -> list[str]:
 
 
 def latest_number(catalog: Catalog, job: str) -> int:
-    """Return the number of the job's latest run. StateError if there is none."""
+    """Return the number of the job's latest run. Raise StateError if there is none."""
     latest = catalog.latest()
     if latest is None:
         raise StateError(f"job {job!r} has no runs yet; `crawl run {job}` starts one")
@@ -81,12 +81,13 @@ def latest_number(catalog: Catalog, job: str) -> int:
 
 
 def kept(files: JobFiles, number: int) -> Path:
-    """Return the file of a kept run. StateError if it is not kept."""
+    """Return the path of a run's file. Raise StateError if the file is no longer
+    kept."""
     path = files.run(number)
     if not path.exists():
         raise StateError(
             f"the data of run {number} of job {files.job!r} is no longer kept; "
-            "storage.keep_items says for how many runs it is"
+            "storage.keep_items says for how many runs the data is kept"
         )
     return path
 

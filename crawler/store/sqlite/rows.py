@@ -38,8 +38,8 @@ def items_after(
 
 
 def pending_hosts(connection: sqlite3.Connection) -> dict[str, int]:
-    """Return the hosts with pending pages, and how many; the indexes must be up to
-    date."""
+    """Return the hosts with pending pages, and how many each has. Rows of the log that
+    are not indexed yet do not count."""
     return dict(
         connection.execute(
             """SELECT name, amount FROM

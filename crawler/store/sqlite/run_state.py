@@ -66,10 +66,11 @@ class RunState:
         #: Seconds that the run took in earlier processes.
         self.earlier = self.totals.seconds
         self.tail = UnindexedTail(mark)
-        #: The numbers of the last URL, of the last row of the page log, and of the last
-        #: item.
+        #: The sequence number of the last URL.
         self.url = _last(connection, "SELECT max(sequence) FROM urls")
+        #: The number of the last row of the page log.
         self.visit = _last(connection, "SELECT max(number) FROM visits")
+        #: The sequence number of the last item.
         self.item = _last(connection, "SELECT max(sequence) FROM items")
         spelled = self.names.spelled
         rules = dict(
@@ -80,7 +81,7 @@ class RunState:
         }
         #: Number of URLs whose repeated requests are stored.
         self.duplicates = _last(connection, "SELECT count(*) FROM duplicates")
-        #: By page fingerprint: what pages that have not ended have written aside.
+        #: By fingerprint of a page that has not ended: what it has written aside.
         self.staged: dict[int, Staged] = {}
         #: By page: number of items that the page yielded before `crawl retry` put it
         #: back.

@@ -249,9 +249,11 @@ _CONVERTED: dict[Kind, dict[int, str]] = {
     },
 }
 
-#: SQLite's page cache: 32 MB. While pages write results aside, 8 MB: such rows are read
+#: Sets SQLite's page cache to 32 MB.
+CACHE = "PRAGMA cache_size = -32768"
+#: Sets the page cache to 8 MB while pages write results aside: SQLite reads such rows
 #: only once, when the page ends.
-CACHE, STAGING_CACHE = "PRAGMA cache_size = -32768", "PRAGMA cache_size = -8192"
+STAGING_CACHE = "PRAGMA cache_size = -8192"
 
 #: The temporary table that INDEX needs on each connection.
 LATEST = "CREATE TEMP TABLE latest(page INTEGER PRIMARY KEY, state INTEGER)"
@@ -376,7 +378,7 @@ def remove(path: Path) -> None:
 def translated(path: Path) -> Iterator[None]:
     """Raise SQLite's errors as this package's errors.
 
-    StoreError if the problem is transient; else StateError with what to do.
+    Raise StoreError if the problem is transient; else StateError with what to do.
     """
     try:
         yield

@@ -186,7 +186,8 @@ class SqliteStore:
     ) -> Committed:
         """Commit `outcomes` in one transaction, in order.
 
-        StoreError: nothing was committed, and the same outcomes may be committed again.
+        After a StoreError nothing was committed, and the same outcomes may be committed
+        again.
         """
         async with self._busy:
             group = WriteBatch(self._run, self._clock())

@@ -1,4 +1,5 @@
-"""Reads the best pending pages of a host, from the indexes and from the log's tail."""
+"""Reads the best pending pages of a host, from the indexes and from the log's tail
+(the rows that are not indexed yet)."""
 
 from __future__ import annotations
 

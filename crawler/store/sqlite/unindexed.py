@@ -20,23 +20,25 @@ class UnindexedTail:
     def __init__(self, mark: int) -> None:
         #: The indexes contain the URLs up to this sequence number.
         self.mark = mark
-        #: By fingerprint: sequence numbers of URLs after `mark`. By host number: the
-        #: places of those that were pending; a page may be listed at two places.
+        #: By fingerprint: sequence numbers of the URLs after `mark`.
         self.fresh: dict[int, int] = {}
+        #: By host number: the positions of pages among the host's entries. A page whose
+        #: depth was lowered is listed at two positions.
         self._places: dict[int, list[Place]] = {}
         self._unsorted: set[int] = set()
         #: Pages that have ended since the last update of the indexes, in the tail or
         #: not.
         self.ended: set[int] = set()
-        #: By host: all pages in the index up to this place have ended, so a search
-        #: begins after this place.
+        #: By host: all pages in the index up to this position have ended, so a search
+        #: begins after it.
         self.starts: dict[int, Place] = {}
 
     def __len__(self) -> int:
         return len(self.fresh) + len(self.ended)
 
     def add(self, places: list[tuple[int, Place]]) -> None:
-        """Add the places of pages that are now pending, by host number."""
+        """Add pages that are now pending: for each its host's number, and its position
+        among the host's entries."""
         for host, place in places:
             known = self._places.get(host)
             if known is None:
@@ -46,7 +48,7 @@ class UnindexedTail:
             known.append(place)
 
     def best(self, host: int, count: int) -> list[Place]:
-        """Return the places of the best pending pages of a host in the tail, in
+        """Return the positions of the host's best pending pages in the tail, in
         order."""
         known = self._places.get(host)
         if not known:

@@ -34,28 +34,35 @@ class WriteBatch:
         self.run = run
         self.connection = run.connection
         self.committed = Committed(counters=run.totals.counters.copy())
-        #: The wall clock in seconds; and in milliseconds, as in the page log.
+        #: The wall clock in seconds.
         self.now = now
+        #: The wall clock in milliseconds, as in the page log.
         self.time = int(now * 1000)
-        #: The numbers of the last URL, of the last row of the page log, and of the last
-        #: item.
-        self.url, self.visit, self.item = run.url, run.visit, run.item
+        #: The sequence number of the last URL.
+        self.url = run.url
+        #: The number of the last row of the page log.
+        self.visit = run.visit
+        #: The sequence number of the last item.
+        self.item = run.item
         #: The tail of the log, which is not indexed yet; empty after this transaction
         #: has updated the indexes.
         self.tail = run.tail
         self.start_items = run.totals.start_items
         self.start_counts = run.totals.start_counts
         self.start_values = run.totals.start_values
-        #: New URLs: their sequence numbers by fingerprint, and their places; and the
-        #: depths of all URLs found.
+        #: By fingerprint of a new URL: its sequence number.
         self.fresh: dict[int, int] = {}
+        #: Of each new URL: the number of its host, and its position among the host's
+        #: entries.
         self.places: list[tuple[int, Place]] = []
+        #: By fingerprint of any URL that was found: its depth.
         self.depths: dict[int, int] = {}
         #: By fingerprint: sequence numbers of known URLs, as looked up in the index.
         self.known: dict[int, int] = {}
         #: Pages that end with this transaction.
         self.ended: set[int] = set()
-        #: Numbers of hosts with a page that moved forward in the order of the index.
+        #: Numbers of hosts with a page that now has an earlier position in the index of
+        #: pending pages. The next search of such a host begins at the first page again.
         self.stirred: set[int] = set()
         self.rejected: dict[int, str] = {}
         self.accepted: set[int] = set()
@@ -95,7 +102,8 @@ class WriteBatch:
         return sequence not in self.ended and sequence not in self.tail.ended
 
     def is_pending(self, sequence: int, place: tuple[int, int, int, int]) -> bool:
-        """Return whether the page at this place is pending."""
+        """Return whether the page is pending; `place` is its host's number, rank, depth
+        and sequence number, as returned by `place_of`."""
         if not self.has_not_ended(sequence):
             return False
         if sequence > self.tail.mark:
