@@ -67,8 +67,8 @@ class StoreAway(StateError):
 class LeaseLost(CrawlError):
     """This process may no longer work on a run that several processes share.
 
-    The other processes have taken over its work, or the database has lost some of its
-    commits. The current transaction was rolled back.
+    The other processes have taken over its work, or the database has lost some of
+    this process's commits. The current transaction was rolled back.
     """
 
 
@@ -87,15 +87,17 @@ class Blame(StrEnum):
     """What caused the failure of a URL: the page, the host, the way to the host, the
     user's code, or the crawler itself."""
 
-    #: The response: its status, its body, or the content of the page.
+    #: The failure is caused by the response: its status, its body, or its content.
     PAGE = "page"
-    #: The host: it cannot be reached, or does not respond in time.
+    #: The failure is caused by the host, which cannot be reached, or does not respond
+    #: in time.
     HOST = "host"
-    #: The way to the host: a proxy, the network, the DNS resolver.
+    #: The failure is caused by the way to the host: a proxy, the network, the DNS
+    #: resolver.
     WAY = "way"
-    #: The user's code: a callback, a pipeline, a layer.
+    #: The failure is caused by the user's code: a callback, a pipeline, a layer.
     CODE = "code"
-    #: The crawler itself: a bug that should be reported.
+    #: The failure is caused by the crawler itself: a bug that should be reported.
     OURS = "ours"
 
 
@@ -217,7 +219,8 @@ class FetchError(CrawlError):
         self.detail = detail
         self.url = url
         self.blame = reason.blame if blame is None else blame
-        #: The proxy of the request: a URL or "tag:NAME"; "" if there was none.
+        #: The proxy of the request: a URL, or "tag:NAME" for a proxy in [proxies] with
+        #: this tag; "" if there was none.
         self.way = way
         self.is_final = is_final
 
@@ -337,8 +340,8 @@ def own_word(what: str, word: str) -> str:
     """Return `word`, a reason or counter name that a spider has chosen, as one line of
     at most MAX_WORD characters.
 
-    `what` is the name of the spider's call, for the message. ConfigError if `word` is
-    not text or is empty.
+    `what` is the call that got the word, such as "Skip", for the message. ConfigError
+    if `word` is not text or is empty.
     """
     if not isinstance(word, str) or not word.strip():
         raise ConfigError(

@@ -23,8 +23,8 @@ _FOLLOW = "a RuleSpider with rules = [Rule(selector, callback=...)], or follow_l
 _SITEMAP = "a SitemapSpider (crawler.SitemapSpider): sitemap_urls, rules, since"
 _AUTH = "auth = (user, password), or an auth of httpx"
 
-# Each table maps a name of another framework to what to write here instead.
-#: Attributes and methods of a spider class in other frameworks.
+#: Attributes and methods that a spider class has in other frameworks, each with what
+#: to write here instead.
 SPIDER: Mapping[str, str] = {
     "allowed_domains": 'scope = "hosts" (the start URLs\' hosts), "site", or patterns',
     "allowed_urls": "scope = [patterns]",
@@ -67,7 +67,8 @@ SPIDER: Mapping[str, str] = {
     "update_settings": _SETTINGS,
     "user_agent": 'settings = {"crawl": {"user_agent": "name/1.0"}}',
 }
-#: Attributes of a response in other frameworks.
+#: Attributes that a response has in other frameworks, each with what to write here
+#: instead.
 RESPONSE: Mapping[str, str] = {
     "body": "response.content (bytes), or response.text",
     "body_as_unicode": "response.text",
@@ -86,7 +87,8 @@ RESPONSE: Mapping[str, str] = {
     "soup": "response.css(selector)",
     "status": "response.status_code",
 }
-#: Attributes, in other frameworks, of the list of elements that css() returns.
+#: Attributes that the list of elements returned by css() has in other frameworks, each
+#: with what to write here instead.
 NODES: Mapping[str, str] = {
     "attr": "css_first(selector).attr(name)",
     "attrib": "[node.attrs for node in css(selector)]",
@@ -107,7 +109,8 @@ NODES: Mapping[str, str] = {
     "text": "text(selector), or [node.text() for node in css(selector)]",
     "xpath": "css(selector), or response.xpath(query)",
 }
-#: Attributes of one element in other frameworks.
+#: Attributes that an element has in other frameworks, each with what to write here
+#: instead.
 NODE: Mapping[str, str] = {
     "attrib": "node.attr(name), or node.attrs",
     "attributes": "node.attrs",
@@ -130,7 +133,8 @@ NODE: Mapping[str, str] = {
     "text_content": "node.text()",
     "xpath": "node.css(selector), or response.xpath(query)",
 }
-#: Arguments, in other frameworks, of a Request and of the methods that create Requests.
+#: Arguments that a Request, and the methods that create Requests, take in other
+#: frameworks, each with what to write here instead.
 ARGUMENTS: Mapping[str, str] = {
     "allow_redirects": "statuses of the spider, so that redirects reach callbacks",
     "auth": "client(), with the auth of httpx",
@@ -180,7 +184,8 @@ class ForeignName:
 
 
 def refuses(table: Mapping[str, str]) -> Callable[[type[Owner]], type[Owner]]:
-    """Return a class decorator that adds a ForeignName for each name in `table`.
+    """Return a class decorator that adds a ForeignName for each name in `table`, which
+    maps names of other frameworks to what to write here instead.
 
     An attribute that the class already has is not changed.
     """
@@ -216,7 +221,8 @@ _PSEUDO = r"\s*::(text|attr\(\s*([^)]*?)\s*\))\s*(?=,|\Z)"
 
 
 def instead_of_pseudo(selector: str) -> str:
-    """Return the calls to write instead of a selector with `::text` or `::attr(name)`.
+    """Return the calls to write instead of a selector with `::text` or `::attr(name)`,
+    such as `css("a").text()` instead of `css("a::text")`.
 
     "" if the selector has neither.
     """

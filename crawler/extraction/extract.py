@@ -60,7 +60,8 @@ def _reading(page: Page, urljoin: Callable[[str], str]) -> Reading:
 
 
 def _linked(page: Page, kind: str) -> list[LinkedItem]:
-    """Return the items of one type, such as "Product", in the page's linked data.
+    """Return the items of one type, such as "Product", in the page's linked data
+    (JSON-LD, microdata, OpenGraph).
 
     Items nested in other items are returned only if no top-level item has the type.
     """

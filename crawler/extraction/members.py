@@ -26,8 +26,9 @@ CONTAINERS: dict[Any, Callable[[Any], Any]] = {
 class Member(NamedTuple):
     """One field of an item class."""
 
-    #: The name of the attribute, and the name of the constructor argument that sets it.
+    #: The name of the attribute.
     name: str
+    #: The name of the constructor argument that sets the attribute.
     argument: str
     #: The field's annotation without the metadata in `Annotated`.
     type: Any

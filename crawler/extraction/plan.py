@@ -31,7 +31,7 @@ from crawler.extraction.sources import MISSING, Css, FieldSource, Reading
 #: Maximum number of items from one page, including nested ones. Without it a class with
 #: a field of its own type could match the same elements again and again.
 MAX_ITEMS = 100_000
-#: Maximum number of items nested inside one another.
+#: Maximum number of levels of items in items.
 MAX_DEPTH = 50
 #: Maximum number of characters of a value that an error message shows.
 _EXCERPT = 80
@@ -318,7 +318,8 @@ def place_of(kind: type) -> str:
 
 
 def _field_plan(kind: type, member: Member) -> FieldPlan | None:
-    """Return the plan of a field; None if the field has a default and no source.
+    """Return the plan of a field; None if the field has a default and no source
+    (`css(...)` or `linked_data(...)`).
 
     ConfigError if the field has neither a default nor a source.
     """

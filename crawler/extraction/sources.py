@@ -67,18 +67,20 @@ class Css:
     absolute: bool = False
 
     def node(self, node: LexborNode, reading: Reading) -> LexborNode | None:
-        """Return the first matching element, or None."""
+        """Return the first element that the selector matches inside `node`, or None;
+        without a selector, `node`."""
         if self.selector is None:
             return node
         found = find_first(node, self.selector, reading.tree)
         if found is not None and found.mem_id == node.mem_id:
-            # The parser also matches the element itself; a browser matches only
-            # elements inside it.
+            # The parser's match is `node` itself; as in a browser, only elements
+            # inside `node` should match.
             return next(iter(self.nodes(node, reading)), None)
         return found
 
     def nodes(self, node: LexborNode, reading: Reading) -> list[LexborNode]:
-        """Return all matching elements, in order."""
+        """Return all elements that the selector matches inside `node`, in order;
+        without a selector, `node`."""
         if self.selector is None:
             return [node]
         found = find_all(node, self.selector, reading.tree)

@@ -78,8 +78,8 @@ class Validate(Immediate):
         kind = self.kind or type(item)
         if issubclass(kind, dict):
             raise ItemError(
-                "Validate() got a dict, which names no type; name the type, as in "
-                "Validate(Book)"
+                "Validate() cannot check an item that is a dict, because it was "
+                "created without a type; write the type, as in Validate(Book)"
             )
         if hasattr(kind, "model_validate"):
             return _validated_by_pydantic(kind, item, page)

@@ -22,8 +22,10 @@ _EXACT = range(-(2**53), 2**53 + 1)
 #: An object with more fields is written as JSON text, because its names are probably
 #: data, as in a mapping, and would make too many columns.
 _MOST_FIELDS = 200
-#: Maximum numbers of digits of the Arrow types decimal128 and decimal256.
-_DIGITS, _MOST_DIGITS = 38, 76
+#: Maximum number of digits of the Arrow type decimal128.
+_DIGITS = 38
+#: Maximum number of digits of the Arrow type decimal256.
+_MOST_DIGITS = 76
 
 
 class ArrowColumn:
@@ -233,7 +235,7 @@ _KNOWN: dict[str, tuple[pyarrow.DataType, Callable[[Any], Any] | None]] = {
 
 
 def column_of(kind: Kind, decimals: int | None = None) -> ArrowColumn:
-    """Return the column for values of a kind (see columns.py).
+    """Return the column for values of a kind, such as "integer" or "list".
 
     Decimal numbers get `decimals` digits after the point; None: as many digits as the
     longest number needs.

@@ -72,13 +72,14 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     run: int = 0
     #: The published files of an output in several files.
     parts: tuple[RotatedPart, ...] = ()
-    #: What `Location.mark()` returned for `target` before this run replaced the output.
+    #: A text, such as an ETag, that identified the output at `target` before this run
+    #: replaced the output; "" if the sizes are enough to see the change.
     before: str = ""
-    #: If a bad run was published beside an earlier output: the label that the name of
-    #: `target` contains, such as "bad-run-7".
+    #: The label in the name of this run's output, such as "bad-run-7", if this run was
+    #: bad (exit code 3, or no items) and an earlier output was kept; "" otherwise.
     aside: str = ""
-    #: If a bad run was published beside an earlier output of this job: the path or URL
-    #: of the earlier output.
+    #: The path or URL of the job's earlier output, if this output was kept because this
+    #: run was bad (exit code 3, or no items); "" otherwise.
     kept: str = ""
 
 
@@ -120,12 +121,14 @@ class Source:
         self.owns = owns
 
     async def position(self) -> Position | None:
-        """Return the position that the sink has last recorded; None in a new run."""
+        """Return how far the sink has written, as it was last recorded; None in a new
+        run."""
         found = await self._store.sink_position(self._name)
         return _decoder.decode(found) if found is not None else None
 
     async def record(self, position: Position) -> None:
-        """Store `position` for the next process."""
+        """Store how far the sink has written, so that another process can continue the
+        output."""
         text = msgspec.json.encode(position).decode()
         await self._store.set_sink_position(self._name, text)
 
@@ -185,7 +188,8 @@ class Sink(ABC):
     published: str | None = None
     #: The path or URL where the items are until the output is published.
     unpublished: str | None = None
-    #: The path or URL of an earlier output that stays because this run was bad.
+    #: The path or URL of an earlier output that stays because this run was bad (exit
+    #: code 3, or no items); None otherwise.
     kept: str | None = None
 
     @property
@@ -219,7 +223,8 @@ class Sink(ABC):
         return f"{self.run.job}/{self.run.number}/{row.sequence}"
 
     async def save(self, sequence: int) -> Position | None:
-        """Make all items up to number `sequence` durable; return the position.
+        """Make all items up to number `sequence` durable; return how far the sink has
+        written.
 
         After a crash the sink continues from this position. If the position is None,
         the sink begins with the run's first item again.
@@ -239,8 +244,9 @@ class Sink(ABC):
         """
         if not self.is_prompt:  # a prompt sink has already sent the items
             logger.warning(
-                "Output %s now contains the items of this bad run, because it cannot "
-                "keep them apart from earlier items",
+                "Output %s now contains the items of this run, although the run is bad "
+                "(exit code 3, or no items): the output cannot keep the items of two "
+                "runs apart",
                 self.name,
             )
         await self.publish(sequence)

@@ -52,12 +52,14 @@ ANY = Kind()
 
 
 def columns_of(found: ItemType) -> dict[str, Kind]:
-    """Return the kind of each field of an item type."""
+    """Return the kind of values, such as "integer" or "list", of each field of an item
+    type."""
     return {field.name: kind_of(field.type) for field in found.fields}
 
 
 def kind_of(annotation: Any) -> Kind:
-    """Return the kind of the values that an annotation allows."""
+    """Return the kind of the values that an annotation allows, such as "integer" for
+    `int | None`."""
     try:
         return _kind(types.type_info(annotation))
     except (TypeError, ValueError, NameError, RecursionError):

@@ -1,8 +1,9 @@
 """Items as rows of a SQLite file: `books.db`, or `books.db?table=books`.
 
 Rule: a row is committed before the store records the sink's position, and a row that is
-written twice replaces itself. Rows of earlier runs stay, unless the mode is "replace":
-then the run fills a second table, which replaces the first when the run publishes.
+written again replaces the same row. Rows of earlier runs stay, unless the mode is
+"replace": then the run fills a second table, which replaces the first table when the
+run publishes.
 """
 
 from __future__ import annotations

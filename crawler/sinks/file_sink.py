@@ -9,7 +9,7 @@ item is repeated or lost.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ParamSpec
 
 import msgspec
@@ -67,7 +67,7 @@ class FileSink(Sink):
             if not self.location.exists():
                 return
             if self._mode == "append":
-                self._format.adopt(self.location.read())
+                self._adopt(self.location.read())
         except OSError as exc:
             raise self._unwritable(exc) from exc
         if not self._placement.may_replace(owns):
@@ -100,11 +100,19 @@ class FileSink(Sink):
         self._taken = self._position.sequence
         return self._taken
 
+    def _adopt(self, existing: Iterable[bytes]) -> None:
+        """Let the format read the file to which items will be added. ConfigError if the
+        items do not fit this file."""
+        try:
+            self._format.adopt(existing)
+        except ConfigError as exc:
+            raise ConfigError(f"Output {self.location.text}: {exc}") from exc
+
     def _prepare(self, recorded: Position | None) -> Position:
         position = self._placement.recover(recorded, self._shape)
         is_taken = self._placement.is_taken
         if self._mode == "append" and is_taken:
-            self._format.adopt(self.location.read())
+            self._adopt(self.location.read())
         if position.state == "finished":
             self._part.size = position.size
             return position
@@ -162,7 +170,8 @@ class FileSink(Sink):
         if not self._placement.publish(self._part.size, self._source.owns):
             self._position, self._is_lost = Position(shape=self._shape), True
             raise SinkError(
-                f"The part file {self._part} was removed by another program"
+                f"The part file {self._part} was removed by another program, so it "
+                "must be written again"
             )
         self._part.close()
 

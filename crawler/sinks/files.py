@@ -94,11 +94,8 @@ class StoredFile(FileSink):
         """Do nothing: the store keeps the items until the run publishes."""
 
     async def _complete(self, sequence: int) -> None:
-        await self._in_thread(self._adopt)
+        await self._in_thread(self._adopt, self._existing())
         if self._format.looks:
             async for rows in self._source.all_rows(sequence):
                 self._format.look(rows)
         await self._write_all(sequence)
-
-    def _adopt(self) -> None:
-        self._format.adopt(self._existing())

@@ -113,8 +113,8 @@ class SinkWriter:
                     await self._guarded(self._save)
 
     async def publish(self, aside: str = "") -> None:
-        """Publish the output; if `aside` is not empty, beside an earlier output and
-        with this label in its name."""
+        """Publish the output. For a bad run (exit code 3, or no items) `aside` is the
+        label in the output's name; then an earlier output stays unchanged."""
         async with self._lock:
             await self._guarded(partial(self._publish, aside))
 

@@ -55,8 +55,8 @@ class Format(ABC):
         if the format `looks`."""
 
     def start(self, existing: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield all bytes of the file before the first row, including the bytes
-        `existing` of a file that is continued."""
+        """Yield the bytes that precede the first new row, such as a header. For a file
+        that is continued, begin with `existing`, the bytes that it already has."""
         yield from existing
 
     @abstractmethod

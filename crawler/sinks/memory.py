@@ -52,9 +52,12 @@ class Channel(Sink):
     def __init__(self, size: int = 100) -> None:
         self._size = size
         self._rows: deque[ItemRow] = deque()
-        #: The number of the last item that was put in, that was passed to the loop, and
-        #: that the loop has finished with.
-        self._put = self._handed = self._taken = 0
+        #: The number of the last item that `write` has received.
+        self._put = 0
+        #: The number of the last item that was passed to the loop.
+        self._handed = 0
+        #: The number of the last item that the loop has finished with.
+        self._taken = 0
         self._changed = anyio.Event()
         self._is_closed = False
         self._is_left = False

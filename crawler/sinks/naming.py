@@ -13,8 +13,10 @@ from itertools import chain, count
 from crawler.sinks.base import Owns
 from crawler.sinks.location import Location
 
-#: Placeholders in an output's name: the run's number, and the day on which it began.
-RUN, DATE = "{run}", "{date}"
+#: The placeholder for the run's number in an output's name.
+RUN = "{run}"
+#: The placeholder for the day on which the run began, in an output's name.
+DATE = "{date}"
 
 
 def is_fixed(output: str) -> bool:

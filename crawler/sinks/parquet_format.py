@@ -74,8 +74,10 @@ class Parquet(Format):
             )
         #: Tables whose rows are not written yet, because they will form row groups.
         self._waiting: list[Any] = []
-        #: The number of rows in `_waiting`, and the size of their JSON in bytes.
-        self._waiting_rows = self._waiting_bytes = 0
+        #: The number of rows in `_waiting`.
+        self._waiting_rows = 0
+        #: The size in bytes of the items in `_waiting`, as JSON.
+        self._waiting_bytes = 0
         self._drain = _Drain()
         self._writer: parquet.ParquetWriter | None = None
 
@@ -116,7 +118,8 @@ class Parquet(Format):
             table = pyarrow.Table.from_pylist(values, schema=self._writer.schema)
         except (pyarrow.ArrowException, OverflowError) as exc:
             raise UnfitItem(
-                f"An item does not fit the columns of the Parquet file: {exc}"
+                f"One of the items {rows[0].sequence} to {rows[-1].sequence} does not "
+                f"fit the columns of the Parquet file: {exc}"
             ) from exc
         self._waiting.append(table)
         self._waiting_rows += len(rows)

@@ -32,7 +32,8 @@ def refusal(target: str) -> OutputExists:
 def recovered(
     position: Position | None, shape: str, target: int | None, part: int | None
 ) -> Position:
-    """Return the position from which a file is continued.
+    """Return the position (how far a file was written) from which the file is
+    continued.
 
     That is the recorded `position` if it agrees with `target`, the size of the
     published output, and `part`, the size of the part file (None: there is none).
@@ -62,14 +63,15 @@ class Placement:
         self._mode = mode
         #: The JSON Schema to write beside the file, or None.
         self._schema = schema
-        #: Where this run publishes the file: `location`, or for a bad run another name
-        #: in the same folder.
+        #: Where this run publishes the file: `location`, or for a bad run (exit code 3,
+        #: or no items) another name in the same folder.
         self.place = location
         self.label = ""
-        #: `place.mark()` before this run published the file.
+        #: A text, such as an ETag, that identified the output at `place` before this
+        #: run published the file.
         self.before = ""
-        #: Where an earlier process has published this run as a bad run, or None. This
-        #: file is removed when the run is published again.
+        #: Where an earlier process has published this run as a bad run (exit code 3, or
+        #: no items), or None. This file is removed when the run is published again.
         self._stale: Location | None = None
         #: Whether an output existed at `location` when the run began, or this run has
         #: already published there.
@@ -79,8 +81,8 @@ class Placement:
         return self._mode != "refuse" or owns(self._location.text)
 
     def recover(self, recorded: Position | None, shape: str) -> Position:
-        """Return the position from which the file is continued, by the recorded
-        position and the files that exist."""
+        """Return the position (how far the file was written) from which the file is
+        continued, by the recorded position and the files that exist."""
         place = self._location
         place.prepare()
         target, part = place.size(), place.part_size()
@@ -105,8 +107,8 @@ class Placement:
         self.place, self.label = self._location.beside(label), label
 
     def mark(self) -> str:
-        """Return `mark()` of the existing output, and keep it to see later whether the
-        output has been replaced."""
+        """Return a text that identifies the existing output, such as an ETag. It shows
+        later whether this output has been replaced."""
         self.before = self.place.mark()
         return self.before
 

@@ -2,7 +2,7 @@
 
 Rule: every item is written exactly once. The rows and the number of the last item are
 written in one transaction. After a crash this number says where to continue, even if
-the crawl's store has recorded another one.
+the crawl's own database has recorded another number.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ _NUL, _REPLACEMENT = "\0", "\N{REPLACEMENT CHARACTER}"
 
 def _json(value: Any) -> str:
     text = msgspec.json.encode(value).decode()
-    # `\\u0000` in the JSON is an escaped NUL, or the end of an escaped backslash and
-    # "u0000"; so NUL is replaced in the value, not in the JSON.
+    # `\u0000` in the JSON can be an escaped NUL, or a part of `\\u0000` (an escaped
+    # backslash, then "u0000"). So NUL is replaced in the value, not in the JSON.
     if "\\u0000" in text:
         return msgspec.json.encode(_without_nul(value)).decode()
     return text
@@ -290,8 +290,8 @@ class PostgresSwap:
     async def put_in_place(
         self, connection: Connection, place: str, label: str
     ) -> PostgresTable:
-        """Give the second table its final name; return the table that now holds the
-        rows."""
+        """If the run has filled a second table, give it its final name. Return the
+        table that now holds the run's rows."""
         if place != self._second.name:
             # the table already has its final name, perhaps by an earlier try
             return self.main.sibling(_last(place))

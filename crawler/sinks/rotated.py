@@ -109,7 +109,7 @@ class RotatedFiles(Sink):
 
     async def set_aside(self, sequence: int, label: str) -> None:
         """Publish the output as usual: the files of every run have different names, so
-        a bad run replaces no file."""
+        a bad run (exit code 3, or no items) replaces no file."""
         await self.publish(sequence)
 
     async def publish(self, sequence: int) -> None:
@@ -179,14 +179,20 @@ class _Current:
         self._location = location
         self._format = make_format()
         self._file: OpenFile | None = None
-        #: The number of rows of this file, and the size of their JSON in bytes.
-        self.rows = self._json_size = 0
+        #: The number of rows of this file.
+        self.rows = 0
+        #: The size in bytes of this file's items, as JSON.
+        self._json_size = 0
         #: Rows of this file that are not encoded yet.
         self._waiting: list[ItemRow] = []
         #: Encoded bytes that are not written yet.
         self._pending = b""
-        #: The number of written bytes, and the numbers of the first and the last item.
-        self._size = self._first = self._last = 0
+        #: The number of bytes that are written to this file.
+        self._size = 0
+        #: The number of this file's first item; 0 if there is none yet.
+        self._first = 0
+        #: The number of this file's last item; 0 if there is none yet.
+        self._last = 0
         self.is_full = False
         self._is_ended = False
 
@@ -200,8 +206,8 @@ class _Current:
         self.is_full = self.rows == most_rows or 0 < most_bytes <= self._json_size
 
     def write(self) -> None:
-        """Encode and write the rows that `take` has added; if the file is full, also
-        its end."""
+        """Encode and write the rows that `take` has added. If the file is full, also
+        write the bytes after the last row."""
         if self._format.looks and not self.is_full:
             return  # the format must see all rows before it writes the first row
         if self._file is None:

@@ -43,9 +43,15 @@ class OutputShape(msgspec.Struct, frozen=True):
             return cls({}, item_type, key)
         names = item_type.in_json(fields) if item_type else tuple(fields)
         chosen = dict(zip(names, fields.values(), strict=True))
-        if len(set(chosen.values())) < len(fields):
+        if twice := _repeated(names):
             raise ConfigError(
-                f"{place}: `fields` gives two fields the same name; rename one of them"
+                f"{place}: `fields` contains the field {twice!r} twice; remove one of "
+                "them"
+            )
+        if twice := _repeated(tuple(fields.values())):
+            raise ConfigError(
+                f"{place}: `fields` gives the name {twice!r} to two fields; rename one "
+                "of them"
             )
         known = item_type.names if item_type else names
         for name in names:
@@ -59,6 +65,11 @@ class OutputShape(msgspec.Struct, frozen=True):
                 )
         renamed = _renamed(item_type or ItemType.named(names), chosen)
         return cls(chosen, renamed, tuple(chosen[name] for name in key))
+
+
+def _repeated(names: Sequence[str]) -> str:
+    """Return the first name that occurs more than once in `names`; "" if none does."""
+    return next((name for name in names if names.count(name) > 1), "")
 
 
 def _renamed(found: ItemType, chosen: Mapping[str, str]) -> ItemType:

@@ -51,16 +51,16 @@ class SinkGroup(Protocol):
         ...
 
     def note_progress(self) -> None:
-        """Tell the group that an output fell behind, caught up, fails or works
-        again."""
+        """Tell the outputs of the run that one of them fell behind, caught up, fails or
+        works again."""
         ...
 
     def note_failure(self, error: SinkError) -> None:
-        """Tell the group that an output has failed for good."""
+        """Tell the outputs of the run that one of them has failed for good."""
         ...
 
     async def release(self) -> None:
-        """Tell the group that an output has made more items durable."""
+        """Tell the outputs of the run that one of them has made more items durable."""
         ...
 
 

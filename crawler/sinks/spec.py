@@ -41,8 +41,9 @@ class OutputSpec(msgspec.Struct, frozen=True, kw_only=True):
     #: What to do if the output exists before the run: "refuse" to run if another job
     #: wrote it, "append" to it, or "replace" it when the run publishes.
     mode: Mode = "refuse"
-    #: Number of rows, and size in bytes, after which a new file begins; 0: never.
+    #: Number of rows after which a new file begins; 0: no limit.
     rotate_rows: int = 0
+    #: Size in bytes (of the items' JSON) after which a new file begins; 0: no limit.
     rotate_bytes: int = 0
     #: Whether to write the JSON Schema of the items to a file beside the output.
     schema: bool = False
@@ -52,23 +53,26 @@ class OutputSpec(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.uri and not self.sink:
             raise ConfigError(
-                "An output needs a uri (a path or a URI), or a class (a sink)"
+                "An output needs a uri (a path or a URI), or a class (a sink); it has "
+                "neither"
             )
         for name in ("rotate_rows", "rotate_bytes"):
             number = getattr(self, name)
             if type(number) is not int or number < 0:
                 raise ConfigError(
-                    f"An output's {name} = {number!r} must be a whole number, 0 or more"
+                    f"Output {self.uri or self.sink}: {name} = {number!r} must be a "
+                    "whole number, 0 or more"
                 )
         if self.mode not in ("refuse", "append", "replace"):
             raise ConfigError(
-                f'An output\'s mode = {self.mode!r} must be "refuse", "append" or '
-                '"replace"'
+                f"Output {self.uri or self.sink}: mode = {self.mode!r} must be "
+                '"refuse", "append" or "replace"'
             )
         for name in ("fields", "types"):
-            if isinstance(getattr(self, name), str):
+            if isinstance(value := getattr(self, name), str):
                 raise ConfigError(
-                    f'An output\'s {name} must be a list, as in {name} = ["..."]'
+                    f"Output {self.uri or self.sink}: {name} = {value!r} must be a "
+                    f'list, as in {name} = ["{value}"]'
                 )
 
     @property
@@ -85,7 +89,10 @@ def spec_of(name: str, table: object, source: str) -> OutputSpec:
     ConfigError if a key of the table has a wrong value."""
     place = f"{source}: [outputs.{name}]"
     if not isinstance(table, Mapping):
-        raise ConfigError(f"{place} must be a table of the output's settings")
+        raise ConfigError(
+            f"{place} = {table!r} must be a table; write [outputs.{name}], and below "
+            "it uri = ..."
+        )
     known = set(OutputSpec.__struct_fields__) - {"options", "sink"}
     values: dict[str, Any] = {"options": {}}
     for key, value in table.items():

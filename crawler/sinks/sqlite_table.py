@@ -59,8 +59,8 @@ class Table:
         return bool(self._found())
 
     def missing_columns(self) -> list[str]:
-        """Return the names in OWN for which an existing table has no column; such a
-        table was not made by a crawl."""
+        """Return the names of the columns that every table of items has (such as
+        "_key"), but an existing table lacks; such a table was not made by a crawl."""
         found = {column.name for column in self._found()}
         return [name for name in OWN if name not in found]
 
@@ -126,7 +126,8 @@ class Table:
         if column is None or column.name != field or field in OWN:
             name = field
             if column is not None or "\0" in field:
-                # SQLite treats `Title` and `title` as the same name.
+                # SQLite treats `Title` and `title` as the same name, so the second name
+                # gets a suffix.
                 mark = hashlib.blake2b(field.encode(), digest_size=3).hexdigest()
                 name = f"{field}_{mark}".replace("\0", "")
             column = self._existing.get(name.lower()) or self._add(name, kind)
@@ -161,18 +162,18 @@ class TableSwap:
         self._is_replacing = is_replacing
 
     def aside(self, label: str) -> str:
-        """Return the name of the table that a bad run (exit code 3) leaves beside the
-        first table."""
+        """Return the name of the table that a bad run (exit code 3, or no items)
+        leaves beside the first table."""
         return f"{self.name}_{label.replace('-', '_')}"
 
     def table_to_fill(
         self, connection: sqlite3.Connection, *, is_first: bool, aside: str
     ) -> Table:
-        """Return the table that this run fills: a new table if `is_first`, else the one
-        that an earlier process of the run has begun to fill.
+        """Return the table that this run fills: a new table if this process is the
+        first of the run (`is_first`), else the table that an earlier process has begun.
 
-        If the earlier process has published the run as a bad run, `aside` is the label
-        in the name of its table.
+        If the earlier process has published the run as a bad run (exit code 3, or no
+        items), `aside` is the label in the name of its table.
         """
         main, second = Table(connection, self.name), Table(connection, self.second)
         if not self._is_replacing:
@@ -189,7 +190,8 @@ class TableSwap:
         self, connection: sqlite3.Connection, table: Table, label: str
     ) -> None:
         """If the run has filled the second table, give this table its final name: that
-        of the first table, or for a bad run a name with `label`."""
+        of the first table, or for a bad run (exit code 3, or no items) a name with
+        `label`."""
         if table.name != self.second:
             return
         final = Table(connection, self.name)

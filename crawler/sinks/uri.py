@@ -179,7 +179,7 @@ def _file(spec: OutputSpec, around: Surroundings) -> Sink:
         raise ConfigError(
             f"--append cannot continue {spec.uri}; it can continue only local files"
         )
-    schema = _schema(around.item_type) if spec.schema else None
+    schema = _schema(spec.uri, around.item_type) if spec.schema else None
     if spec.rotate_rows or spec.rotate_bytes:
         return RotatedFiles(
             location,
@@ -193,11 +193,11 @@ def _file(spec: OutputSpec, around: Surroundings) -> Sink:
     return kind(location, format, mode=around.mode, schema=schema)
 
 
-def _schema(found: ItemType | None) -> bytes:
+def _schema(uri: str, found: ItemType | None) -> bytes:
     if found is None:
         raise ConfigError(
-            "schema = true of an output needs the type of the items; write "
-            "item_types = [Book] on the spider"
+            f"Output {uri}: schema = true needs the type of the items, which is "
+            "unknown; write item_types = [Book] on the spider"
         )
     return msgspec.json.format(msgspec.json.encode(found.json_schema())) + b"\n"
 
@@ -245,8 +245,8 @@ def _unknown_scheme(text: str, scheme: str) -> ConfigError:
 
 
 def _format(spec: OutputSpec, around: Surroundings) -> tuple[Format, dict[str, Any]]:
-    """Return the format of an output's file, and the options that the format does not
-    take."""
+    """Return the format of an output's file, and those of the output's options that are
+    not for the format."""
     ending, packing = _ending(spec)
     offer = registry.FORMATS.get(ending)
     if offer is None:

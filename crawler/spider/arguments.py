@@ -86,8 +86,8 @@ def declared(cls: type, reserved: frozenset[str]) -> dict[str, Argument]:
     for name, value in own.items():
         if name in reserved:
             raise ConfigError(
-                f"{cls.__name__}.{name}: an Arg must not have the name of an attribute "
-                "of Spider; rename the argument"
+                f"{cls.__name__}.{name}: every Spider has an attribute {name}, so an "
+                "Arg cannot have this name; rename the argument"
             )
         if name not in written:
             raise ConfigError(

@@ -92,5 +92,7 @@ def holder_of(call: str, places: str) -> WorkHolder:
     """
     holder = _holder.get()
     if holder is None:
-        raise ConfigError(f"{call}: no page is being processed; call it in {places}")
+        raise ConfigError(
+            f"{call} was called while no page is processed; call it in {places}"
+        )
     return holder

@@ -118,24 +118,29 @@ class Spider:
     #: The outputs that receive the items if neither the command line nor the job names
     #: an output: text as for `-o`, an OutputSpec, or a Sink.
     outputs: Sequence[str | OutputSpec | Sink] = ()
-    #: Headers, cookies and auth (as httpx takes it), sent only to the origins of the
-    #: start URLs. `cookies = False`: no cookies are kept or sent.
+    #: Headers that are sent only to the origins of the start URLs.
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = ()
+    #: Cookies that are sent only to the origins of the start URLs. False: no cookies
+    #: are kept or sent.
     cookies: Mapping[str, str] | Literal[False] = _NO_COOKIES
+    #: Authentication as httpx takes it, such as (user, password); sent only to the
+    #: origins of the start URLs.
     auth: Any = None
     #: Sessions (identities with logins) and pools of sessions; a request names its
     #: session by `session=`.
     sessions: Sequence[Session | SessionPool] = ()
     #: Proxies to use in place of [proxies]: URLs, or a Proxies object.
     proxies: Sequence[str] | Proxies = ()
-    #: Retry policies of tenacity, called after each failed try; None: the settings
-    #: [retry] apply.
+    #: Decides after each failed try whether a request is given up, as `stop` of
+    #: tenacity does; None: the settings [retry] decide.
     stop: Callable[[Any], bool] | None = None
+    #: Returns the seconds until the next try, as `wait` of tenacity does; None: the
+    #: settings [retry] decide.
     wait: Callable[[Any], float] | None = None
     #: Layers around each request, the outermost first; see crawler.layers.
     layers: Sequence[Layer] = ()
     #: Objects that are notified of each committed outcome (what one page has yielded),
-    #: and of each change of a host's pace.
+    #: and of each change of the delay between requests to a host.
     observers: Sequence[Observer] = ()
     #: Settings that this spider overrides: {"politeness": {"rate": 2}}.
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -164,7 +169,7 @@ class Spider:
         """The logger of this spider, such as "spider.books" for the spider "books"."""
         return logging.getLogger(f"spider.{self.name or type(self).__name__}")
 
-    # not a plain `property`, because an assignment in __init__ could not replace that
+    # Not a plain `property`, because a spider could not assign to it in __init__.
     @cached_property
     def start_urls(self) -> Sequence[str]:
         """The URLs where the crawl starts; a spider sets them as a class attribute, as

@@ -64,11 +64,15 @@ class FeedSpider(Spider):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if cls.kind not in _KINDS or (cls.kind == "xml" and not cls.element):
+        if cls.kind not in _KINDS:
             raise ConfigError(
-                f"{cls.__name__}: kind = {cls.kind!r}, element = {cls.element!r}: kind "
-                f"must be one of {', '.join(filter(None, _KINDS))}; kind 'xml' also "
-                "needs `element`, the name of the elements that are records"
+                f"{cls.__name__}: kind = {cls.kind!r}: kind must be one of "
+                f"{', '.join(filter(None, _KINDS))}"
+            )
+        if cls.kind == "xml" and not cls.element:
+            raise ConfigError(
+                f"{cls.__name__}: kind = 'xml' without `element`; set `element` to the "
+                "name of the elements that are records"
             )
 
     async def start(self) -> Results:

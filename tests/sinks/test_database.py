@@ -422,4 +422,6 @@ async def test_rows_that_stand_beside_older_ones_cannot_be_set_aside(
 
     assert outputs.kept() == []
     assert table(path, "n") == [(1,), (2,)]
-    assert "contains the items of this bad run" in caplog.messages[0]
+    assert (
+        "contains the items of this run, although the run is bad" in caplog.messages[0]
+    )

@@ -133,7 +133,7 @@ async def test_without_items_there_is_a_manifest(tmp_path: Path) -> None:
 def test_the_files_of_two_runs_must_not_mix() -> None:
     plan = OutputPlan(outputs=[OutputSpec(uri="b.jsonl", rotate_rows=3)], job="books")
 
-    with pytest.raises(ConfigError, match=r"needs \{run\} or \{date\}"):
+    with pytest.raises(ConfigError, match=r"add \{run\} or \{date\}"):
         plan.check(lambda place: False)
 
 

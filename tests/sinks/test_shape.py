@@ -55,7 +55,7 @@ def test_of_unknown_items_the_names_are_known() -> None:
     ("fields", "key", "words"),
     [
         ({"titel": "x"}, [], "x.csv: unknown field 'titel'; did you mean 'title'"),
-        ({"title": "x", "page_count": "x"}, [], "gives two fields the same name"),
+        ({"title": "x", "page_count": "x"}, [], "the name 'x' to two fields"),
         ({"title": "x"}, ["page_url"], "must contain 'pageUrl', because item_key"),
     ],
 )

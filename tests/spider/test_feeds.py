@@ -115,9 +115,14 @@ def test_what_is_no_feed_at_all_fails_its_page() -> None:
     assert report.errors == {"parse_error": 1}
 
 
-@pytest.mark.parametrize("attributes", [{"kind": "xml"}, {"kind": "yaml"}])
-def test_a_kind_that_cannot_be_is_an_error_of_the_class(attributes: Any) -> None:
-    with pytest.raises(ConfigError, match="kind must be one of"):
+@pytest.mark.parametrize(
+    ("attributes", "text"),
+    [({"kind": "xml"}, "set `element`"), ({"kind": "yaml"}, "kind must be one of")],
+)
+def test_a_kind_that_cannot_be_is_an_error_of_the_class(
+    attributes: Any, text: str
+) -> None:
+    with pytest.raises(ConfigError, match=text):
         type("Wrong", (FeedSpider,), attributes)
 
 

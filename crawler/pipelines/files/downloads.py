@@ -50,8 +50,8 @@ class File:
     size: int = 0
     #: The file's media type, such as "image/png", found from its content.
     type: str = ""
-    #: Why the file could not be fetched, with a reason as in the report, such as
-    #: "http_status"; "" if the file is there.
+    #: The reason why the file could not be fetched, such as "http_status", as the run's
+    #: report names it; "" if the file was fetched.
     reason: str = ""
     #: Details of the reason in a few words, such as "status 404".
     detail: str = ""

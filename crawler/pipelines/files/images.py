@@ -79,7 +79,8 @@ class Images(Files):
     `Images("cover_url", to="cover", thumbs={"small": (120, 120)}, format="webp")`. It
     takes the arguments of `Files`, and these:
 
-    - `min_width`, `min_height`: an image below either gets the reason `too_small`.
+    - `min_width`, `min_height`: an image that is narrower or lower gets the reason
+      `too_small`.
     - `max_pixels`: an image with more pixels is not decoded; it gets the reason `bomb`.
     - `thumbs`: smaller copies to make; a dict from a name to the maximum width and
       height of the copy. A copy is never larger than the image.

@@ -184,8 +184,8 @@ class PartFile:
         )
 
     def _note(self) -> None:
-        """Write the validator to a file beside the part file, before the part file's
-        first bytes."""
+        """Write the validator to a file beside the part file, which has no bytes at
+        this time."""
         if self.validator:
             state = PartState(self._url, self.validator)
             self._beside.write_bytes(msgspec.json.encode(state))

@@ -101,8 +101,8 @@ def beside(path: str, sha256: str) -> str:
 
 
 def extension_of(kind: str, own: str) -> str:
-    """Return the file extension for a media type, with its dot; `own`, the extension in
-    the file's name, if it fits the type."""
+    """Return the file extension for a media type, such as ".jpg". If `own`, the
+    extension in the file's name, fits the type, return `own`."""
     known = _BY_TYPE.get(kind)
     if known is None or TYPES.get(own[1:].lower()) == kind:
         return own.lower()

@@ -222,7 +222,8 @@ class FilesOfRun:
 
 
 def _url(page: Response | None, reference: Any) -> str | File:
-    """Return the absolute URL, or a File with the reason if the URL is invalid."""
+    """Return the absolute URL of a file that an item names; if the URL is invalid,
+    return a File with the reason."""
     if not isinstance(reference, str):
         kind = type(reference).__name__
         return File(

@@ -1,7 +1,7 @@
-"""Places where the pipeline `Files` stores files: the protocol of a place, and the
-folder on this machine.
+"""Where the pipeline `Files` stores files: the protocol of a folder or an object
+storage, and the class for a folder on this machine.
 
-Rule: a file appears in its place as a whole or not at all. The methods run in a thread.
+Rule: a file appears there as a whole or not at all. The methods run in a thread.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from crawler.message.saving import sync_folder
 
 
 class FilePlace(Protocol):
-    """A place for files: a folder or an object storage. Methods take a file's path
-    relative to the place, with "/" between folders."""
+    """A folder or an object storage for files. Methods take a file's path in this
+    folder or object storage, with "/" between folders."""
 
     @property
     def name(self) -> str:
-        """The name of this place in the store's table of the job's files."""
+        """The name that identifies this folder or object storage in the table of
+        downloaded files, which the job's database has."""
         ...
 
     @property
@@ -30,8 +31,8 @@ class FilePlace(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Prepare the place for writing. OSError or ConfigError if it cannot be
-        used."""
+        """Prepare the folder or object storage for writing. OSError or ConfigError if
+        it cannot be used."""
         ...
 
     def text(self, path: str) -> str:

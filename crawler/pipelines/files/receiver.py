@@ -171,7 +171,8 @@ class FileReceiver:
 
 
 def _announced(response: Response) -> int:
-    """Return the number of bytes in the body by Content-Length; 0 if unknown."""
+    """Return the size in bytes of the response's body, as Content-Length states it; 0
+    if there is no valid Content-Length."""
     text = response.head.value(b"content-length") or ""
     return int(text) if text.isdecimal() and len(text) < 20 else 0
 
