@@ -16,9 +16,10 @@ from typing import Any, ClassVar
 
 _Rule = Callable[[Any, float], float]
 
-#: Number of failures in a row that open the breaker, and number of pauses after which
-#: it gives the target up.
-STRAIGHT_FAILURES, MAX_PAUSES = 10, 3
+#: Number of failures in a row after which the target is paused.
+STRAIGHT_FAILURES = 10
+#: Number of pauses in a row after which one more failure gives the target up.
+MAX_PAUSES = 3
 #: Seconds of the first pause; each pause is twice the previous pause.
 FIRST_PAUSE = 60.0
 
@@ -34,8 +35,8 @@ class BreakerState(IntEnum):
 
 
 class CircuitBreaker:
-    """Counts the failures in a row of one target, pauses its requests after too many
-    failures, and finally gives the target up."""
+    """Counts the failures in a row of one target (a host, or a proxy), pauses its
+    requests after too many failures, and finally gives the target up."""
 
     __slots__ = ("_failures", "open_until", "pauses", "state")
 
@@ -53,12 +54,14 @@ class CircuitBreaker:
         return self.state is BreakerState.GIVEN_UP
 
     def succeed(self) -> None:
-        """Close the breaker after a response."""
+        """Close the breaker after a response: all requests to the target are allowed
+        again."""
         self.state = BreakerState.CLOSED
         self._failures = self.pauses = 0
 
     def fail(self, now: float) -> float:
-        """Count a failure. Return the seconds of the pause that now begins, or 0."""
+        """Count a failure. Return the seconds of the pause that now begins; 0 if none
+        begins."""
         if self.state is BreakerState.OPEN and now >= self.open_until:
             self.state = BreakerState.PROBING
         return self._on_failure[self.state](self, now)

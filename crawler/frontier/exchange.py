@@ -37,11 +37,11 @@ class Exchange(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What follows from a request's result: whether the try counts, whether the host is
-    given up, and how long it is paused."""
+    """What follows from a request's result: whether the request counts as an attempt,
+    whether the host is given up, and how long the host is paused."""
 
-    #: Whether the try does not count towards the maximum number of attempts of the
-    #: request.
+    #: Whether this try does not count towards the maximum number of attempts of the
+    #: request (as while the whole host refuses).
     is_excused: bool = False
     #: Whether the host gets no more requests.
     is_given_up: bool = False
@@ -64,5 +64,6 @@ class PaceChange(NamedTuple):
     sign: Sign = Sign.NOTHING
 
 
-#: The usual `Verdict`: the try counts, and the host is neither paused nor given up.
+#: The usual `Verdict`: the request counts as an attempt, and the host is neither paused
+#: nor given up.
 NO_CONSEQUENCE = Verdict()

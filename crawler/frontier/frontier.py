@@ -38,22 +38,22 @@ from crawler.frontier.kind_lines import KindLines
 from crawler.frontier.ready_queue import DueQueue, RankedFifo
 from crawler.frontier.window import End, RefillWindow
 
-#: A queue of hosts is cleaned of outdated records when it has more than this number of
-#: records, plus two for each host.
+#: Outdated records are removed from a queue of hosts when it has more than this number
+#: of records, plus two for each host.
 CLUTTER = 256
-#: Maximum number of entries in memory if a store holds the others; an entry takes about
-#: 1 kB.
+#: Maximum number of entries (queued requests) in memory if a store holds the others; an
+#: entry takes about 1 kB.
 LIMIT = 50_000
-#: Maximum number of entries of one host in memory; loading this many at once causes no
-#: noticeable delay.
+#: Maximum number of entries (queued requests) of one host in memory; loading this many
+#: at once causes no noticeable delay.
 WINDOW = 1024
 
 
 # This class has over 15 methods, because all its queues change together at each push
-# and pop. A separate object for some of them would add two calls to each page.
+# and pop. A separate object for some of the queues would add two calls for each page.
 class Frontier(Generic[E]):
-    """Entries by host; `pop` returns the best entry whose host may receive a request
-    now.
+    """The queued requests (entries) by host; `pop` returns the best entry whose host
+    may receive a request now.
 
     An entry from `pop` takes a turn of its host (the right to send one request) until
     `release`. With a store, the frontier holds only the first entries of each host (its
@@ -62,8 +62,9 @@ class Frontier(Generic[E]):
     loads `share` entries of each. `stock` records whether the store has more entries of
     a host.
 
-    With `kinds`, `pop` also counts a request of the entry's kind, and skips kinds that
-    are at their limit; the caller of `pop` counts the end of the request.
+    `kinds` limits the requests in flight of some kinds, such as "browser". `pop` then
+    counts each request, and skips kinds that are at their limit; the caller of `pop`
+    counts the end of the request.
     """
 
     def __init__(
@@ -83,17 +84,18 @@ class Frontier(Generic[E]):
         self._clock: DueQueue[HostQueue[E]] = DueQueue()
         self._stock = RefillWindow(window, limit)
         self._tick = 0
-        self._ready = 0  # number of hosts in the state READY
+        self._ready = 0  # number of hosts with an entry that may be requested now
         # the value of `_tick`, which counts all changes, when `_make_room` ran last
         self._made_room_at = 0
-        self._outdated = 0  # number of outdated records that `lower` left in a heap
+        # number of outdated records: `lower` has queued these entries again
+        self._outdated = 0
 
     def __len__(self) -> int:
         return len(self._places)
 
     def push(self, entry: E) -> None:
-        """Queue an entry for its due time. An entry that is already queued does not
-        change."""
+        """Queue an entry (a request of the crawl) until its due time. An entry that is
+        already queued does not change."""
         fingerprint = entry.fingerprint
         if fingerprint in self._places:
             return
@@ -111,7 +113,8 @@ class Frontier(Generic[E]):
             heappush(lane.later, (entry.due, tick, fingerprint))
             self._expect(host, max(entry.due, lane.held_until))
             return
-        # The entry's origin is held, so the entry does not make its host ready yet.
+        # `hold` stops the entry's origin, so the entry does not make its host ready
+        # yet.
         if lane.held_until:
             heappush(lane.ready, place)
             self._expect(host, lane.held_until)
@@ -128,8 +131,8 @@ class Frontier(Generic[E]):
             self._lines.push(place[0], host.stamp, host)
 
     def pop(self, now: float) -> E | None:
-        """Return the best entry that may be requested now, and take a turn of its host
-        (the right to send one request).
+        """Return the best entry (queued request) that may be sent now, and take a turn
+        of its host (the right to send one request).
 
         None if there is no such entry; `next_time` returns when to call `pop` again.
         """
@@ -178,11 +181,12 @@ class Frontier(Generic[E]):
             self._file(queue, now, self._hosts.ready_at(host, now))
 
     def next_time(self, now: float) -> float | None:
-        """Return the time at which `pop` will return an entry: `now`, or later.
+        """Return the time at which `pop` will return an entry (a queued request):
+        `now`, or later.
 
-        None: only a push, a release, a resume or a load from the store can add an
-        entry. If a kind of requests is at its limit, the time may be too early; `pop`
-        then returns None.
+        None: an entry becomes ready only by a push, a release, a resume or a load from
+        the store. If a kind of requests (such as "browser") is at its limit, the time
+        may be too early; `pop` then returns None.
         """
         if self._settle(now) is not None:
             return now
@@ -199,8 +203,8 @@ class Frontier(Generic[E]):
         return None
 
     def hold(self, origin: str, now: float, until: float = inf) -> None:
-        """Let `pop` return no entry of this origin until `resume`, or until the given
-        time."""
+        """Let `pop` return no entry (queued request) of this origin until `resume`, or
+        until the given time."""
         name = origin.split("/", 3)[2]
         host = self._queues.get(name)
         if host is None:
@@ -231,16 +235,17 @@ class Frontier(Generic[E]):
 
     @property
     def share(self) -> int:
-        """Return how many entries of one host the frontier may hold; fewer if there are
-        more hosts."""
+        """Return how many entries (queued requests) of one host the frontier may hold;
+        fewer if there are more hosts."""
         return self._stock.share(len(self._queues))
 
     def offer(self, entry: E) -> bool:
-        """Push a new entry if it is among the first entries of its host (its window).
-        Return False if only the store keeps the entry.
+        """Queue a new entry (a request) in memory if it is among the first entries of
+        its host. Return False if only the store keeps the entry.
 
-        Only the store keeps the entry if the host's window is full, if the entry comes
-        after the end of the window, or if the frontier is full.
+        Only the store keeps the entry if the host has its maximum number of entries in
+        memory, if the entry comes after the host's last entry in memory, or if the
+        frontier is full.
         """
         name, ends = entry.host, self._stock.ends
         place = (-entry.priority, entry.depth, entry.sequence)
@@ -260,10 +265,10 @@ class Frontier(Generic[E]):
         return True
 
     def leave(self, name: str, place: End) -> None:
-        """Note that the store has this host's entries from `place` on, a position in
+        """Record that the store has this host's entries from `place` on, a position in
         the host's order of entries.
 
-        Entries after this position leave the frontier and stay in the store.
+        Entries in memory after this position leave the frontier and stay in the store.
         """
         self._stock.begin_at(name, place)
         host = self._queues.get(name)
@@ -273,7 +278,8 @@ class Frontier(Generic[E]):
             self._want(name)
 
     def stock(self, host: str, more: bool) -> None:
-        """Note, after a load, whether the store has more entries of this host."""
+        """Record, after entries of this host were loaded, whether the store has more of
+        them."""
         queue = self._queues.get(host)
         end = queue.last(self._places) if queue else NOTHING
         self._stock.loaded(host, end if more else None)
@@ -282,13 +288,14 @@ class Frontier(Generic[E]):
 
     @property
     def is_hungry(self) -> bool:
-        """Whether a host needs entries from the store, and the frontier has room for
-        them."""
+        """Whether a host has few entries (queued requests) in memory and more in the
+        store, and the frontier has room for them."""
         return self._stock.is_hungry and len(self._places) < self._stock.limit
 
     def hungry(self, limit: int) -> list[str]:
-        """Return at most `limit` hosts of which to load more entries from the store, as
-        far as the frontier has room.
+        """Return at most `limit` hosts that have few entries in memory, so that the
+        caller loads more entries of these hosts; fewer hosts if the frontier has little
+        room.
 
         A host is returned again only after its next `stock` or `pop`.
         """
@@ -300,7 +307,8 @@ class Frontier(Generic[E]):
         return names
 
     def has_stock(self) -> bool:
-        """Whether the store has entries that are not in the frontier."""
+        """Whether the store has entries (queued requests) that are not in the
+        frontier."""
         return bool(self._stock.ends)
 
     def hosts(self) -> Iterator[str]:
@@ -320,8 +328,8 @@ class Frontier(Generic[E]):
         return queue.fingerprints() & self._places.keys() if queue else set()
 
     def open_hosts(self) -> int:
-        """Return an upper estimate of the number of hosts with an entry that may be
-        requested now.
+        """Return an upper estimate of the number of hosts with a queued request that
+        may be sent now.
 
         Hosts that are paused, are at their limit of parallel requests, or wait for
         robots.txt do not count.
@@ -333,8 +341,9 @@ class Frontier(Generic[E]):
     def _settle(
         self, now: float
     ) -> tuple[HostQueue[E], OriginQueue[E], RankedFifo[HostQueue[E]]] | None:
-        """Return the next host to serve, the lane (queue of one origin) with the host's
-        next entry, and the ready queue whose first record is the host."""
+        """Return three values: the host that receives the next request, the lane (queue
+        of one origin) with that request, and the queue of ready hosts whose first
+        record is the host."""
         record, kinds = self._clock.first(), self._kinds
         if record is not None and record[0] <= now:
             self._ring(now)
@@ -358,7 +367,7 @@ class Frontier(Generic[E]):
             self._file(host, now, at)
 
     def _ring(self, now: float) -> None:
-        """Update the hosts whose waiting time has ended."""
+        """Update the state of each host whose waiting time has ended."""
         while (record := self._clock.first()) is not None and record[0] <= now:
             self._clock.drop(record)
             time, _, host = record
@@ -367,8 +376,9 @@ class Frontier(Generic[E]):
                 self._file(host, now, self._hosts.ready_at(host.name, now))
 
     def _file(self, host: HostQueue[E], now: float, at: float | None) -> None:
-        """Update a host's state. `at` is the time from which it may receive a request;
-        None if its maximum number of requests is in flight."""
+        """Set a host's state (such as ready or paused) and queue the host accordingly.
+        `at` is the time from which the host may receive a request; None if its maximum
+        number of requests is in flight."""
         self._tick = host.stamp = self._tick + 1
         if host.state is READY:
             self._ready -= 1
@@ -399,28 +409,29 @@ class Frontier(Generic[E]):
 
     def _file_idle(self, host: HostQueue[E], now: float, later: float) -> None:
         host.state = IDLE
-        if host.is_empty(now):  # no entry of this host is waiting
+        if host.is_empty(now):  # the host has no ready and no waiting entry
             self._queues.pop(host.name, None)
             host.due = inf
             return
         self._look_again(host, later)
 
     def _expect(self, host: HostQueue[E], time: float) -> None:
-        """Note that an entry of the host may be requested from this time on, unless the
-        entry's origin is held."""
+        """Schedule an update of the host's state for `time`, when an entry becomes due,
+        unless an earlier update is already scheduled."""
         if time < host.due and host.state in (IDLE, READY):
             self._look_again(host, time)
 
     def _look_again(self, host: HostQueue[E], time: float) -> None:
-        """Check the host again at `time`, when its next entry is due; inf if no entry
-        is waiting."""
+        """Schedule an update of the host's state for `time`, when its next entry is
+        due; inf: no entry is waiting."""
         if time != host.due:
             host.due = time
             if time < inf:
                 self._clock.push(time, host)
 
     def _strike(self, host: HostQueue[E], time: float) -> None:
-        """Note that no check of this host is scheduled for this time any more."""
+        """Forget that an update of the host's state was scheduled for `time`, because
+        it happens now."""
         if time == host.rest:
             host.rest = inf
         if time == host.due:
@@ -429,8 +440,8 @@ class Frontier(Generic[E]):
     def _best(
         self, host: HostQueue[E], now: float
     ) -> tuple[OriginQueue[E] | None, float]:
-        """Return the lane (queue of one origin) with the host's best entry, and the
-        next time at which another entry of the host becomes due."""
+        """Return the lane (queue of one origin) with the host's best ready entry, and
+        the time at which the next waiting entry of the host becomes ready."""
         best: OriginQueue[E] | None = None
         later = inf
         lane: OriginQueue[E] | None = host
@@ -454,7 +465,8 @@ class Frontier(Generic[E]):
 
     def _ripen(self, lane: OriginQueue[E], now: float) -> None:
         """Move entries that are due now to the ready entries of the lane (queue of one
-        origin), and remove outdated records, so that the best valid entry is first."""
+        origin). Remove outdated records from the front, so that the best valid entry is
+        first."""
         while lane.later and lane.later[0][0] <= now:
             fingerprint = heappop(lane.later)[2]
             self._waiting.discard(fingerprint)
@@ -467,23 +479,24 @@ class Frontier(Generic[E]):
         return self._places.get(place[4].fingerprint) is not place
 
     def _is_low(self, host: HostQueue[E]) -> bool:
-        # Entries that wait for their due time do not count, because they cannot be
-        # requested now.
+        # Entries with a later due time do not count, because they cannot be requested
+        # now.
         return host.count_ready() * 4 <= self.share
 
     def _want(self, name: str) -> None:
-        """Note that this host has few entries left, and make room for more."""
+        """Record that this host has few entries left in memory; if the frontier is
+        full, remove entries of other hosts from memory."""
         self._stock.want(name)
         if len(self._places) >= self._stock.limit:
             self._make_room()
 
     def _make_room(self) -> None:
-        """Drop half of the entries of each host with a full window; the store keeps
-        these entries.
+        """Remove from memory half of the ready entries of each host that has many; the
+        store keeps these entries.
 
-        Otherwise one waiting host with many entries would displace hosts that have no
-        entries in memory. This scans all hosts, so it runs only after a quarter of the
-        frontier has changed.
+        Otherwise a delayed host with many entries would leave no room for other hosts.
+        This scans all hosts, so it runs only after a number of changes that is a
+        quarter of the frontier's limit.
         """
         if self._tick - self._made_room_at < self._stock.limit // 4:
             return
@@ -494,11 +507,11 @@ class Frontier(Generic[E]):
                 self._trim(host, most)
 
     def _trim(self, host: HostQueue[E], most: int) -> None:
-        """Keep the `most` best entries of each lane (queue of one origin) of the host;
-        the store keeps the other entries.
+        """Keep in memory the `most` best ready entries of each lane (queue of one
+        origin) of the host; the store keeps the other entries.
 
-        Called when better entries have made the window too large, or when other hosts
-        need the room.
+        Called when a host has too many entries in memory, or when other hosts need the
+        room.
         """
         left = self._shorten(host, lambda ready: most)
         if left:
@@ -508,7 +521,7 @@ class Frontier(Generic[E]):
         self, host: HostQueue[E], count: Callable[[list[QueueKey[E]]], int]
     ) -> list[QueueKey[E]]:
         """Keep only the best ready entries in each lane (queue of one origin) of the
-        host, and return the dropped entries.
+        host, and return the removed entries.
 
         `count` returns how many entries of a sorted lane to keep.
         """

@@ -30,15 +30,16 @@ MEMORY = 3600.0
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """Limits of one host: parallel requests, and requests per second (0: no limit)."""
+    """Limits of one host: `per_host` parallel requests, and `rate` requests per second
+    (0: no limit)."""
 
     per_host: int = 4
     rate: float = 8.0
 
 
 class HostPace:
-    """Each host's turns: `ready_at` returns the time of the next turn, `take` begins a
-    turn, and `give_back` ends it.
+    """Gives out the turns of each host (the rights to send one request): `ready_at`
+    returns the time of the next turn, `take` begins a turn, and `give_back` ends it.
 
     Two requests to a host are at least one interval apart. The interval is the longest
     of three: from the rate, from robots.txt, and from the host's failures. A late
@@ -62,7 +63,8 @@ class HostPace:
     ) -> None:
         self._pace = pace
         self._policy = policy
-        #: Called with each change of a host's pace that a response or failure caused.
+        #: Called with each change of the pace of a host that a response or failure
+        #: caused.
         self._tell = tell
         self._states: dict[str, _State] = {}
         self._resting: list[tuple[float, str]] = []
@@ -74,7 +76,8 @@ class HostPace:
         return len(self._states)
 
     def ready_at(self, host: str, now: float) -> float | None:
-        """Return the time from which a request may go; a past time means now.
+        """Return the time from which a request may be sent to the host; a past time
+        means now.
 
         None if the host's maximum number of parallel requests is in flight.
         """
@@ -87,8 +90,8 @@ class HostPace:
         return state.ready_at()
 
     def take(self, host: str, now: float, ticket: int | None = None) -> float | None:
-        """Take a turn of the host (the right to send one request); return the new value
-        of `ready_at`."""
+        """Take a turn of the host (the right to send one request). Return the time from
+        which the next request may be sent; None if the maximum number is in flight."""
         state = self._states.get(host)
         if state is None:
             self._forget(now)
@@ -108,7 +111,8 @@ class HostPace:
     def give_back(
         self, host: str, now: float, *, asked: bool = True, ticket: int | None = None
     ) -> str | None:
-        """End the turn of one request; if no request was sent, cancel the turn.
+        """End the turn (the right to send) of one request; if the request was not sent,
+        cancel the turn.
 
         A cancelled turn delays no later request. Only the host's last turn can be
         cancelled: `ticket` identifies this turn, or no other request was in flight.
@@ -131,8 +135,8 @@ class HostPace:
         return None if state.twin is None else _other_name(host)
 
     def crawl_delay(self, host: str, seconds: float, *, longest: float = 60.0) -> None:
-        """Set the minimum number of seconds between requests, from robots.txt's
-        Crawl-delay."""
+        """Set the minimum number of seconds between requests to the host, from the
+        Crawl-delay line of its robots.txt."""
         delay = min(max(seconds, 0.0), longest)
         if delay:
             self._crawl_delays[host] = delay
@@ -161,8 +165,9 @@ class HostPace:
         return state.paused_seconds - max(0.0, state.paused_until - now)
 
     def observe(self, exchange: Exchange, now: float) -> Verdict:
-        """Adapt the host's pace to the result of a request; return what the result
-        means for the request."""
+        """Adapt the host's pace to the result of a request. Return what the result
+        means: whether the request counts as an attempt, and whether the host is paused
+        or given up."""
         state = self._states.get(exchange.host)
         if state is None:
             if exchange.sign in _WITHOUT_TROUBLE:
@@ -203,8 +208,8 @@ class HostPace:
         return True
 
     def rests(self, now: float) -> dict[str, float]:
-        """Return the hosts that may receive no request now, with the seconds until they
-        may."""
+        """Return the hosts that may not receive a request now, each with the seconds
+        until its next request."""
         ends = {
             host: max(state.next_at, state.paused_until)
             for host, state in self._states.items()
@@ -212,7 +217,7 @@ class HostPace:
         return {host: end - now for host, end in ends.items() if now < end < math.inf}
 
     def interval(self, host: str) -> float:
-        """Return the seconds between two requests to the host, as known so far."""
+        """Return the minimum number of seconds between two requests to the host."""
         state = self._states.get(host)
         if state is not None:
             return state.interval
@@ -237,7 +242,8 @@ class HostPace:
         return state
 
     def _remember(self, host: str, state: _State) -> None:
-        """Remember for some time a host with failures that has no request in flight."""
+        """Remember a host that has no request in flight, until its failures are old
+        enough to forget the host."""
         if not state.out and not state.resting:
             state.resting = True
             heappush(self._resting, (state.rested_at(), host))
@@ -247,8 +253,8 @@ class HostPace:
         return 1 / rate if rate > 0 else 0.0
 
     def _forget(self, now: float) -> None:
-        """Forget up to two inactive hosts. This runs for each new host, so the memory
-        for hosts does not grow."""
+        """Forget up to two hosts without recent requests and failures. This runs for
+        each new host, so the memory for hosts does not grow."""
         for _ in range(2):
             if not self._resting or self._resting[0][0] > now:
                 return
@@ -267,22 +273,24 @@ class HostPace:
 
 
 def _other_name(host: str) -> str:
-    """Return the name with "www." added or removed; "" if there is no such name."""
+    """Return the host name with "www." added or removed; "" if there is no such
+    name."""
     if not host.startswith("www."):
         return f"www.{host}"
     return "" if host.startswith("www.www.") else host[4:]
 
 
 _WITHOUT_TROUBLE = (Sign.ANSWERED, Sign.NOTHING)
-#: Longest interval in seconds between two requests at which `charge` takes another
-#: turn.
+#: Longest interval in seconds between two requests at which `charge` may send one more
+#: request at once.
 _SHORT_INTERVAL = 1.0
 
 
 # This class has over 12 attributes, because one object with all facts about a host
 # saves memory.
 class _State:
-    """One host that is in use or has recent failures: its turns and its health."""
+    """One host that is in use or has recent failures: its requests in flight, its
+    pauses and its failures."""
 
     __slots__ = (
         "alone",
@@ -305,22 +313,26 @@ class _State:
     def __init__(self, ceiling: int, interval: float, health: HostHealth) -> None:
         self.ceiling = ceiling
         self.health = health
-        #: Seconds between two requests: `asked_interval` from rate and robots.txt
-        #: alone, `interval` also from failures.
-        self.asked_interval = self.interval = interval
+        #: Seconds between two requests, from the rate and robots.txt.
+        self.asked_interval = interval
+        #: Seconds between two requests, from the rate, robots.txt and failures.
+        self.interval = interval
         self.out = 0
         self.next_at = self.before = 0.0
         self.taken_at = -math.inf
-        #: Whether only one request is in flight, and this request took the last turn.
+        #: Whether exactly one request is in flight, and this request was the last to
+        #: start.
         self.alone = False
-        #: Ticket (fingerprint) of the request that took the last turn.
+        #: Fingerprint of the request that took the last turn (the right to send one
+        #: request).
         self.ticket: int | None = None
-        #: Whether the host is in the heap of hosts to forget.
+        #: Whether the host is in the list of hosts to forget.
         self.resting = False
         self.paused_until = self.paused_seconds = 0.0
         #: The end of the pause after a refusal, in monotonic seconds.
         self.refused_until = 0.0
-        #: State of the same name with or without "www.", if that name is in use.
+        #: The object for the same host name with or without "www.", if that name is in
+        #: use.
         self.twin: _State | None = None
 
     def ready_at(self) -> float | None:
@@ -332,21 +344,22 @@ class _State:
         return self.next_at
 
     def join(self, twin: _State) -> None:
-        """Share the pace of `twin`, the same name with or without "www.", which is
+        """Share the pace of `twin`, the same host name with or without "www.", which is
         already in use."""
         self.twin, twin.twin = twin, self
         self.next_at = twin.next_at + max(0.0, self.interval - twin.interval)
         self.paused_until = self.refused_until = twin.refused_until
 
     def follow(self, twin: _State, now: float) -> None:
-        """Count a request to `twin`, the same name with or without "www.", as a turn of
-        this host, too."""
+        """Delay the next request to this host after a request to `twin`, the same host
+        name with or without "www."."""
         if not self.health.is_given_up:
             interval = max(self.interval, twin.interval)
             self.next_at = twin.next_at = now + interval
 
     def refund(self) -> None:
-        """Cancel the last turn, because no request was sent."""
+        """Cancel the last turn (the right to send one request), because no request was
+        sent."""
         self.next_at = self.before
         if self.twin is not None:
             interval = max(self.interval, self.twin.interval)

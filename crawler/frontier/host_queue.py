@@ -14,8 +14,8 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Queued(Protocol):
-    """The fields of an entry that the frontier reads. The frontier changes only
-    `depth`."""
+    """The fields of an entry (a queued request) that the frontier reads. The frontier
+    changes only `depth`."""
 
     @property
     def fingerprint(self) -> int: ...
@@ -40,8 +40,8 @@ E = TypeVar("E", bound=Queued)
 #: The sort key of an entry (negative priority, depth, sequence, a number that makes the
 #: key unique) and the entry.
 QueueKey = tuple[int, int, int, int, E]
-#: A position before all entries: the store has all entries of the host, the frontier
-#: none.
+#: A position before all entries of a host: the store has all of the host's entries, and
+#: the frontier has none.
 NOTHING = (-inf, 0, 0)
 
 
@@ -55,20 +55,21 @@ class HostState(Enum):
     FULL = "waits until one of its requests ends"
 
 
-# Module-level names for speed: before Python 3.12 an Enum member costs a call.
+# Short names for the states: before Python 3.12 access to an Enum member costs a call.
 IDLE, READY, RESTS, FULL = HostState
 
 
 class OriginQueue(Generic[E]):
-    """The entries of one origin: ready entries, and entries that are due later."""
+    """The queued requests (entries) of one origin: ready ones, and ones that are due
+    later."""
 
     __slots__ = ("held_until", "kind", "later", "ready", "scheme", "sibling")
 
     def __init__(self, scheme: str, kind: str | None = None) -> None:
         #: The first five characters of the origin's URLs: "http:" or "https".
         self.scheme = scheme
-        #: The kind of the lane's requests (`Request.kind`) if this kind has a limit;
-        #: else None.
+        #: The kind of the requests in this queue (`Request.kind`, such as "browser") if
+        #: a limit applies to that kind; else None.
         self.kind = kind
         self.ready: list[QueueKey[E]] = []
         self.later: list[tuple[float, int, int]] = []
@@ -76,8 +77,8 @@ class OriginQueue(Generic[E]):
         self.sibling: OriginQueue[E] | None = None
 
     def next_time(self) -> float:
-        """The next time at which this lane (the queue of one origin) has an entry that
-        is due and not held back."""
+        """The time from which this queue has an entry that is due and not held back;
+        inf if it is empty."""
         if self.ready:
             return self.held_until
         return max(self.held_until, self.later[0][0]) if self.later else inf
@@ -93,19 +94,21 @@ class HostQueue(OriginQueue[E]):
         super().__init__(scheme)
         self.name = name
         self.state = IDLE
-        #: For a ready host: the negative priority of its best entry; inf if all its
-        #: entries are of kinds with a limit, which have their own queues.
+        #: For a host that may receive a request: the negative priority of its best
+        #: entry; inf if all its entries are of kinds with a limit (such as "browser"),
+        #: which have their own queues.
         self.rank: float = 0
-        #: The current number of this host. A record in a queue with another number is
-        #: outdated.
+        #: A number that changes with each change of the host. A record of the host in a
+        #: queue is outdated if it has another number.
         self.stamp = 0
-        #: Two times at which the frontier checks the host again: when the host may
-        #: receive a request (`rest`), and when an entry is due (`due`).
-        self.rest = self.due = inf
+        #: Time from which the paused host may receive a request; inf: not paused.
+        self.rest = inf
+        #: Time at which the host's next waiting entry becomes due; inf: none waits.
+        self.due = inf
 
     def lane(self, scheme: str, kind: str | None = None) -> OriginQueue[E]:
-        """Return the lane (queue) for this origin and kind of requests. A new lane is
-        held as long as the origin's other lanes are."""
+        """Return the queue ("lane") for this origin and kind of requests (such as
+        "browser"). If the origin is held back, a new queue is held back, too."""
         lane: OriginQueue[E] = self
         held_until = 0.0
         while lane.scheme != scheme or lane.kind != kind:
@@ -118,8 +121,8 @@ class HostQueue(OriginQueue[E]):
         return lane
 
     def hold(self, scheme: str, until: float) -> None:
-        """Hold back the entries of this origin until the given time, in the lanes
-        (queues) of all kinds of requests."""
+        """Hold back the queued requests of this origin until the given time, whatever
+        their kind (such as "browser")."""
         self.lane(scheme)
         for lane in self.lanes():
             if lane.scheme == scheme:

@@ -1,8 +1,8 @@
 """Limits on the requests in flight by kind ("ceilings"), and the queues of the hosts
 that wait.
 
-A kind is `Request.kind`, for example "browser". Each kind with a ceiling has its own
-queue of hosts. The queue of a kind at its ceiling is not searched, so the cost does not
+A kind is `Request.kind`, for example "browser". Each kind with a limit has its own
+queue of hosts. The queue of a kind at its limit is not searched, so the cost does not
 grow with the number of waiting hosts.
 
 Rule: no I/O, no clock.
@@ -21,10 +21,10 @@ from crawler.frontier.ready_queue import RankedFifo
 
 class KindLines(Generic[E]):
     """Counts the requests in flight by kind (such as "browser"), and keeps a queue of
-    hosts for each kind.
+    hosts for each kind with a limit.
 
-    `ceilings` limits the requests in flight by kind. A kind without a ceiling has no
-    queue here: its entries are in the common queue.
+    `ceilings` has the maximum number of requests in flight by kind. A kind without a
+    limit has no queue here: its hosts are in a common queue, `others`.
     """
 
     def __init__(self, ceilings: Mapping[str, int]) -> None:
@@ -34,29 +34,31 @@ class KindLines(Generic[E]):
         }
 
     def bounded(self, kind: str) -> str | None:
-        """`kind` if a limit ("ceiling") applies to its requests in flight, else
-        None."""
+        """Return `kind` (such as "browser") if a limit applies to its requests in
+        flight, else None."""
         return kind if kind in self._free else None
 
     def has_place(self, kind: str) -> bool:
-        """Return whether a request of this kind may start."""
+        """Return whether the limit on this kind of requests (such as "browser") allows
+        one more in flight."""
         return self._free.get(kind, 1) > 0
 
     def take(self, kind: str) -> None:
-        """Count the start of a request of this kind."""
+        """Count the start of a request of this kind (such as "browser")."""
         if kind in self._free:
             self._free[kind] -= 1
 
     def give_back(self, kind: str) -> None:
-        """Count the end of a request of this kind."""
+        """Count the end of a request of this kind (such as "browser")."""
         if kind in self._free:
             self._free[kind] += 1
 
     def push(
         self, host: HostQueue[E], lane: OriginQueue[E], kind: str, place: QueueKey[E]
     ) -> None:
-        """Queue a ready entry; if its host is ready, put the host into the kind's
-        queue."""
+        """Add an entry that is due to its queue at the host. If the host may receive a
+        request now, put the host into the queue of this kind of requests (such as
+        "browser")."""
         is_best = not lane.ready or place[0] < lane.ready[0][0]
         heappush(lane.ready, place)
         if is_best and host.state is READY:
@@ -69,8 +71,8 @@ class KindLines(Generic[E]):
         others: RankedFifo[HostQueue[E]],
         most: int,
     ) -> None:
-        """Put a host into the queue of each kind of its entries, and into `others` if
-        it has entries of a kind without a ceiling.
+        """Put a host into the queue of each kind of request that it has (such as
+        "browser"), and into `others` if it has requests of a kind without a limit.
 
         Outdated records are removed from a queue with more than `most` records.
         """
@@ -90,7 +92,7 @@ class KindLines(Generic[E]):
 
     def count_open(self, others: RankedFifo[HostQueue[E]]) -> int:
         """Return an upper estimate of the number of hosts in `others` and in the queues
-        of kinds below their ceiling.
+        of kinds of requests (such as "browser") that are below their limit.
 
         The number may be too high, because outdated records count, too.
         """
@@ -100,8 +102,8 @@ class KindLines(Generic[E]):
         return len(others) + sum(map(len, open_lines))
 
     def next_line(self, others: RankedFifo[HostQueue[E]]) -> RankedFifo[HostQueue[E]]:
-        """Return the queue that has the next host: `others`, or the queue of a kind
-        below its ceiling.
+        """Return the queue that has the next host: `others`, or the queue of a kind of
+        requests (such as "browser") below its limit.
 
         The next host is the host with the lowest rank (negative priority); among equal
         ranks, the host that was queued first.
@@ -115,8 +117,9 @@ class KindLines(Generic[E]):
         return found
 
     def open_lane(self, host: HostQueue[E], now: float) -> OriginQueue[E] | None:
-        """Return the host's lane (queue of one origin and kind) with the next entry,
-        among the kinds below their ceiling."""
+        """Return the host's queue (of one origin and one kind of requests) with the
+        next entry, among the kinds (such as "browser") that are below their limit; None
+        if there is none."""
         best: OriginQueue[E] | None = None
         for lane in host.lanes():
             is_full = lane.kind is not None and self._free[lane.kind] <= 0

@@ -20,15 +20,18 @@ from typing import ClassVar, Protocol
 from crawler.frontier.circuit_breaker import CircuitBreaker
 from crawler.frontier.exchange import NO_CONSEQUENCE, Exchange, Sign, Verdict
 
-#: Seconds: the first interval after a failure if the host has no rate, and the longest
-#: interval.
-FIRST_INTERVAL, LONGEST_INTERVAL = 0.25, 60.0
-#: The factor by which each clean response reduces the interval, and the interval's
-#: half-life in seconds.
-KEPT, HALF_LIFE = 0.9, 15.0
-#: Seconds for which a host's refusals do not count as attempts, and the number of clean
-#: responses that end a series of refusals.
-EXCUSED_SECONDS, CLEAN_ANSWERS = 900.0, 3
+#: Seconds between two requests after the first failure, if the host has no rate.
+FIRST_INTERVAL = 0.25
+#: Maximum number of seconds between two requests because of failures.
+LONGEST_INTERVAL = 60.0
+#: Each clean response multiplies the interval because of failures by this factor.
+KEPT = 0.9
+#: Seconds without a failure after which the interval because of failures has halved.
+HALF_LIFE = 15.0
+#: Seconds for which a host's refusals (429, 503) do not count as attempts.
+EXCUSED_SECONDS = 900.0
+#: Number of clean responses that end a series of refusals (429, 503).
+CLEAN_ANSWERS = 3
 
 
 class HostHealth(Protocol):
@@ -37,7 +40,8 @@ class HostHealth(Protocol):
 
     @property
     def interval(self) -> float:
-        """Seconds between two requests because of failures; 0 if there were none."""
+        """Seconds between two requests to the host, as its failures require; 0 if there
+        were none."""
         ...
 
     @property
@@ -53,10 +57,10 @@ class HostHealth(Protocol):
     def observe(
         self, exchange: Exchange, now: float, usual: float
     ) -> tuple[Verdict, float]:
-        """Note a request's result. Return what it means for the request, and the
-        seconds for which the host is paused.
+        """Count a request's result. Return what it means for the request (such as
+        whether it counts as an attempt), and the seconds for which the host is paused.
 
-        `usual` is the interval without failures.
+        `usual` is the interval between requests without failures.
         """
         ...
 
@@ -65,8 +69,8 @@ PacePolicy = Callable[[], HostHealth]
 
 
 class Slowdown:
-    """The interval between requests because of failures: each failure doubles it; clean
-    responses and time shorten it."""
+    """A slower pace after failures: each failure doubles the interval between a host's
+    requests; clean responses and time shorten it."""
 
     __slots__ = ("_changed_at", "_grown_at", "interval")
 
@@ -74,7 +78,8 @@ class Slowdown:
         self.interval = self._grown_at = self._changed_at = 0.0
 
     def grow(self, now: float, usual: float) -> None:
-        """Double the interval; several failures at the same time double it once."""
+        """Double the interval between requests; several failures at the same time
+        double it once."""
         if self._grown_at + self.interval > now:
             return
         step = max(2 * max(self.interval, usual), FIRST_INTERVAL)
@@ -82,8 +87,8 @@ class Slowdown:
         self._grown_at = self._changed_at = now
 
     def shrink(self, now: float, usual: float) -> None:
-        """Shorten the interval after a clean response; end the slowdown when the
-        interval reaches the usual interval."""
+        """Shorten the interval after a response that is not a failure; set it to 0 when
+        it reaches the usual interval."""
         if not self.interval:
             return
         self.interval *= KEPT * 0.5 ** ((now - self._changed_at) / HALF_LIFE)
@@ -112,13 +117,13 @@ class RefusalSeries:
         self._clean = 0
 
     def answered(self) -> None:
-        """Note a response that was not a refusal."""
+        """Count a response that was not a refusal (429 or 503)."""
         self._has_answered = True
         self._clean += 1
 
     def refused(self, page: int | None, now: float) -> bool:
-        """Note a refusal (429 or 503); return whether the refusal does not count as an
-        attempt."""
+        """Count a refusal (429 or 503); return whether the refusal does not count as an
+        attempt of the request."""
         since, is_healthy = self._since, self._clean >= CLEAN_ANSWERS
         self._clean = 0
         if since is None or is_healthy:
@@ -143,12 +148,14 @@ class Backoff:
         self._slowdown = Slowdown()
         self._breaker = CircuitBreaker()
         self._refusals = RefusalSeries()
-        #: Time of the last failure; None if there was none.
+        #: Time of the last failure of the host (monotonic seconds); None if there was
+        #: none.
         self.troubled_at: float | None = None
 
     @property
     def interval(self) -> float:
-        """Seconds between two requests because of failures; 0 if there were none."""
+        """Seconds between two requests to the host, as its failures require; 0 if there
+        were none."""
         return 0.0 if self._breaker.is_given_up else self._slowdown.interval
 
     @property
@@ -159,7 +166,8 @@ class Backoff:
     def observe(
         self, exchange: Exchange, now: float, usual: float
     ) -> tuple[Verdict, float]:
-        """Note a request's result, by the rule that the table has for its sign."""
+        """Count a request's result, by the rule for its sign in the table at the top of
+        this module."""
         return self._rules[exchange.sign](self, exchange, now, usual)
 
     def _answered(

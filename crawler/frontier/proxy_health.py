@@ -10,29 +10,34 @@ from collections.abc import Iterable
 
 import msgspec
 
-#: Seconds of the first and of the longest pause: after a failure, and (next line) after
-#: a ban. Each pause is twice the previous one.
-FIRST_REST, LONGEST_REST = 5.0, 600.0
-FIRST_BAN, LONGEST_BAN = 60.0, 3600.0
+#: Seconds of the first pause after a failure; each pause is twice the previous pause.
+FIRST_REST = 5.0
+#: Seconds of the longest pause after failures.
+LONGEST_REST = 600.0
+#: Seconds of the first pause after a ban; each pause is twice the previous pause.
+FIRST_BAN = 60.0
+#: Seconds of the longest pause after bans.
+LONGEST_BAN = 3600.0
 
 
 class Trouble(msgspec.Struct):
     """The failures in a row of one proxy, or its bans in a row by one host: their
-    number, and the end of the pause."""
+    number (`count`), and the end of the pause (`until`)."""
 
     count: int = 0
     until: float = 0.0
 
     def again(self, now: float, first: float, longest: float) -> None:
-        """Count one more failure, and begin a pause. A failure during a pause does not
-        count, because it belongs to an earlier request."""
+        """Count one more failure (or ban), and begin a pause. A failure during a pause
+        does not count, because it belongs to an earlier request."""
         if now >= self.until:
             self.count += 1
             self.until = now + min(first * 2.0 ** min(self.count - 1, 30), longest)
 
 
 class ProxyHealth:
-    """Failures by proxy, and bans by proxy and host."""
+    """Counts failures by proxy, and bans by proxy and host; says which proxy is
+    usable."""
 
     def __init__(self) -> None:
         self._failures: dict[str, Trouble] = {}
@@ -47,8 +52,8 @@ class ProxyHealth:
     def first(
         self, proxies: Iterable[str], host: str, now: float
     ) -> tuple[str | None, float]:
-        """Return the first proxy that may be used now, and `now`; if there is none,
-        None and the earliest time at which a proxy may be used."""
+        """Return the first of `proxies` that may be used now for the host, and `now`.
+        If there is none, return None and the earliest time at which one may be used."""
         earliest = float("inf")
         for proxy in proxies:
             at = self.usable_at(proxy, host)
@@ -58,12 +63,12 @@ class ProxyHealth:
         return None, earliest
 
     def failed(self, proxy: str, now: float) -> None:
-        """Note that the proxy gave no response, or an invalid one."""
+        """Count a failure of the proxy: no response, or an invalid one."""
         trouble = self._failures.setdefault(proxy, Trouble())
         trouble.again(now, FIRST_REST, LONGEST_REST)
 
     def banned(self, proxy: str, host: str, now: float) -> None:
-        """Note that the host refuses requests through this proxy."""
+        """Count a ban: the host refuses requests through this proxy."""
         trouble = self._bans.setdefault((proxy, host), Trouble())
         trouble.again(now, FIRST_BAN, LONGEST_BAN)
 

@@ -1,4 +1,5 @@
-"""Two queues: ready hosts in rank order, waiting hosts by due time. No I/O, no clock.
+"""Two queues: hosts that may receive a request, in rank order; and waiting hosts, by
+due time. No I/O, no clock.
 
 Records in both queues may be outdated; the caller checks each record. In the common
 case both queues are first in, first out, and an operation costs the same at any length.
@@ -36,7 +37,8 @@ class RankedFifo(Generic[T]):
         self._length += 1
 
     def first(self) -> tuple[int, T] | None:
-        """Return the stamp (the caller's number) and the item of the next record."""
+        """Return the stamp (the number that `push` got) and the item of the next
+        record; None if the queue is empty."""
         while self._ranks:
             line = self._lines[self._ranks[0]]
             if line:
@@ -45,7 +47,8 @@ class RankedFifo(Generic[T]):
         return None
 
     def first_place(self) -> tuple[int, int] | None:
-        """Return the rank and the stamp (the caller's number) of the next record."""
+        """Return the rank and the stamp (the number that `push` got) of the next
+        record; None if the queue is empty."""
         record = self.first()
         return None if record is None else (self._ranks[0], record[0])
 
@@ -55,7 +58,8 @@ class RankedFifo(Generic[T]):
         self._length -= 1
 
     def tidy(self, is_valid: Callable[[int, T], bool]) -> None:
-        """Remove the records that `is_valid` rejects, because they are outdated."""
+        """Remove the outdated records: those for which `is_valid(stamp, item)` is
+        False."""
         for line in self._lines.values():
             kept = [record for record in line if is_valid(*record)]
             self._length -= len(line) - len(kept)
@@ -90,7 +94,8 @@ class DueQueue(Generic[T]):
             line.append(record)
 
     def first(self) -> tuple[float, int, T] | None:
-        """Return the earliest record: its time, a serial number and its item."""
+        """Return the earliest record: its time, a serial number and its item; None if
+        the queue is empty."""
         earliest = self._heap[0] if self._heap else None
         for line in self._lines.values():
             if line and (earliest is None or line[0] < earliest):

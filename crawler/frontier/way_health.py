@@ -15,14 +15,15 @@ MAX_WAYS = 10_000
 
 
 class WayHealth:
-    """Which routes are usable. A route is a proxy, or "" for the direct connection."""
+    """Decides which routes are usable. A route is a proxy's URL, or "" for the direct
+    connection."""
 
     def __init__(self) -> None:
         self._breakers: OrderedDict[str, CircuitBreaker] = OrderedDict()
 
     def usable_at(self, way: str) -> float:
-        """Return the time from which the route may be used (monotonic seconds); 0: any
-        time."""
+        """Return the time from which the route (a proxy, or "": direct) may be used, in
+        monotonic seconds; 0: any time."""
         breaker = self._breakers.get(way)
         return 0.0 if breaker is None else breaker.open_until
 

@@ -1,4 +1,5 @@
-"""One run of a spider: engine, scheduler, committer, visitor and their parts.
+"""One run of a spider: the engine, and its parts such as scheduler, visitor and
+committer.
 
 Read engine.py first.
 """

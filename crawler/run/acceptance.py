@@ -12,7 +12,8 @@ from crawler.response import Response
 
 
 class Fate(Enum):
-    """The next step after the status and headers of a response."""
+    """The next step after the status and headers of a response, such as to follow a
+    redirect."""
 
     PAGE = auto()
     REDIRECT = auto()
@@ -29,7 +30,7 @@ class Acceptance:
         self._statuses = frozenset(statuses)
 
     def fate(self, request: Request, response: Response) -> Fate:
-        """Return the next step for this status and content type."""
+        """Return the next step for a response with this status and content type."""
         status = response.status_code
         if status in self._statuses or status in request.options.statuses:
             return Fate.PAGE
@@ -42,7 +43,8 @@ class Acceptance:
         return Fate.UNWANTED
 
     def needs_body(self, request: Request, fate: Fate) -> bool:
-        """Return whether a callback or errback needs the whole body."""
+        """Return whether the whole body must be read, because a callback or errback
+        needs it."""
         if fate is Fate.PAGE:
             return not request.options.stream
         return fate is not Fate.REDIRECT and bool(request.options.errback)
@@ -50,8 +52,8 @@ class Acceptance:
     def _is_accepted(self, response: Response) -> bool:
         content_type = response.content_type
         if content_type == "text/plain" and not response.is_type_declared:
-            # type detection often takes JSON, and HTML without its beginning, for plain
-            # text; so an undeclared "text/plain" counts as no type
+            # detection of the type from the body often takes JSON, and HTML without its
+            # beginning, for plain text; so a detected "text/plain" counts as no type
             content_type = ""
         accepts = self._accepts
         if content_type in accepts or "*/*" in accepts:

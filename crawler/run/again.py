@@ -1,6 +1,8 @@
-"""Builds the command that repeats a request with its callback: `crawl parse ...`. Pure.
+"""Builds the command that repeats a request with its callback: `crawl parse ...`. No
+I/O.
 
-Rule: the command does not show possible secrets; the person who runs it fills them in.
+Rule: the command does not show possible secrets; the person who runs the command fills
+them in.
 """
 
 from __future__ import annotations

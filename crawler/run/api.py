@@ -39,8 +39,8 @@ from crawler.stats import FinishReason, Report
 from crawler.web import urls
 
 T = TypeVar("T")
-#: Settings from code: a Settings object, or a mapping of changed settings: {section:
-#: {key: value}}.
+#: Settings from code: a Settings object, or a mapping of changed settings, such as
+#: {"politeness": {"rate": 2}}.
 Given: TypeAlias = Settings | Mapping[str, Mapping[str, Any]]
 
 _END = object()
@@ -110,7 +110,7 @@ class Crawl:
 
     async def wait(self) -> Report:
         """Run the crawl to its end and return the report. If no output is named, the
-        report has the items."""
+        report contains the items."""
         collected = None if self.terms.outputs_of(self.spider) else Collect()
         report = await self._run(collected)
         if collected is not None:
@@ -134,14 +134,15 @@ class Crawl:
                 is_cancelled = isinstance(error, asyncio.CancelledError)
                 self.stop(grace=0 if is_cancelled else None)
         assert self._tasks is not None
-        # Raise the body's own error, without the exception group of the run.
+        # Raise the error of the `async with` block itself, not the exception group of
+        # the task group.
         await self._tasks.__aexit__(None, None, None)
         if error is None and self._error is not None:
             raise self._error
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        """Yield the items as they are committed. The crawl pauses while the caller does
-        not take any."""
+        """Yield the items as they are committed. The crawl pauses while the caller
+        takes no items."""
         if self._channel is not None:
             raise CrawlError(
                 "A crawl's items can be iterated only once; for a second crawl, create "
@@ -161,7 +162,7 @@ class Crawl:
         try:
             await self._run(channel)
         except Exception as exc:
-            self._error = exc  # the error is raised when the caller takes the items
+            self._error = exc  # the error is raised when the caller takes the next item
         finally:
             await channel.close()
 
@@ -184,7 +185,7 @@ def crawl(
     """Run a spider to its end and return the report; `.items` are its items.
 
     `crawl(Books, limit=20)`: a keyword that `RunOptions` does not know is an argument
-    of the spider. It also works inside a running event loop, but blocks that loop.
+    of the spider. `crawl` also works inside a running event loop, but blocks that loop.
     """
     run = _made(spider, settings, options)
 
@@ -218,7 +219,8 @@ async def fetch(
     private: bool = False,
     **options: Any,
 ) -> Response:
-    """Return one response, read whole, after redirects. robots.txt is not requested.
+    """Fetch a URL and return the response with its whole body, after redirects.
+    robots.txt is not requested.
 
     A URL may come from an untrusted source, so a host with a private address fails as
     `blocked_address`. With `private`, the host of `url` may have a private address.
@@ -238,8 +240,8 @@ async def fetch(
 def private_beside(settings: Settings, url: str) -> Callable[[str], bool]:
     """Return a function that says whether a host may have a private address.
 
-    A host may have one if the settings allow it, or if it is the host of `url`, which a
-    person gave ("": no URL).
+    A host may have a private address if the settings allow it, or if it is the host of
+    `url`, which a person gave ("": no URL).
     """
     named = urls.name_of(urls.host_of(url)) if url else ""
     allowed = settings.http.private_networks
@@ -276,7 +278,7 @@ _TERMS = RunOptions.__struct_fields__
 
 
 def _only(error: BaseException) -> BaseException:
-    """Return the first error in nested exception groups."""
+    """Return the first error that is not a group, in nested exception groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

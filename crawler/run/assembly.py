@@ -1,4 +1,5 @@
-"""Builds a run's parts; each line uses only the parts built before it."""
+"""Builds the parts of a run, such as scheduler and visitor; each line uses only the
+parts built before it."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ DEFAULT_RATE = 8.0
 
 
 class RunResources(msgspec.Struct, frozen=True):
-    """The open resources of a run, which its engine uses."""
+    """The open resources of a run (such as store, client and outputs), which its engine
+    uses."""
 
     plan: RunPlan
     opening: Opening
@@ -88,8 +90,8 @@ class Assembled(msgspec.Struct, frozen=True):
     observations: Observations
     #: The pool of the configured proxies; None if no list is configured.
     proxies: ProxyPool | None = None
-    #: Coordinates this process with other processes of the run; None if the run is not
-    #: shared.
+    #: Coordinates this process with other processes of the run; None if no other
+    #: process can share the run.
     teamwork: Teamwork | None = None
 
 
@@ -250,8 +252,9 @@ def _team(store: Store) -> Team | None:
 
 
 def _staging(store: Store, patience: StoreRetry) -> Stage:
-    """Return a function that writes a part of a streamed page's results to the store.
-    The function tries again while the store cannot be written."""
+    """Return a function that writes some results of a page to the store while the
+    page's body is still being read. The function tries again while the store cannot be
+    written."""
 
     async def stage(entry: Entry, portion: Portion, number: int) -> None:
         await patience.repeat(partial(store.stage, entry, portion, number))
@@ -267,8 +270,8 @@ def layered(
     identities: Identities | None,
     bandwidth: rates.Bandwidth | None,
 ) -> Fetch:
-    """Wrap `wire`, the function that sends a request, in the layers of the run. The
-    layer that is added last is called first."""
+    """Wrap `wire`, the function that sends a request, in the layers of the run (such as
+    cookies and the user's layers). The layer that is added last is called first."""
     plan, fetch = resources.plan, wire
     if bandwidth is not None:
         fetch = rates.Metered(fetch, bandwidth)
@@ -313,7 +316,8 @@ def through_spider(
     identities: Identities | None = None,
     layers: Iterable[Layer] = (),
 ) -> Fetch:
-    """Wrap `fetch` in the spider's own steps: cookies, layers, `prepare`."""
+    """Wrap `fetch`, the function that sends a request, in the steps of the spider:
+    cookies, layers and `prepare`."""
     if spider.cookies is not False:
         fetch = WithCookies(fetch, sessions)
     if identities is not None:
@@ -392,8 +396,8 @@ def _scope(resources: RunResources) -> Scope:
 
 
 def _names(resources: RunResources) -> NameTable | None:
-    """Return the table of DNS lookups; None if a layer may answer requests without a
-    lookup, or if a proxy or transport looks names up."""
+    """Return the table of DNS lookups; None if hosts are not looked up in advance,
+    because a layer may answer requests, or a proxy or transport does the lookups."""
     plan = resources.plan
     if plan.options.layers or plan.spider.layers or not plan.client.looks_names_up:
         return None

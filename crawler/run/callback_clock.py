@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 
 class CallbackClock:
-    """Pauses the time limit of one callback. The limit may also be set after the
-    callback has begun to wait."""
+    """Pauses the time limit of one callback while it waits for `fetch`. The limit may
+    also be set after the callback has begun to wait."""
 
     def __init__(self) -> None:
         self._limit: asyncio.Timeout | None = None
@@ -19,8 +19,8 @@ class CallbackClock:
 
     @contextmanager
     def keeping(self, limit: asyncio.Timeout) -> Iterator[None]:
-        """Apply the pauses of this clock to the time limit `limit` while the block
-        runs."""
+        """Pause `limit`, the time limit of the callback, together with this clock while
+        the `with` block runs."""
         self._limit = limit
         if self._waits:
             self._stop()
@@ -31,12 +31,12 @@ class CallbackClock:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether the clock is paused."""
+        """Whether the callback's time limit is paused."""
         return self._waits > 0
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Pause the clock while the block runs."""
+        """Pause the callback's time limit while the `with` block runs."""
         self._waits += 1
         if self._waits == 1:
             self._stop()

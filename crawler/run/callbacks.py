@@ -1,7 +1,7 @@
 """Runs a spider's callback on a response, and collects its results.
 
-Rule: nothing is stored here. Items, requests and counts are collected up to a bound and
-returned together; the results of a callback that raises are discarded.
+Rule: no results are stored here. Items, requests and counts are collected up to a
+maximum size and returned together; the results of a callback that raises are discarded.
 """
 
 from __future__ import annotations
@@ -49,14 +49,15 @@ from crawler.spider.at_work import Receiving
 from crawler.stats import fill_words
 from crawler.store.base import Item, Portion
 
-#: Name of the counter of XML documents in which a callback looked for links.
+#: Name of the counter of XML documents in which a callback looked for HTML links.
 XML = "xml"
 MAX_ITEMS = 10_000
 MAX_ITEM_BYTES = 32 * 1024**2
-#: The results of a streamed page go to the store in portions of this many items, links
-#: or bytes.
+#: A streamed page writes its results to the store when it has this many items.
 STAGE_ITEMS = 1_000
+#: A streamed page writes its results to the store when it has this many links.
 STAGE_LINKS = 500
+#: A streamed page writes its results to the store when its items have this many bytes.
 STAGE_BYTES = 1024**2
 
 
@@ -71,8 +72,8 @@ class CallbackError(CrawlError):
         self.cause = cause
 
 
-#: Exceptions that a callback raises to retry or to skip its page; the callback's
-#: results are discarded.
+#: Exceptions that a callback raises to retry or to skip its page; its other results are
+#: then discarded.
 DECISIONS = (Retry, Skip)
 
 
@@ -98,8 +99,8 @@ class Fetching(Protocol):
 
 
 class Effects(msgspec.Struct):
-    """The results of a callback. The earlier results of a streamed page are already in
-    the store, in `portions` parts."""
+    """The results of a callback. A streamed page writes results to the store before its
+    end: `portions` is the number of these writes."""
 
     items: list[Item] = msgspec.field(default_factory=list)
     found: Discovered = msgspec.field(default_factory=Discovered)
@@ -109,24 +110,26 @@ class Effects(msgspec.Struct):
     #: Counts that the callback made with the spider's `count()`; None if there are
     #: none.
     counts: dict[str, int] | None = None
-    #: Why the spider stops the crawl after this page; "" if it does not.
+    #: Why the spider stops the crawl after this page; "" if the crawl continues.
     stop: str = ""
-    #: For the `fetch` requests of the callback: the page's entry, whether the page
-    #: itself was requested, the objects that send the requests, and the callback's
-    #: clock.
+    #: The queued request of the page; None if its callback cannot use `fetch`.
     entry: Entry | None = None
+    #: Whether a request for the page was sent to its host (a layer may have answered).
     is_asked: bool = True
+    #: Creates `fetches` when the callback calls the spider's `fetch`.
     fetching: Fetching | None = None
+    #: Pauses the callback's time limit while the callback waits for `fetch`.
     clock: CallbackClock | None = None
+    #: Sends the `fetch` requests of the callback; None before the first.
     fetches: Fetches | None = None
 
     async def fetch(self, request: Request) -> Response:
-        """Fetch one more response for the page."""
+        """Send a `fetch` request of the callback, and return its response."""
         return await self._own_fetches(f"fetch({request.url!r})").fetch(request)
 
     def receiving(self) -> AbstractContextManager[Receiving]:
-        """Return a context manager whose value downloads the files of the page's
-        items."""
+        """Return a context manager; its value sends requests for the files of the
+        page's items."""
         return self._own_fetches("Files").receiving()
 
     def _own_fetches(self, call: str) -> Fetches:
@@ -144,8 +147,8 @@ class Effects(msgspec.Struct):
 class CallsBack(Protocol):
     """Calls the spider's callback with a response, or its errback with a failure."""
 
-    #: By page fingerprint: the counts of the requests that the spider's `fetch` made
-    #: for the page, until the page's outcome is built.
+    #: Counts of `fetch` requests by the fingerprint of the page they were made for,
+    #: until the page's outcome (its results) is built.
     fetched: dict[int, Made]
 
     async def page(self, entry: Entry, response: Response) -> Effects: ...
@@ -180,14 +183,14 @@ class Callbacks:
         self._counted: set[str] = set()
         #: Sends the requests of the spider's `fetch`; None outside of a crawl.
         self.fetching: Fetching | None = None
-        #: By page fingerprint: the counts of the requests that the spider's `fetch`
-        #: made for the page, until the page's outcome is built.
+        #: Counts of `fetch` requests by the fingerprint of the page they were made for,
+        #: until the page's outcome (its results) is built.
         self.fetched: dict[int, Made] = {}
         self.selectors = SelectorWatch()
 
     def note_fetches(self, fingerprint: int, made: Made) -> None:
-        """Keep the counts of the requests that the spider's `fetch` made for a page,
-        until the page's outcome (its results) is built."""
+        """Keep the counts of the `fetch` requests that were made for a page, until the
+        page's outcome (its results) is built."""
         known = self.fetched.get(fingerprint)
         if known is None:
             self.fetched[fingerprint] = made
@@ -195,13 +198,15 @@ class Callbacks:
             known.merge(made)
 
     async def page(self, entry: Entry, response: Response) -> Effects:
-        """Call the entry's callback with a response, and return the results."""
+        """Call the callback of an entry (a queued request) with the response, and
+        return the results."""
         return await self._call(entry, entry.request.callback, response, response)
 
     async def failure(
         self, entry: Entry, failure: Failure, response: Response | None
     ) -> Effects:
-        """Call the entry's errback with a failure, and return the results."""
+        """Call the errback of an entry (a queued request) with the failure, and return
+        the results."""
         return await self._call(entry, entry.request.options.errback, failure, response)
 
     async def _call(
@@ -250,7 +255,7 @@ class Callbacks:
                     await self._take(entry, value, page, effects)
         except WrongYield as exc:
             # The traceback ends at the pipeline, because the generator is only paused
-            # at its `yield`. So name the line of the `yield`.
+            # at its `yield`. So the message names the line of the `yield`.
             where = yield_place(result, method)
             cause = ConfigError(str(exc))
             raise CallbackError(Reason.SPIDER_ERROR, cause, where) from exc
@@ -262,7 +267,8 @@ class Callbacks:
         effects: Effects,
         stream: Response | None,
     ) -> None:
-        """Run a callback to its end; set a time limit only if it has to wait."""
+        """Run a callback to its end. Only a callback that has to wait gets a time
+        limit."""
         rest: Awaitable[None] = gathering
         if stream is None:
             try:
@@ -283,7 +289,8 @@ class Callbacks:
         clock: CallbackClock | None,
         stream: Response | None,
     ) -> None:
-        """Await the callback's result. TimeoutError if the callback takes too long."""
+        """Await the callback's result. Raise TimeoutError if the callback takes too
+        long."""
         try:
             async with asyncio.timeout(self._timeout) as limit:
                 # each piece of a streamed body restarts the time limit
@@ -301,13 +308,14 @@ class Callbacks:
             ) from exc
 
     def _prolong(self, limit: asyncio.Timeout) -> None:
-        """Restart the time limit, because a stream has made progress."""
+        """Restart the time limit of the callback, because the body that it reads has
+        made progress."""
         if not limit.expired():
             limit.reschedule(asyncio.get_running_loop().time() + self._timeout)
 
     def _note(self, callback: str, page: Response | None, effects: Effects) -> None:
-        """Keep the counts of the `fetch` requests that the callback made, and note the
-        selectors that the callback used."""
+        """Keep the counts of the `fetch` requests that the callback made, and count the
+        matches of the selectors that it used."""
         if effects.fetches is not None and effects.entry is not None:
             self.note_fetches(effects.entry.fingerprint, effects.fetches.made)
         parsed = None if page is None else page.parsed
@@ -353,7 +361,8 @@ class Callbacks:
             await self._put_aside(entry, effects)
 
     def _count(self, page: Response | None, effects: Effects) -> None:
-        """Add the counts of typed items, and check the number of counter names."""
+        """Add the counts of the page's typed items to the results, and check the number
+        of counter names."""
         if page is not None and page.parsed is not None:
             _add_fills(page.parsed, effects)
         if effects.counts:
@@ -400,8 +409,8 @@ class Callbacks:
             )
 
     async def _put_aside(self, entry: Entry, effects: Effects) -> None:
-        """Write the results of a streamed page to the store. They become visible when
-        the page is done."""
+        """Write the results of a streamed page so far to the store. They become visible
+        when the page is done."""
         found = effects.found
         portion = Portion(effects.items, found.requests, found.rejected)
         await self._stage(entry, portion, effects.portions)
@@ -424,8 +433,8 @@ def _add_fills(page: Page, effects: Effects) -> None:
 def resumed(
     begun: Coroutine[Any, Any, Any], waits_for: Any
 ) -> Generator[Any, Any, Any]:
-    """Run a started coroutine to its end. `waits_for` is the future that the coroutine
-    waits for now."""
+    """Run a coroutine that has begun to its end. `waits_for` is the future that the
+    coroutine waits for now."""
     while True:
         try:
             value = yield waits_for
@@ -440,7 +449,8 @@ def resumed(
 
 
 def _is_for_the_worker(exc: BaseException) -> bool:
-    """Return whether an exception cancels the worker that runs the callback.
+    """Return whether an exception of a callback is the cancellation of the worker that
+    runs the callback.
 
     Any other CancelledError or SystemExit in a callback makes only its page fail.
     """

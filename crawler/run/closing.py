@@ -1,4 +1,5 @@
-"""A spider's last items, from `closing`, after all other results are committed.
+"""Runs a spider's `closing`, which yields the last items of a run, after all other
+results are committed.
 
 Rule: the items and the note that `closing` has run are in one commit. So after a crash
 `closing` runs again only if its items were not committed.
@@ -52,7 +53,8 @@ class Closing:
         )
 
     async def outcome(self, reason: FinishReason) -> Outcome | None:
-        """Run `closing`, and return its items as one outcome, which the store commits.
+        """Run `closing`, and return its items as one outcome (a value that the store
+        commits).
 
         None if `closing` failed; the error has been logged.
         """

@@ -47,8 +47,8 @@ def code_version(spider: type[Spider]) -> str:
 
 
 def code_files(spider: type[Spider]) -> dict[Path | str, bytes]:
-    """Return the hash of each file of the spider's code. A module without a file has
-    its name as the key."""
+    """Return the hash of each file of the spider's code, by path. A module without a
+    file is named by its module name instead."""
     sources = _Sources()
     modules = dict.fromkeys(each.__module__ for each in spider.__mro__)
     names = [name for name in modules if name.partition(".")[0] not in _NOT_OWN]
@@ -69,11 +69,12 @@ class _Sources:
         #: The hash of each file; a module without a file has its name as the key.
         self.found: dict[Path | str, bytes] = {}
         self._specs: dict[str, ModuleSpec | None] = {}
-        #: Sources whose imports are not followed yet: the text, and its package.
+        #: Sources whose imports are not followed yet: the source text, and the name of
+        #: its package.
         self._new: list[tuple[bytes, str]] = []
 
     def add(self, name: str, *, is_own: bool = False) -> None:
-        """Add the module, if it belongs to the project."""
+        """Add a module to the found files, if it belongs to the project."""
         path = self._file(name)
         if path is None:
             if is_own:
@@ -96,8 +97,8 @@ class _Sources:
             self._new.append((text, package))
 
     def follow(self) -> None:
-        """Add the modules that the known modules import, until there are no new
-        ones."""
+        """Add the modules that the known modules import, and the modules that those
+        import, until there are no new ones."""
         while self._new:
             text, package = self._new.pop()
             for name in _imported(text, package):
@@ -121,7 +122,8 @@ class _Sources:
         return path if path is not None and path.suffix in _SUFFIXES else None
 
     def _spec(self, name: str) -> ModuleSpec | None:
-        """Return where a module would be imported from, without importing it."""
+        """Return the file and loader of a module (its import spec), without importing
+        the module."""
         if name not in self._specs:
             parent, _, _ = name.rpartition(".")
             places: Iterable[str] | None = None

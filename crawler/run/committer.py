@@ -1,10 +1,10 @@
 """Writes outcomes to the store, in order, many in one transaction. An outcome is the
 result of fetching one page: its items, links and state.
 
-Rule: the outcomes of one transaction are a group. A group has the outcomes that arrived
-during the previous write. It waits a moment for more outcomes, unless a worker waits
-for the commit. Each group costs one wait for the disk. A worker continues when its
-outcome is queued, and waits only while the queue is full.
+The outcomes of one transaction are a group: those that arrived during the previous
+write. A group waits a moment for more outcomes, unless a worker waits for the commit.
+Each group costs one wait for the disk. A worker continues when its outcome is queued,
+and waits only while the queue is full.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from crawler.store.base import Committed, Outcome
 MAX_WAITING = 500
 MAX_WAITING_BYTES = 16 * 1024**2
 MAX_GROUP = 250
-#: A group of outcomes is committed when it has this many outcomes, or after a wait of
-#: this many seconds.
+#: Outcomes (results of pages) are committed when this many are queued.
 ENOUGH = 100
+#: Queued outcomes (results of pages) are committed after at most this many seconds.
 GATHER_SECONDS = 0.025
-#: Approximate size in bytes of a new request, and of a skipped link, without their
-#: URLs.
-REQUEST_BYTES, LEFT_OUT_BYTES = 500, 200
+#: Approximate size in bytes of a new request, without its URL.
+REQUEST_BYTES = 500
+#: Approximate size in bytes of a skipped link, without its URL.
+LEFT_OUT_BYTES = 200
 
 Commit = Callable[[Sequence[Outcome]], Awaitable[Committed]]
 Landed = Callable[[Sequence[Outcome], Committed], None]
 
 
 class Committer:
-    """Queues the outcomes of pages, commits them in groups by `commit`, and then calls
-    `landed` with the committed group.
+    """Queues the outcomes (results) of pages, commits them in groups by `commit`, and
+    then calls `landed` with the committed group.
 
     `may_wait` returns whether every worker has other work, so that no worker waits for
     the queued outcomes. Call `hurry` when this changes.
@@ -61,7 +62,8 @@ class Committer:
         self._room.set()
 
     async def put(self, outcome: Outcome) -> None:
-        """Queue an outcome; wait while the queue is full."""
+        """Queue an outcome (the result of fetching one page); wait while the queue is
+        full."""
         while not self._room.is_set():
             await self._room.wait()
         size = _size(outcome)
@@ -75,7 +77,8 @@ class Committer:
         self._arrived.set()
 
     async def run(self) -> None:
-        """Commit queued outcomes, group after group, until cancelled."""
+        """Commit the queued outcomes (results of pages), group after group, until
+        cancelled."""
         while True:
             await self._arrived.wait()
             self._arrived.clear()
@@ -91,23 +94,25 @@ class Committer:
             self._idle.set()
 
     def hurry(self) -> None:
-        """Commit the queued outcomes now, because a worker waits for them."""
+        """Commit the queued outcomes (results of pages) now, because a worker waits for
+        the commit."""
         self._hurried.set()
 
     async def drain(self) -> None:
-        """Wait until all queued outcomes are committed; the caller adds no more."""
+        """Wait until all queued outcomes (results of pages) are committed; the caller
+        must add no more."""
         self._is_draining = True
         self._hurried.set()
         await self._idle.wait()
 
     @property
     def _is_enough(self) -> bool:
-        """Whether a group is large enough to commit now."""
+        """Whether enough outcomes (results of pages) are queued to commit them now."""
         return len(self._waiting) >= ENOUGH or not self._room.is_set()
 
     async def _gather(self) -> None:
-        """Wait a moment for more outcomes, unless a worker waits for the commit of the
-        queued outcomes."""
+        """Wait a moment for more outcomes (results of pages), unless a worker waits for
+        the commit of the queued outcomes."""
         if self._is_draining or self._is_enough or not self._may_wait():
             return
         self._hurried.clear()
@@ -120,7 +125,8 @@ class Committer:
 
 
 def _size(outcome: Outcome) -> int:
-    """Return the approximate size of an outcome in bytes."""
+    """Return the approximate size in bytes of an outcome (the result of fetching one
+    page)."""
     size = 0
     for entry in outcome.requests:
         size += REQUEST_BYTES + len(entry.request.url)

@@ -16,13 +16,14 @@ from pathlib import Path
 
 from crawler.web import urls
 
-# The URL's fingerprint, and how many processes have ended while they parsed this page.
+# A mark in the file: the fingerprint of the page's URL, and how many processes have
+# ended while they parsed the page.
 _SLOT = struct.Struct("<QQ")
 _EMPTY = bytes(_SLOT.size)
 
 
 class CrashMarks:
-    """The marks of the pages that are being parsed, in one file; without a path no
+    """The marks of the pages that are being parsed, in one file; if `path` is None, no
     marks are stored."""
 
     def __init__(self, path: Path | None, *, is_resumed: bool = False) -> None:
@@ -33,11 +34,13 @@ class CrashMarks:
         self._slots = 0
 
     def ends(self, url: str) -> int:
-        """Return how many processes have ended while they parsed this page."""
+        """Return how many processes of the run have ended while they parsed this
+        page."""
         return self._ends[_key(url)] if self._ends else 0
 
     def begin(self, url: str) -> int:
-        """Mark a page; pass the returned value to `end`."""
+        """Mark a page as being parsed. Pass the returned value to `end` after the
+        parse."""
         slot = self._free.pop() if self._free else self._slots
         self._slots = max(self._slots, slot + 1)
         key = _key(url)
@@ -45,7 +48,7 @@ class CrashMarks:
         return slot
 
     def end(self, slot: int) -> None:
-        """Remove the mark of a page."""
+        """Remove the mark of a page, because its parse has ended."""
         self._write(slot, _EMPTY)
         self._free.append(slot)
 

@@ -40,7 +40,7 @@ HandIn: TypeAlias = Callable[[Report], None]
 
 
 class RunTime(msgspec.Struct, frozen=True):
-    """The duration of a run."""
+    """Measures how long a run has taken, including earlier processes of the run."""
 
     #: Seconds that earlier processes of the run took.
     earlier: float
@@ -49,7 +49,7 @@ class RunTime(msgspec.Struct, frozen=True):
 
     @property
     def seconds(self) -> float:
-        """Seconds of the run so far, including earlier processes."""
+        """Seconds that the run has taken so far, including earlier processes."""
         return self.earlier + time.monotonic() - self.begun
 
 
@@ -75,7 +75,7 @@ class CrawlRun:
 
     @property
     def seconds(self) -> float:
-        """Seconds of the run so far, including earlier processes."""
+        """Seconds that the run has taken so far, including earlier processes."""
         return self._run_time.seconds
 
     @property
@@ -129,7 +129,8 @@ class CrawlRun:
         return report
 
     async def _closed(self, report: Report) -> None:
-        """Call the spider's `closed`, which may be `async def` or plain `def`."""
+        """Call the spider's `closed` method, which may be `async def` or plain
+        `def`."""
         closed: Callable[[Report], Any] = self._plan.spider.closed
         result = closed(report)
         if isinstance(result, Awaitable):
@@ -144,10 +145,10 @@ class CrawlRun:
         return reason
 
     def _aside(self, reason: FinishReason) -> str:
-        """Return the suffix for the names of a bad run's outputs, which are published
-        beside an earlier output.
+        """Return a suffix for the names of the outputs, such as "bad-run-12", so that
+        the outputs of an incomplete or poor run do not replace those of an earlier run.
 
-        "" if the run may replace the earlier output.
+        "" if this run may replace the earlier outputs.
         """
         if self._plan.settings.output.publish_bad or is_good(self.report(reason)):
             return ""

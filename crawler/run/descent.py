@@ -10,14 +10,15 @@ ALARM_DEPTH = 50
 
 
 class Descent:
-    """Notes the deepest page, and the previous deepest page."""
+    """Keeps the depth and URL of the deepest page so far, and the URL of the previous
+    deepest page."""
 
     def __init__(self) -> None:
         self.depth = 0
         self._url = self._before = ""
 
     def note(self, depth: int, url: str) -> None:
-        """Note a page that is deeper than all others."""
+        """Record a page that is deeper than all earlier pages."""
         self.depth, self._before, self._url = depth, self._url, url
 
     @property
@@ -30,7 +31,8 @@ class Descent:
 
 
 def _changed(before: str, now: str) -> str:
-    """Return what changed between two URLs: a parameter, else the path."""
+    """Return the part of a URL that differs from the previous URL: a parameter such as
+    `?n=`, else the path."""
     then, parts = urlsplit(before), urlsplit(now)
     known = parse_qsl(then.query, keep_blank_values=True)
     for pair in parse_qsl(parts.query, keep_blank_values=True):

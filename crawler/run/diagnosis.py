@@ -14,7 +14,8 @@ from crawler.run.watchdog import BLOCKING
 from crawler.stats import DEFAULT_ERROR_RATE, FinishReason, Report, counted
 from crawler.store.base import DUPLICATE
 
-#: By filter of links: the setting that decides which links the filter skips.
+#: By name of a link filter (such as "depth"): the setting that decides which links the
+#: filter skips.
 _SETTINGS = {
     "scope": "the spider's `scope`",
     "depth": "crawl.depth",
@@ -56,8 +57,8 @@ _NETWORK = {
     "in http.private_networks",
 }
 
-#: Messages that contain this text already advise on the limit on open files; they get
-#: no other advice.
+#: Text of messages that already advise to raise the limit on open files; these messages
+#: get no further advice.
 _NO_FILES = "raise ulimit -n"
 
 
@@ -69,10 +70,10 @@ def advise(
     file_advice: str = "",
     arguments: Mapping[str, object] | None = None,
 ) -> list[str]:
-    """Return lines of advice, the most serious first.
+    """Return lines of advice for the end of a run, the most serious first.
 
-    `file_advice` names the limit on open files that delays connections, if any.
-    `arguments` are the spider's.
+    `file_advice` tells how to raise the limit on open files if that limit delays
+    connections; else "". `arguments` are the arguments of the spider.
     """
     failures = _failures(report, observations, arguments or {})
     lines = [*failures, *_statuses(report)]

@@ -30,8 +30,8 @@ NO_RETRY = (
 
 
 class Endings:
-    """Makes the outcome of each visit; the retry policy decides whether a page is tried
-    again.
+    """Makes the outcome (the result) of each visit, which is one fetch of a page with
+    its callback. The retry policy decides whether a page is tried again.
 
     `wall` is the wall clock. `paused_for` returns how many seconds a host has been
     paused so far; the time limit of the retries does not include these pauses.
@@ -51,29 +51,30 @@ class Endings:
         self._words: set[str] = set()
 
     def begin(self, entry: Entry) -> None:
-        """Note the time of an entry's first try."""
+        """Record the time of the first try of an entry (a queued request)."""
         if not entry.first_tried:
             entry.first_tried = self._wall()
             entry.paused_before = self._paused_for(entry.host)
 
     def done(self, visit: OpenVisit, response: Response, effects: Effects) -> Outcome:
-        """Return the outcome of a page whose callback ended without an error."""
+        """Return the outcome (the result) of a page whose callback ended without an
+        error."""
         visit.note(response)
         outcome = visit.outcome(State.DONE)
         _add(outcome, effects)
         return outcome
 
     def waiting(self, visit: OpenVisit, seconds: float) -> Outcome:
-        """Return the outcome of an entry that waits because the route to the host (its
-        proxy, or the direct connection) is paused.
+        """Return an outcome that queues a request again for `seconds` later, because
+        the route to the host (its proxy, or the direct connection) is paused.
 
         The wait does not count as a try.
         """
         return visit.outcome(State.PENDING, due=self._wall() + seconds)
 
     async def unasked(self, visit: OpenVisit, denied: FetchError) -> Outcome:
-        """Return the outcome of an entry that may not be requested: skipped, failed, or
-        to be tried again."""
+        """Return the outcome of a request that may not be sent (`denied` says why):
+        skipped, failed, or to be tried again."""
         if denied.reason.is_skip:
             return visit.outcome(State.SKIPPED, str(denied.reason), denied.detail)
         if denied.blame is Blame.WAY:
@@ -87,7 +88,7 @@ class Endings:
         """Return the outcome for a response that the spider does not accept: the page
         is skipped.
 
-        If the request has an errback, the entry fails instead, so that the errback is
+        If the request has an errback, the page fails instead, so that the errback is
         called.
         """
         if visit.entry.request.options.errback:
@@ -123,8 +124,8 @@ class Endings:
         return visit.outcome(State.SKIPPED, self._word(skip.reason), skip.reason)
 
     def _word(self, reason: str) -> str:
-        """Return the counter name for a spider's own reason; all reasons after the
-        first 500 share one name."""
+        """Return the counter name for a reason that the spider gave (to Retry or Skip);
+        all reasons after the first 500 share one name."""
         if reason not in self._words:
             if len(self._words) >= MAX_WORDS:
                 return OTHER
@@ -140,8 +141,8 @@ class Endings:
         at_least: float = 0.0,
         verdict: Verdict = NO_CONSEQUENCE,
     ) -> Outcome:
-        """Return an outcome that schedules another try, if the reason and the retry
-        policy allow one; else a final failure."""
+        """Return an outcome that queues the request for another try, if the reason and
+        the retry policy allow one; else the outcome of a final failure."""
         pause = self._pause(visit.entry, exc, verdict)
         if pause is None:
             return await self.failed(visit, exc, response)
@@ -151,13 +152,14 @@ class Endings:
         return visit.outcome(State.PENDING, str(exc.reason), exc.detail, due=due)
 
     def _elapsed(self, entry: Entry) -> float:
-        """Return the seconds since the entry's first try, without the pauses of its
-        host."""
+        """Return the seconds since the first try of an entry (a queued request),
+        without the pauses of its host."""
         paused = max(0.0, self._paused_for(entry.host) - entry.paused_before)
         return max(0.0, self._wall() - entry.first_tried - paused)
 
     def _pause(self, entry: Entry, exc: FetchError, verdict: Verdict) -> float | None:
-        """Return the seconds until the next try; None if there is no next try."""
+        """Return the seconds to wait before the next try; None if the policy allows no
+        further try."""
         if verdict.is_given_up:
             return None
         if verdict.is_excused and self._retries.excuses_refusals:
@@ -175,8 +177,8 @@ class Endings:
         exc: FetchError | CallbackError,
         response: Response | None,
     ) -> Outcome:
-        """Return a final failure. The errback runs once, and its results are part of
-        the same outcome."""
+        """Return the outcome of a final failure. The errback runs once, and its results
+        are part of the same outcome."""
         detail = exc.detail if isinstance(exc, FetchError) else str(exc)
         cause = exc.cause if isinstance(exc, CallbackError) else None
         return await self._failed(visit, exc.reason, detail, cause, response)

@@ -40,15 +40,16 @@ from crawler.store.base import Committed, Facts, Outcome, State, Store
 
 logger = logging.getLogger(__name__)
 
-#: Maximum number of hosts for which entries are loaded from the store at the same time.
+#: Maximum number of hosts for which queued requests are loaded from the store at the
+#: same time.
 REFILLS = 16
 
 
 class Limits(msgspec.Struct, frozen=True):
     """Limits that end a run early; None: no limit.
 
-    The scheduler enforces the limit on pages: before each request it takes a page
-    permit (the right to fetch one page of the run).
+    The scheduler enforces the limit on pages, because it must not send a request that
+    would exceed the limit.
     """
 
     items: int | None = None
@@ -57,8 +58,8 @@ class Limits(msgspec.Struct, frozen=True):
     max_runtime: float | None = None
     #: Why the spider stopped the run in an earlier process; "" if it did not.
     stopped: str = ""
-    #: How the run ended in an earlier process that had committed the items of the
-    #: spider's `closing`; None if there was no such process.
+    #: Why the run ended, if an earlier process has already committed the items of the
+    #: spider's `closing`; else None.
     ended: FinishReason | None = None
     #: Maximum number of pages of the whole run. The engine only shows this limit; the
     #: scheduler enforces it.
@@ -68,7 +69,8 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class EngineParts(msgspec.Struct):
-    """The parts that the engine drives; `open_run` opens and closes some of them."""
+    """The parts that the engine uses, such as store, scheduler and visitor; `open_run`
+    opens and closes some of them."""
 
     store: Store
     scheduler: Scheduler
@@ -77,11 +79,11 @@ class EngineParts(msgspec.Struct):
     robots: RobotsTable | None
     outputs: Outputs
     closing: Closing | None = None
-    #: Finds attributes that the spider has set, because a resumed run loses them; None
-    #: if the run cannot be resumed.
+    #: Finds attributes that the spider has set on itself, because a resumed run loses
+    #: them; None if the run cannot be resumed.
     attributes: SpiderAttributes | None = None
     #: Ends a complete crawl for all processes that share the run; None if no other
-    #: process can share it.
+    #: process can share the run.
     settle: Callable[[FinishReason], Awaitable[None]] | None = None
     #: Repeats a failed write until the store can be written again.
     patience: StoreRetry = msgspec.field(default_factory=StoreRetry)
@@ -108,8 +110,8 @@ class Engine:
         self._worker_count = workers
         self._grace = grace
         self._wall_clock = wall_clock
-        # A group of outcomes may wait for more outcomes as long as every worker has
-        # work.
+        # The committer may wait for more outcomes (results of pages) as long as every
+        # worker has work.
         scheduler = parts.scheduler
         self._committer = Committer(
             self._commit, self._landed, lambda: not scheduler.has_idle
@@ -117,9 +119,10 @@ class Engine:
         scheduler.on_idle = self._committer.hurry
         self._workers: TaskGroup | None = None
         self._reason: FinishReason | None = None
-        #: Two counts: workers that end after their next visit, because there are too
-        #: many; and workers that were added to replace waiting ones.
-        self._spare = self._added = 0
+        #: Number of workers too many; so many end after their next page.
+        self._spare = 0
+        #: Number of workers that were added to replace waiting workers.
+        self._added = 0
         self._is_full = False
         #: Number of failed pages, including pages that are not committed yet.
         self._failed = 0
@@ -166,7 +169,7 @@ class Engine:
             if parts.settle is not None:
                 await parts.settle(self._verdict())
             await self._close()
-            with contextlib.suppress(SinkError):  # `outputs.error` keeps the error
+            with contextlib.suppress(SinkError):  # the error is kept in `outputs.error`
                 await parts.outputs.drain()
             helpers.cancel_scope.cancel()
         return self._verdict()
@@ -198,24 +201,25 @@ class Engine:
             scope.deadline = min(scope.deadline, anyio.current_time() + seconds)
 
     def _count_failures(self, new: int) -> None:
-        """Count failures before they are committed. The limit could be exceeded if they
-        were counted after the commit of a group."""
+        """Count failed pages before they are committed. If they were counted after the
+        commit of several pages, the limit on failures could be exceeded."""
         self._failed += new
         limit = self._limits.errors
         if limit is not None and self._failed >= limit:
             self.stop(FinishReason.ERRORS_LIMIT)
 
     def learn(self, failed: int, stopped: str) -> None:
-        """Note what other processes of the run have committed: the failed pages of all
-        processes, and why the spider stopped the run (empty: no stop)."""
+        """Take over what other processes of the run have committed: the number of
+        failed pages of all processes, and why the spider stopped the run ("" if it did
+        not)."""
         self._failed = max(self._failed, failed)
         self._count_failures(0)
         if stopped:
             self._stopped(stopped)
 
     def give_up(self, why: LeaseLost) -> None:
-        """Drop all work, because other processes of the shared run have taken it
-        over."""
+        """Discard the uncommitted work and stop, because other processes of the shared
+        run have taken over that work."""
         if not self.is_given_up:
             logger.warning(
                 "This process drops its work and joins the run again: %s", why
@@ -230,7 +234,7 @@ class Engine:
 
     @property
     def pages_limit(self) -> int | None:
-        """Limit on pages of the run; None: no limit."""
+        """Maximum number of pages of the run; None: no limit."""
         return self._limits.pages
 
     @property
@@ -257,8 +261,9 @@ class Engine:
                 workers.start_soon(self._work)
 
     async def _work(self) -> None:
-        """Run one worker: take a request from the scheduler, visit its page, queue the
-        outcome. A worker never sleeps, because the scheduler keeps the pace."""
+        """Run one worker: take a request from the scheduler, fetch its page, run the
+        callback, queue the outcome (the results). A worker never sleeps, because the
+        scheduler keeps the pace."""
         parts = self._parts
         async for turn in parts.scheduler:
             if isinstance(turn, RobotsTurn):
@@ -278,7 +283,7 @@ class Engine:
             # the error was already passed to `_output_failed`
             with contextlib.suppress(SinkError):
                 await parts.outputs.room()
-            # this worker stood in for a waiting worker, which continues now, so this
+            # this worker ran in place of a waiting worker, which continues now, so this
             # worker ends
             if self._spare:
                 self._spare -= 1
@@ -287,8 +292,8 @@ class Engine:
 
     @contextlib.contextmanager
     def stand_in(self) -> Iterator[None]:
-        """Let another worker run while this worker waits inside its visit, for example
-        for a response of the spider's `fetch`."""
+        """Let another worker run while this worker waits during the fetch of its page,
+        for example for a response of the spider's `fetch`."""
         if self._spare:
             self._spare -= 1
         elif self._added < self._worker_count and self._workers is not None:
@@ -318,8 +323,8 @@ class Engine:
             return Outcome(entry, State.FAILED, str(Reason.INTERNAL_ERROR), repr(exc))
 
     async def _commit(self, group: Sequence[Outcome]) -> Committed:
-        """Commit a group of outcomes. While the disk is full the crawl waits; if the
-        wait is too long, the crawl stops gracefully."""
+        """Commit a group of outcomes (results of pages). While the disk is full the
+        crawl waits; if the wait is too long, the crawl stops gracefully."""
         committed = Committed()
         is_full = self._is_full and not group[0].is_closing
         if self.store_error is not None or is_full or self.is_given_up:
@@ -343,8 +348,9 @@ class Engine:
         return committed
 
     def _note_attributes(self, outcome: Outcome) -> None:
-        """Store the names of attributes that the spider has set, as a part of the
-        outcome."""
+        """Add to an outcome (the result of a page) the names of attributes that the
+        spider has set on itself, so that a resumed run can warn that their values are
+        lost."""
         attributes = self._parts.attributes
         if attributes is not None and (names := attributes.changed()):
             outcome.facts = outcome.facts or Facts()
@@ -374,13 +380,14 @@ class Engine:
         scheduler.landed(committed, settled, sources)
 
     def _stopped(self, why: str) -> None:
-        """Stop, because the spider raised StopCrawl, and the results of its page are
-        committed."""
+        """Stop the crawl, because the spider raised StopCrawl; the results of its page
+        are committed."""
         self.stop_reason = self.stop_reason or why
         self.stop(FinishReason.STOPPED)
 
     async def _refill(self) -> None:
-        """Load more entries from the store for hosts whose queues run low."""
+        """Load more queued requests from the store for hosts that have few in
+        memory."""
         parts = self._parts
         while parts.store.is_stocked:
             host = await parts.scheduler.wanted_host()

@@ -2,11 +2,12 @@
 
 The process tells the others which shards it waits for. A shard is a fixed group of
 hosts; each shard is owned by one process. The owner of a wanted shard starts no new
-requests to its hosts, and releases the shard once no request to them is in flight.
+requests to the shard's hosts, and releases the shard once no request to them is in
+flight.
 
-Rule: while a page waits, its process cannot release the page's own site. Two pages that
-wait for each other's sites would wait forever. So if another process waits for a page's
-own site, the page stops waiting, and the page is visited again a little later.
+Rule: while a page waits, its process cannot release the page's own host. Two pages that
+wait for each other's hosts would wait forever. So if another process waits for a page's
+own host, the page stops waiting, and is fetched again a little later.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ PATIENCE = 60.0
 
 
 class HandOver:
-    """The shards that this process waits for, and its own shards that other processes
-    wait for. A shard is a group of hosts that one process owns.
+    """The shards that this process waits for, and the shards of this process that other
+    processes wait for. A shard is a group of hosts that one process owns.
 
-    Times are the event loop's.
+    Times are those of the event loop's clock.
     """
 
     def __init__(self, team: Team) -> None:
@@ -42,12 +43,14 @@ class HandOver:
 
     @property
     def wanted(self) -> frozenset[int]:
-        """The shards (groups of hosts) of other processes that requests wait for."""
+        """The shards (groups of hosts) of other processes for which requests of this
+        process wait."""
         return frozenset(self._awaited)
 
     def note(self, gained: frozenset[int], called: frozenset[int]) -> None:
-        """Note the result of a lease renewal: the shards (groups of hosts) that this
-        process has received, and its own shards that other processes want."""
+        """Take over the result of a lease renewal (an exchange with the other
+        processes): the shards (groups of hosts) that this process has received, and its
+        own shards that other processes want."""
         self._gained_at.update(dict.fromkeys(gained, self._loop.time()))
         self._called = called
         self._change.set()
@@ -60,17 +63,17 @@ class HandOver:
     def may_ask(self, host: str, home: str) -> bool:
         """Return whether a page of the host `home` may send a request to `host`.
 
-        While the page is visited, this process keeps `home`, even if another process
+        While that page is fetched, this process keeps `home`, even if another process
         wants it.
         """
         is_home = bool(home) and shard_of(home) == shard_of(host)
         return is_home or self._team.owns(host)
 
     async def wait(self, host: str, home: str) -> None:
-        """Wait until this process owns the host.
+        """Wait until this process owns the host, for a page of the host `home`.
 
-        FetchError if the host's owner waits for `home`, or does not release the host in
-        time.
+        Raise FetchError if the owner of `host` waits for `home`, or does not release
+        `host` in time.
         """
         wanted = Counter([shard_of(host)])
         owner = f"another process of this run owns {host}"

@@ -1,9 +1,9 @@
 """Runs the spider's hooks (`prepare` and logins) with a time limit. A hook may use the
 spider's `fetch`.
 
-`prepare` and the logins of sessions run inside the visit of a request. A turn is the
-permission to send one request to a host now. While a hook waits, other requests may use
-the turn of the hook's request, and another worker works instead. Otherwise a hook could
+`prepare` and the logins of sessions run before their request is sent, when the request
+already has its turn (the right to be sent to the host now). While a hook waits, other
+requests may use that turn, and another worker works instead. Otherwise a hook could
 wait for its own turn or worker.
 """
 
@@ -23,8 +23,8 @@ from crawler.spider import at_work
 
 
 class HookWork:
-    """Runs a spider's hooks, each for at most `seconds`. `fetches` sends the requests
-    of the spider's `fetch` in hooks; it is set before the crawl begins."""
+    """Runs a spider's hooks (`prepare` and logins), each for at most `seconds`.
+    `fetches` sends the hooks' `fetch` requests; it is set before the crawl begins."""
 
     def __init__(self, callbacks: Callbacks, seconds: float) -> None:
         self._callbacks = callbacks
@@ -32,8 +32,8 @@ class HookWork:
         self.fetches: OwnFetches | None = None
 
     async def run(self, hook: Callable[[], Any], session: str = "") -> Any:
-        """Run the hook and return its result, awaited if needed. `session` is the
-        session of the requests that the hook makes with `fetch`."""
+        """Run the hook (`prepare` or a login) and return its result, awaited if needed.
+        `session` is the session of the requests that the hook makes with `fetch`."""
         assert self.fetches is not None
         entry, clock = visited.get(), CallbackClock()
         work = self.fetches.for_hook(entry, session, clock)
@@ -48,8 +48,9 @@ class HookWork:
                     self._callbacks.note_fetches(entry.fingerprint, work.made)
 
     async def _rest(self, made: Any, clock: CallbackClock) -> Any:
-        """Await a hook. Only a hook that has to wait gets a time limit, and lends its
-        request's turn (the right to send one request to the host) to other requests."""
+        """Await a hook (`prepare` or a login). Only a hook that has to wait gets a time
+        limit; meanwhile other requests use the turn of its request (the right to be
+        sent to the host now)."""
         coroutine = made if inspect.iscoroutine(made) else _awaited(made)
         try:
             waits_for = coroutine.send(None)
@@ -70,8 +71,8 @@ class HookWork:
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[None]:
-        """Let other requests to the host use the turn of the hook's request (its right
-        to be sent now) while the block runs."""
+        """While the `async with` block runs, let other requests to the host use the
+        turn of the hook's request (its right to be sent now)."""
         entry, fetches = visited.get(), self.fetches
         if entry is None or fetches is None:
             yield

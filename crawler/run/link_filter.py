@@ -1,4 +1,5 @@
-"""Turns a callback's links and Requests into entries: resolved, filtered, deduplicated.
+"""Turns a callback's links and Requests into entries (requests to queue): resolves,
+filters and deduplicates them.
 
 Rule: filters run before the store, and each filter counts its skipped links. Filters
 apply to links; the scope also applies to redirects. A Request that a spider builds
@@ -31,33 +32,37 @@ class Discovered(msgspec.Struct):
 
     requests: list[Entry] = msgspec.field(default_factory=list)
     rejected: list[Rejected] = msgspec.field(default_factory=list)
-    #: Facts to store for a resumed run; None if there are none.
+    #: Facts to store for a resumed run, such as new hosts of the scope; None if there
+    #: are none.
     facts: Facts | None = None
     #: Number of links and documents that were skipped without a record of each, by the
     #: reason, such as "max_links".
     cut: dict[str, int] = msgspec.field(default_factory=dict)
-    #: Requests of the page that are already in the store.
+    #: Number of requests of the page that are already in the store.
     staged: int = 0
 
     @property
     def size(self) -> int:
-        """The number of links, including skipped links."""
+        """Number of links of the page, including skipped links."""
         return len(self.requests) + len(self.rejected)
 
     def put_aside(self) -> None:
-        """Clear the lists, because their links have been written to the store."""
+        """Empty the lists of requests and skipped links, because they have been written
+        to the store."""
         self.staged += len(self.requests)
         self.requests, self.rejected = [], []
 
     def fact(self) -> Facts:
-        """Return the facts for the run's state; create them if there are none yet."""
+        """Return the facts to store for a resumed run (such as the scope); create them
+        if there are none yet."""
         if self.facts is None:
             self.facts = Facts()
         return self.facts
 
 
 class LinkFilter:
-    """Filters links and requests, and makes entries of those that pass."""
+    """Filters links and requests, and makes entries (requests to queue) of those that
+    pass."""
 
     def __init__(
         self,
@@ -73,8 +78,8 @@ class LinkFilter:
         skip_extensions: Collection[str] = (),
         form: Callable[[str], str] | None = None,
     ) -> None:
-        #: Reduces a URL to the part that identifies the request; None: the whole URL
-        #: identifies it.
+        #: Returns the part of a URL that identifies the request, for example the URL
+        #: without ignored parameters; None: the whole URL identifies the request.
         self.form = form
         self._scope = scope
         #: Host names of the start URLs that a person gave; these hosts may have private
@@ -87,8 +92,8 @@ class LinkFilter:
         self._resolver = Resolver(max_url=max_url, form=form)
         self._known = known
         self._left_out = left_out
-        #: Number of requests of `start()` so far. It numbers the requests, because a
-        #: second run of `start()`, after a crash, yields the same requests.
+        #: Number of requests of `start()` so far. These requests are numbered, because
+        #: after a crash `start()` runs again and yields the same requests.
         self._starts = 0
         #: The filters in the order of their use.
         self._filters: list[tuple[str, Filter]] = [
@@ -143,8 +148,8 @@ class LinkFilter:
         known, allow, deny = self._known, batch.allow, batch.deny
         too_long = self._resolver.rejected["too_long"]
         for link in self._resolver.resolve_all(batch.base_url, batch.references):
-            # Nine of ten links are already known, at the same or a lower depth, so this
-            # check is the first.
+            # Nine of ten links are already known with the same or a lower depth, so
+            # this check comes first.
             if known.get(link.fingerprint, _FAR) > depth:
                 if is_wanted(link.url, allow, deny):
                     self._link(parent, batch, link, depth, found)
@@ -157,11 +162,11 @@ class LinkFilter:
     def redirect(
         self, source: Entry, target: Request, fingerprint: int, found: Discovered
     ) -> None:
-        """Make an entry for a redirect's target, which replaces its source, if the
-        filters allow it.
+        """Return an entry (a queued request) for a redirect's target, which replaces
+        the redirected request, if the filters allow the target.
 
-        The caller has checked the number of redirects. The target of a start URL joins
-        the scope.
+        The caller must first check the number of redirects. If a start URL redirects,
+        the target's host joins the scope.
         """
         host = urls.host_of(target.url)
         if source.is_start:
@@ -183,8 +188,8 @@ class LinkFilter:
         found.requests.append(entry)
 
     def verdict(self, url: str, depth: int = 0) -> str | None:
-        """Return the name of the filter that would skip this URL now; None if no filter
-        would."""
+        """Return the name of the filter (such as "depth") that would skip this URL now;
+        None if no filter would skip it."""
         host = urls.host_of(url)
         for name, allows in self._filters:
             if not allows(url, host, depth):
@@ -236,8 +241,8 @@ class LinkFilter:
         origin = parent.fingerprint if parent else 0
         ordinal = 0
         if not request.options.once:
-            # A second run of the same page, or of `start()`, must lead to the same
-            # fingerprint.
+            # If a page or `start()` runs again, its requests must get the same
+            # fingerprints.
             ordinal = urls.fingerprint("ordinal", f"{origin}:{number}")
         entry = Entry(
             request.fingerprint(ordinal, self.form),
@@ -267,7 +272,8 @@ def identity_behind(
 ) -> int:
     """Return the fingerprint of a redirect's target.
 
-    If the source is a repeated request (once=False), the target is repeated, too.
+    If the redirected request may be repeated (once=False), the target may be repeated,
+    too.
     """
     if target.options.once:
         return target.fingerprint(0, form)

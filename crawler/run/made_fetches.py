@@ -7,7 +7,7 @@ import msgspec
 
 from crawler.store.base import Answer, Outcome, State
 
-#: Maximum number of characters about the fetches in a page's log line.
+#: Maximum number of characters about `fetch` requests in the log line of a page.
 MAX_TEXT = 400
 
 
@@ -30,20 +30,21 @@ class Made(msgspec.Struct):
         self.texts.append(f"{outcome.entry.url} ({said})")
 
     def merge(self, other: Made) -> None:
-        """Add the requests of another step of the same visit, for example of a hook."""
+        """Add the requests that another step of the same page has made, for example a
+        hook (`prepare` or a login)."""
         self.answers += other.answers
         self.texts += other.texts
         self.count += other.count
         self.asked += other.asked
 
     def take(self) -> Made:
-        """Return the requests so far, and begin again with none."""
+        """Return the counts so far, and begin again with none."""
         made = Made(self.answers, self.texts, self.count, self.asked)
         self.answers, self.texts, self.count, self.asked = [], [], 0, 0
         return made
 
     def tell(self, outcome: Outcome) -> None:
-        """Add the fetches to the outcome of their page."""
+        """Add the counts of the requests to the outcome (the results) of their page."""
         outcome.answers = [*self.answers, *outcome.answers]
         outcome.fetched = self.count
         if outcome.state is State.DONE and not outcome.detail:

@@ -44,11 +44,12 @@ class Observer:
     """Watches a run; override the methods for the events that you need."""
 
     def landed(self, outcome: Outcome) -> None:
-        """Called when the outcome of a visit is committed: a page, a failure or a
-        retry."""
+        """Called when the outcome of one fetch of a page is committed: a page, a
+        failure or a retry."""
 
     def committed(self, counters: Counters) -> None:
-        """Called after a commit; `counters` are the run's counts after it."""
+        """Called after a commit; `counters` are the counts of the run after the
+        commit."""
 
     def pace_changed(self, change: PaceChange) -> None:
         """Called when requests to a host become slower, or faster again."""
@@ -59,7 +60,7 @@ class Observers:
 
     def __init__(self, observers: Iterable[Observer]) -> None:
         self._observers = list(observers)
-        #: Observers that override `landed`.
+        #: Observers that override the method `landed`.
         self._of_landings = [
             each for each in self._observers if type(each).landed is not Observer.landed
         ]
@@ -93,7 +94,7 @@ class Observers:
 
 
 class Progress(Observer):
-    """The progress of the crawl, for a display."""
+    """Collects the progress of the crawl (counts, hosts, depth), for a display."""
 
     def __init__(
         self, counters: Counters, clock: Callable[[], float] = time.time
@@ -109,8 +110,8 @@ class Progress(Observer):
         self._clock = clock
 
     def landed(self, outcome: Outcome) -> None:
-        """Note the host and the depth of a page, and whether the route to the host (its
-        proxy) is paused."""
+        """Record the host and the depth of a page, and whether the route to the host (a
+        proxy, or the direct connection) is paused."""
         if outcome.entry is None:
             return
         entry = outcome.entry
@@ -121,16 +122,16 @@ class Progress(Observer):
             self.rests(entry.host, outcome.due - self._clock(), WAY)
 
     def pace_changed(self, change: PaceChange) -> None:
-        """Note whether the host is paused."""
+        """Record whether the host is paused."""
         self.resting.changed(change, self._clock())
 
     def rests(self, host: str, seconds: float, why: str) -> None:
-        """Note that a host is paused for this many seconds."""
+        """Record that a host is paused for this many seconds."""
         now = self._clock()
         self.resting.note(host, now + seconds, why, now)
 
     def committed(self, counters: Counters) -> None:
-        """Note the run's counters after a commit."""
+        """Keep the counters of the run after a commit."""
         self.counters = counters
 
 
@@ -143,7 +144,8 @@ class Observations(Observer):
         self.samples: dict[str, tuple[str, str]] = {}
         #: By reason of failure: the request of the URL in `samples`.
         self.requests: dict[str, Request] = {}
-        #: By filter: the hosts of skipped links, with their counts.
+        #: By name of a link filter (such as "depth"): the hosts of the links that it
+        #: skipped, with their counts.
         self.left_out: dict[str, Counter[str]] = {}
         #: The spider's own reasons for skipping pages.
         self.own_skips: set[str] = set()
@@ -154,7 +156,7 @@ class Observations(Observer):
         self.targets: Counter[str] = Counter()
 
     def landed(self, outcome: Outcome) -> None:
-        """Note the outcome's failure, its skipped links, or its redirect."""
+        """Count a page's failure, its skipped links, or its redirect."""
         for rejected in outcome.rejected:
             hosts = self.left_out.setdefault(rejected.rule, Counter())
             host = urls.host_of(rejected.url)
@@ -168,7 +170,7 @@ class Observations(Observer):
                 self.targets[target] += 1
 
     def pace_changed(self, change: PaceChange) -> None:
-        """Note a host that the crawl gave up; its remaining URLs are reported
+        """Record a host that the crawl gave up; its remaining URLs are reported
         together."""
         if change.is_given_up and len(self.given_up) < MAX_HOSTS:
             self.given_up.setdefault(change.host, (0, ""))

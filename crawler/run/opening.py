@@ -80,7 +80,7 @@ async def open_run(
 
 
 class StoreUse:
-    """Closes the store, after a run or after a failed start."""
+    """Closes the store of a run, after the run or after a failed start."""
 
     def __init__(self, store: Store, run_time: RunTime) -> None:
         self._store = store
@@ -96,10 +96,10 @@ class StoreUse:
 
 
 def _marks(plan: RunPlan, opening: Opening) -> CrashMarks:
-    """Return the marks of the pages that were being parsed when an earlier process
-    ended.
+    """Return the file that marks each large page while it is parsed, with the marks of
+    the pages that an earlier process was parsing when it ended.
 
-    Only the process that leads the run has a file of marks.
+    Only the process that leads the run has such a file.
     """
     is_kept = plan.store.is_durable and not plan.options.joins
     if not is_kept or plan.options.store is not None:

@@ -1,4 +1,4 @@
-"""The options of one run, besides its spider and the settings."""
+"""The options of one run, such as its job, limits and outputs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from crawler.store.base import Store
 # This class has over 12 attributes, because it is a plain value with one field for each
 # option of a run.
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of one run, besides spider and settings."""
+    """The options of one run, such as its job, limits and outputs. The spider and the
+    settings are not options."""
 
     #: The name under which the state is stored; None: the state is kept in memory.
     job: str | None = None
@@ -34,10 +35,11 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     #: A file of URLs, one on each line, instead of the spider's start URLs; "-" is
     #: standard input.
     urls: Path | str | None = None
-    #: Limits of the run: the exact number of pages and of items, and the number of
-    #: seconds.
+    #: Number of pages after which the run ends, exactly; None: the setting crawl.pages.
     pages: int | None = None
+    #: Number of items after which the run ends, exactly; None: the setting crawl.items.
     items: int | None = None
+    #: Seconds after which the run ends; None: the setting crawl.time.
     time: float | None = None
     #: Number of failed pages at which the run ends; None: the setting crawl.errors.
     errors: int | None = None
@@ -45,15 +47,18 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_runtime: float | None = None
     #: Start a new run, and forget an unfinished run of the job.
     fresh: bool = False
-    #: Only join the unfinished run of a shared store. Another process leads that run.
+    #: Only join the unfinished run of a store that several processes share. Another
+    #: process leads that run.
     joins: bool = False
-    #: Replace (`overwrite`) or continue (`append`) output files that this job did not
-    #: publish.
+    #: Replace output files that this job did not publish.
     overwrite: bool = False
+    #: Append to output files that this job did not publish.
     append: bool = False
-    #: Quality limits: a complete run with a higher error rate, or with fewer items, is
-    #: a bad run (exit code 3).
+    #: Maximum share of failed pages (0 to 1) of a good run; a complete run above it
+    #: ends with exit code 3.
     max_error_rate: float | None = None
+    #: Minimum number of items of a good run; a complete run with fewer ends with exit
+    #: code 3.
     min_items: int = 0
     #: The store of the run's state, in place of the one that `[storage]` and `job`
     #: give. A store serves only one run.
@@ -94,8 +99,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
         return self.job or spider.name
 
     def limited(self, crawl: CrawlSettings) -> RunOptions:
-        """Return the options; limits that are None get their values from the
-        settings."""
+        """Return the options with the limits of the settings in place of limits that
+        are None."""
         names = ("pages", "items", "errors", "time")
         unset = [name for name in names if getattr(self, name) is None]
         return msgspec.structs.replace(
@@ -103,6 +108,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def outputs_of(self, spider: Spider) -> Sequence[str | OutputSpec | Sink]:
-        """Return the outputs of a run of `spider`."""
+        """Return the outputs of a run of `spider`: those of the options, else those of
+        the spider."""
         found = spider.outputs if self.outputs is None else self.outputs
         return (found,) if isinstance(found, str | OutputSpec | Sink) else found

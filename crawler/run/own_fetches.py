@@ -1,6 +1,7 @@
-"""A spider's `fetch`: an extra request during a callback, `start()` or a hook.
+"""Sends the requests of a spider's `fetch`: extra requests during a callback, `start()`
+or a hook (`prepare` or a login).
 
-The crawl's pace, robots.txt, retries, cookies and layers apply to the request. The
+The crawl's pace, robots.txt, retries, cookies and layers apply to such a request. The
 request is not stored. So after a crash the crawl fetches the page again, and the
 callback makes the request again.
 
@@ -37,17 +38,18 @@ from crawler.spider.at_work import Receiver, Receiving
 from crawler.store.base import Outcome, State
 from crawler.web import urls
 
-#: Maximum number of fetches by one page, or by one call of a hook.
+#: Maximum number of calls of `fetch` for one page, by `start()`, or by one call of a
+#: hook (`prepare` or a login).
 MAX_FETCHES = 100
 
 
 class OwnEntry(Entry):
-    """An entry for a request that only one page needs; the frontier does not hold this
-    entry."""
+    """A request of a spider's `fetch`, which only one page needs; it is not in the
+    frontier (the queue of the crawl)."""
 
     __slots__ = ("home", "receiver", "response")
 
-    #: The host of the page; empty for `start()`.
+    #: The host of the page whose callback called `fetch`; empty for `start()`.
     home: str
     response: Response | None
     #: Receives the body as it arrives; None: the body is read as a whole.
@@ -55,16 +57,16 @@ class OwnEntry(Entry):
 
 
 class Unchanged:
-    """Takes the place of the sessions for requests of a spider's `fetch`. It reports no
-    changed cookies, because the commit of the next page stores them."""
+    """Stands in for the sessions when a spider's `fetch` sends a request. It reports no
+    changed cookies, because they are stored with the next page."""
 
     def changes(self) -> dict[tuple[str, str], bytes]:
         return {}
 
 
 class Caught:
-    """Takes the place of the callbacks for requests of a spider's `fetch`: it keeps the
-    response for the caller of `fetch`."""
+    """Stands in for the spider's callbacks when a spider's `fetch` sends a request: it
+    keeps the response for the caller of `fetch`."""
 
     def __init__(self) -> None:
         self.fetched: dict[int, Made] = {}
@@ -98,7 +100,7 @@ class OwnFetches:
         self._clocks = clocks
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         #: Returns a context manager that lets another worker run while this worker
-        #: waits inside its visit.
+        #: waits for a response.
         self.stand_in: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def for_page(self, entry: Entry, clock: CallbackClock) -> PageFetches:
@@ -112,20 +114,21 @@ class OwnFetches:
     def for_hook(
         self, entry: Entry | None, session: str, clock: CallbackClock
     ) -> HookFetches:
-        """Return the object that sends the `fetch` requests of a hook, which runs
-        before its entry is requested."""
+        """Return the object that sends the `fetch` requests of a hook (`prepare` or a
+        login). `entry` is the request that the hook prepares."""
         return HookFetches(self, entry, session, clock)
 
     def waits(self, entry: Entry, *, asked: bool) -> None:
-        """Note that a callback begins to wait. The body of its page has been read, so
-        the page's turn (the right to send one request to the host) is returned."""
+        """Return the turn of the page (its right to send one request to its host),
+        because its callback begins to wait. The page's body has been read."""
         if not isinstance(entry, OwnEntry):
             self._scheduler.free(entry, asked=asked)
 
     @asynccontextmanager
     async def lent(self, entry: Entry) -> AsyncIterator[None]:
-        """Let other requests to the host use the turn of a request (its right to be
-        sent now) while the block runs. The request has not been sent yet."""
+        """While the `async with` block runs, let other requests to the host use the
+        turn of `entry` (its right to be sent now). The request of `entry` has not been
+        sent yet."""
         async with self._scheduler.lent(entry):
             with self.stand_in():
                 yield
@@ -133,16 +136,18 @@ class OwnFetches:
     async def response(
         self, request: Request, made: Made, page: Entry | None
     ) -> Response:
-        """Return the response after all redirects and retries. Raises FetchError.
+        """Send a request, and return the response after all redirects and retries.
+        Raises FetchError.
 
-        `page` is None if no page waits for the response.
+        `page` is the entry of the page that waits for the response; None if no page
+        waits.
         """
         made.count += 1
         made.asked += 1
         if made.asked > MAX_FETCHES:
             raise ConfigError(
-                f"fetch({request.url!r}): one page may make at most {MAX_FETCHES} "
-                "fetches; for more, yield Requests instead"
+                f"fetch({request.url!r}): fetch() was already called {MAX_FETCHES} "
+                "times for this page; yield Requests instead"
             )
         return await self.received(request, made, page, None)
 
@@ -153,10 +158,10 @@ class OwnFetches:
         page: Entry | None,
         receiver: Receiver | None,
     ) -> Response:
-        """Like `response`, but `receiver` reads the body.
+        """Send a request like `response`, but pass the body to `receiver`.
 
-        The number of these requests is not limited, because the number of items
-        is limited.
+        The number of these requests is not limited, because the number of items, whose
+        files they fetch, is limited.
         """
         entry = _entry_of(request, page)
         entry.receiver = receiver
@@ -188,7 +193,7 @@ class OwnFetches:
         return outcome
 
     async def _know_robots(self, entry: OwnEntry) -> None:
-        """Wait until the rules of the origin's robots.txt are known."""
+        """Wait until the robots.txt of the request's origin has been fetched."""
         robots = self._robots
         if robots is None:
             return
@@ -214,8 +219,8 @@ class OwnFetches:
 
 
 class PageFetches:
-    """Sends the `fetch` requests of a callback or errback. The page of the callback no
-    longer needs its turn (the right to send one request to its host)."""
+    """Sends the `fetch` requests of a callback or errback. The page's own request has
+    ended, so its turn (the right to send one request to its host) is given back."""
 
     def __init__(
         self,
@@ -231,13 +236,13 @@ class PageFetches:
         self.made = Made()
 
     async def fetch(self, request: Request) -> Response:
-        """Fetch the request with the session and the proxy of the page, unless the
-        request names its own."""
+        """Send the request with the session and the proxy of the page, unless the
+        request names its own; return the response."""
         entry = self._entry
         if isinstance(entry, OwnEntry):
             raise ConfigError(
-                f"fetch({request.url!r}): a request of fetch() cannot call fetch() "
-                "itself; call it in the callback"
+                f"fetch({request.url!r}): fetch() was called while another fetch() "
+                "handles its response; call fetch() only in a callback"
             )
         request = _inheriting(request, entry.request, "page")
         with self._waiting():
@@ -245,14 +250,14 @@ class PageFetches:
 
     @contextmanager
     def receiving(self) -> Iterator[Receiving]:
-        """Return a context manager whose value downloads the files of the page's
-        items."""
+        """Return a context manager; its value sends requests for the files of the
+        page's items."""
         with self._waiting():
             yield self
 
     async def receive(self, request: Request, receiver: Receiver) -> Response:
-        """Fetch the request with the page's session and proxy; `receiver` reads the
-        response's body."""
+        """Send the request with the session and proxy of the page; `receiver` reads the
+        body of the response."""
         entry = self._entry
         request = _inheriting(request, entry.request, "file")
         self.made.count += 1
@@ -260,8 +265,8 @@ class PageFetches:
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
-        """Pause the callback's clock while the block runs. One other worker works
-        meanwhile, even if several fetches run in parallel."""
+        """While the `with` block runs, pause the time limit of the callback, and let
+        one other worker run, even if several fetches run in parallel."""
         self._scheduler.free(self._entry, asked=True)
         stand_in = nullcontext() if self._clock.is_stopped else self._fetches.stand_in()
         with self._clock.stopped(), stand_in:
@@ -269,34 +274,35 @@ class PageFetches:
 
 
 class StartFetches:
-    """Sends the `fetch` requests of `start()`: no page and no worker waits for them."""
+    """Sends the `fetch` requests of `start()`, which belong to no page and no
+    worker."""
 
     def __init__(self, fetches: OwnFetches) -> None:
         self._fetches = fetches
         self.made = Made()
 
     async def fetch(self, request: Request) -> Response:
-        """Fetch the request and return its response."""
+        """Send the request and return its response."""
         request = _inheriting(request, request, "page")
         return await self._fetches.response(request, self.made, None)
 
     @contextmanager
     def receiving(self) -> Iterator[Receiving]:
-        """Return a context manager whose value downloads the files of items from
-        `start()`."""
+        """Return a context manager; its value sends requests for the files of items
+        from `start()`."""
         yield self
 
     async def receive(self, request: Request, receiver: Receiver) -> Response:
-        """Fetch the request; `receiver` reads the response's body."""
+        """Send the request; `receiver` reads the body of the response."""
         request = _inheriting(request, request, "file")
         self.made.count += 1
         return await self._fetches.received(request, self.made, None, receiver)
 
 
 class HookFetches:
-    """Sends the `fetch` requests of a hook, which runs before its own request is sent.
-    Meanwhile `HookWork` lends the turn of that request (its right to be sent now) to
-    other requests."""
+    """Sends the `fetch` requests of a hook (`prepare` or a login), which runs before
+    its own request is sent. Meanwhile `HookWork` lends the turn of that request (its
+    right to be sent now) to other requests."""
 
     def __init__(
         self,
@@ -313,7 +319,8 @@ class HookFetches:
 
     @property
     def counts(self) -> dict[str, int] | None:
-        """Raise ConfigError: a hook has no page whose results could include counts."""
+        """Raise ConfigError: a hook (`prepare` or a login) has no page whose results
+        could include counts."""
         raise ConfigError(
             "count(): prepare() and logins cannot count, because no page would store "
             "the count; call it in a callback"
@@ -324,19 +331,21 @@ class HookFetches:
         raise AttributeError("prepare() and logins have no counts; count in a callback")
 
     def receiving(self) -> AbstractContextManager[Receiving]:
-        """Raise ConfigError: a hook yields no items, so it receives no files."""
+        """Raise ConfigError: a hook (`prepare` or a login) yields no items, so it
+        receives no files."""
         raise ConfigError(
             "Files: prepare() and logins cannot receive files; yield an item with "
             "files in a callback"
         )
 
     async def fetch(self, request: Request) -> Response:
-        """Fetch the request. `prepare` and logins are not called for it."""
+        """Send the request and return its response. `prepare` and logins are not run
+        for this request."""
         entry = self._entry
         if entry is None:
             raise ConfigError(
-                f"fetch({request.url!r}): the hook was called outside of a page's "
-                "visit; call fetch() in a callback"
+                f"fetch({request.url!r}): prepare() or a login called fetch() while no "
+                "page was being fetched; call fetch() in a callback"
             )
         request = _inheriting(request, entry.request, "login", self._session)
         with self._clock.stopped():
@@ -352,7 +361,8 @@ def _entry_of(request: Request, page: Entry | None) -> OwnEntry:
 
 
 def _moved(target: Entry, home: str) -> OwnEntry:
-    """Return the entry of a redirect's target, for the same page."""
+    """Return the entry (the request to send) for a redirect's target; the response goes
+    to the same page."""
     entry = OwnEntry(
         target.fingerprint,
         target.request,
@@ -370,8 +380,8 @@ def _moved(target: Entry, home: str) -> OwnEntry:
 def _inheriting(
     request: Request, page: Request, purpose: Purpose, session: str = ""
 ) -> Request:
-    """Return the request with the session and the proxy of its page, unless the request
-    names its own."""
+    """Return the request with the session and the proxy of the page that makes it,
+    unless the request names its own."""
     own, of_page = request.options, page.options
     if purpose != "file" and (own.stream or own.errback):
         raise ConfigError(
@@ -388,8 +398,9 @@ def _inheriting(
 
 
 def _error(request: Request, outcome: Outcome) -> FetchError:
-    """Return the error of a `fetch` without a usable response. The error does not slow
-    down the page's host, because that host has answered."""
+    """Return the error for a `fetch` that got no usable response. The error does not
+    slow down the host of the page whose callback called `fetch`, because that page was
+    fetched successfully."""
     reason, detail = outcome.reason, outcome.detail
     if outcome.state is State.REDIRECTED:
         reason, detail = Reason.REDIRECT_INVALID, f"{detail} is out of scope"

@@ -1,9 +1,10 @@
-"""Gives turns to the requests of a spider's `fetch`, which are not in the frontier.
+"""Decides when the requests of a spider's `fetch`, which are not in the frontier (the
+queue of the crawl), may be sent.
 
-A turn is the permission to send one request to a host now. These requests keep the pace
-of their host. They go before the host's queued entries, because a half-finished page
-waits for them. A kind is a way to fetch, such as "browser"; the requests count against
-the limit (ceiling) of their kind.
+A turn is the permission to send one request to a host now. The requests keep the pace
+of their host. They go before the host's queued requests, because a half-finished page
+waits for them. They count against the limit on requests of their kind (`Request.kind`,
+such as "browser").
 
 Rule: `wake` hands out the turns, and costs nothing while no request waits.
 """
@@ -20,10 +21,10 @@ from crawler.request import Entry
 
 
 class OwnTurns:
-    """Hands out turns of hosts (rights to send one request); the request that has
-    waited longest is first.
+    """Hands out the turns of hosts (rights to send one request) to waiting requests of
+    a spider's `fetch`, the longest wait first.
 
-    At the end of a turn the scheduler calls `wake` for the host.
+    At the end of a request to a host the scheduler calls `wake` for the host.
     """
 
     def __init__(
@@ -36,18 +37,20 @@ class OwnTurns:
         self._rate = rate
         self._kinds = kinds
         self._loop = asyncio.get_running_loop()
-        #: By host: the requests that wait, each with its kind.
+        #: By host: the requests that wait, each with its kind (`Request.kind`, such as
+        #: "browser").
         self._waiting: dict[str, deque[tuple[asyncio.Future[None], str]]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     @property
     def has_waiting(self) -> bool:
-        """Whether a request waits for a turn."""
+        """Whether a request waits for its turn (the right to be sent to its host)."""
         return bool(self._waiting)
 
     async def take(self, host: str, kind: str = "") -> None:
-        """Wait until the host has a free turn and the limit on the kind of requests
-        allows one more; take both. The caller gives both back."""
+        """Wait until a request may be sent to the host: take a turn (the right to send
+        one request), and count the request against the limit on its kind (such as
+        "browser"). The caller gives both back."""
         turn: asyncio.Future[None] = self._loop.create_future()
         self._waiting.setdefault(host, deque()).append((turn, kind))
         self.wake(host)
@@ -63,19 +66,21 @@ class OwnTurns:
             self._drop_over(host)
 
     def wake_all(self) -> None:
-        """Check all waiting requests. Called when the crawl-wide rate changes, or when
-        a request of some kind has ended."""
+        """Give turns (rights to be sent now) to all waiting requests that may have one.
+        Called when the crawl-wide rate allows a request, or when a request with a
+        limited kind (such as "browser") has ended."""
         for host in list(self._waiting):
             self.wake(host)
 
     def wake(self, host: str) -> None:
-        """Give a free turn of the host to its first waiting request."""
+        """If a request may be sent to the host now, give this turn to the first waiting
+        request."""
         self._drop_over(host)
         queue = self._waiting.get(host)
         following = self._first(queue) if queue else None
         if not queue or following is None:
-            # the kind is at its limit; `wake_all` is called when one of its requests
-            # ends
+            # the limit on the kind of request (such as "browser") is reached;
+            # `wake_all` is called when such a request ends
             return
         if self._rate is not None and not self._rate.allows:
             self._rate.ask()
@@ -117,8 +122,8 @@ class OwnTurns:
         self._timers[host] = self._loop.call_at(at, self.wake, host)
 
     def _drop_over(self, host: str) -> None:
-        """Remove cancelled requests of the host; remove the host if no request
-        waits."""
+        """Remove the cancelled requests to the host; forget the host if no request
+        waits for it."""
         queue = self._waiting.get(host)
         while queue and queue[0][0].done():
             queue.popleft()

@@ -32,21 +32,22 @@ PARSE_IN_THREAD = 256 * 1024
 #: After this many processes have ended while parsing a page, the page is not parsed
 #: again.
 MAX_ENDS = 2
-#: A node usually takes at least this many bytes of a page's source, so its size limits
-#: the number of nodes.
+#: A node of a parsed page usually takes at least this many bytes of the page's source,
+#: so the size of the source limits the number of nodes.
 BYTES_PER_NODE = 2
 
 
 class PageLoader:
-    """Parses the large and the suspicious pages of one crawl before their callbacks
-    run: `async with PageLoader(settings.http)`."""
+    """Parses the large and the suspicious pages of one crawl before their callbacks run
+    (suspicious: the parse could take long). Use: `async with
+    PageLoader(settings.http)`."""
 
     def __init__(self, http: HttpSettings, marks: CrashMarks | None = None) -> None:
         self._marks = CrashMarks(None) if marks is None else marks
         self._max_nodes = http.max_nodes
         self._room = NodeRoom(http.max_nodes_total)
         self._trials = PageTrials()
-        # More parsing threads than processors would bring no gain.
+        # More threads than processors would not parse faster.
         self._turns = anyio.Semaphore(max(2, os.cpu_count() or 1))
 
     async def __aenter__(self) -> PageLoader:
@@ -63,8 +64,8 @@ class PageLoader:
             await to_thread.run_sync(self._marks.close)
 
     async def examine(self, response: Response) -> None:
-        """Parse a large or suspicious page now. For a streamed page this happens after
-        the body was read."""
+        """Parse a large or suspicious page now (suspicious: its parse could take long).
+        A streamed page is parsed after its body was read."""
         if not response.is_read:
             response.examine = self.examine
             return
@@ -96,8 +97,8 @@ class PageLoader:
             await to_thread.run_sync(parse, abandon_on_cancel=True)
 
     def _parse(self, page: Page, *, must_be_tried: bool) -> None:
-        """Parse a page in a thread; parse a suspicious page in the child process
-        first."""
+        """Parse a page; called in a thread. A suspicious page (its parse could take
+        long) is first parsed in the child process."""
         if must_be_tried or page.suspicion:
             page.verdict = self._tried(page)
         # Ignore the error here: the callback gets the same error when it uses the page.
@@ -106,7 +107,8 @@ class PageLoader:
                 page.first_links  # noqa: B018 - it goes through the page
 
     def _tried(self, page: Page) -> str:
-        """Return why the page must not be parsed; "" if it may be."""
+        """Parse the page in the child process. Return why it must not be parsed in this
+        process; "" if it may be."""
         why = page.suspicion or "the process ended while parsing this page before"
         try:
             verdict = self._trials.verdict(page.markup, self._max_nodes)
@@ -125,16 +127,16 @@ class PageLoader:
 
 
 class NodeRoom:
-    """Limits the total number of nodes in all large parsed pages in memory. Pages wait
-    for room in the order of their arrival."""
+    """Limits the total number of nodes (elements and texts) in all large parsed pages
+    in memory. Further pages wait in the order of their arrival."""
 
     def __init__(self, total: int) -> None:
         self._total = self._free = total
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def take(self, nodes: int) -> Callable[[], None]:
-        """Wait until there is room for the nodes of a parsed page; call the returned
-        function to free the room."""
+        """Wait until `nodes` more parsed nodes (elements and texts) are allowed in
+        memory; call the returned function when they are freed."""
         nodes = min(nodes, self._total)
         if self._waiting or nodes > self._free:
             turn = asyncio.get_running_loop().create_future()
@@ -164,8 +166,8 @@ class NodeRoom:
 
 
 class HeldBody:
-    """A response body that frees its page's share of the limit on parsed nodes when the
-    response is closed."""
+    """A response body that, when the response is closed, frees the nodes of the parsed
+    page in the count of `NodeRoom`."""
 
     def __init__(self, body: BodyStream, release: Callable[[], None]) -> None:
         self._body = body

@@ -17,12 +17,14 @@ import threading
 from crawler.web import html_trial
 from crawler.web.html_trial import HEADER, TrialVerdict
 
-#: CPU seconds that a parse may take: a fixed part, and a part for each byte of the
-#: page. This is ten times the usual need.
-SECONDS, SECONDS_PER_BYTE = 0.5, 150e-9
-#: Limit of elapsed time, because the machine may be busy: this many times the CPU
-#: seconds of a page, and this many seconds for the start of the child.
-_PATIENCE, _START_SECONDS = 10, 10
+#: CPU seconds that the parse of any page may take. This is ten times the usual need.
+SECONDS = 0.5
+#: CPU seconds that a parse may take in addition for each byte of the page.
+SECONDS_PER_BYTE = 150e-9
+#: A parse may last this many times its CPU seconds, because the machine may be busy.
+_PATIENCE = 10
+#: Seconds that the start of the child process may take.
+_START_SECONDS = 10
 
 
 class PageTrials:
@@ -39,7 +41,8 @@ class PageTrials:
         self._is_closed = False
 
     def verdict(self, body: bytes, max_nodes: int) -> TrialVerdict:
-        """Return the result of a trial parse that is limited in CPU time and memory."""
+        """Parse a page in the child process, and return the result: fine, over the
+        limit of time or nodes, or a crash."""
         seconds = seconds_for(body)
         with self._lock:
             process = self._process = self._process or _started()
@@ -68,7 +71,8 @@ class PageTrials:
             return
         _kill(process)
         for pipe in (process.stdin, process.stdout):
-            # closing a pipe with unwritten input fails; the input is not needed
+            # closing a pipe to a dead process fails if input is unwritten; the input is
+            # not needed
             with contextlib.suppress(OSError):
                 if pipe is not None:
                     pipe.close()
@@ -76,7 +80,7 @@ class PageTrials:
 
 
 def seconds_for(body: bytes) -> float:
-    """Return the limit of CPU seconds for the parse of a page."""
+    """Return the maximum number of CPU seconds for the parse of a page."""
     return SECONDS + SECONDS_PER_BYTE * len(body)
 
 
@@ -115,7 +119,8 @@ def _asked(
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process and its forks, unless it has already ended."""
+    """Kill the child process and the processes that it has started, unless it has
+    already ended."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -23,7 +23,8 @@ class PermitDemand:
     of the run. Times are seconds of any one clock."""
 
     def __init__(self, beat: float, now: float) -> None:
-        """`beat`: seconds between two renewals of the lease."""
+        """`beat`: seconds between two renewals of the lease, at which a process takes
+        permits."""
         self._beat = beat
         self._asked_at = now
         #: Number of page permits that were held after the last renewal of the lease.
@@ -36,8 +37,9 @@ class PermitDemand:
         self.is_growing = False
 
     def wanted(self, held: int, has_work: bool, now: float) -> int:
-        """Return the number of page permits to take now, with `held` permits left. A
-        negative number: the permits to return to the run."""
+        """Return the number of page permits (rights to fetch one page) to take from the
+        run now, if the process holds `held`. A negative number: the permits to return
+        to the run."""
         seconds = max(now - self._asked_at, self._beat / 10)
         used, self._asked_at = max(0, self._held - held), now
         self._rate = max(used / seconds, self._rate / 2)
@@ -54,6 +56,7 @@ class PermitDemand:
         return wanted
 
     def granted(self, amount: int) -> None:
-        """Note that the run has granted `amount` page permits."""
+        """Count `amount` page permits (rights to fetch one page) that the run has
+        granted."""
         self.is_growing = amount > 0 and self._held == 0
         self._held += amount

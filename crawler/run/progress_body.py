@@ -8,7 +8,8 @@ from crawler.message.received import BodyStream
 
 
 class ProgressBody:
-    """A response body that calls `tell` for each piece before it returns the piece."""
+    """A response body that calls `tell` for each piece of data that arrives, before it
+    returns the piece."""
 
     def __init__(self, body: BodyStream, tell: Callable[[], None]) -> None:
         self._body = body

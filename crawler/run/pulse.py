@@ -32,7 +32,7 @@ BEAT = 1.0
 
 
 class PulseSource(Protocol):
-    """What `Pulse` reads of a running crawl; the engine has these fields."""
+    """What `Pulse` reads of a running crawl; the crawl's `Engine` has these fields."""
 
     progress: Progress
 
@@ -55,8 +55,8 @@ class Pulse:
         connections: Callable[[], int] = lambda: 0,
         own: Callable[[], Counters] | None = None,
     ) -> None:
-        """`own` returns what this process has counted, for its rates; None: it is the
-        only process of the run."""
+        """`own` returns the counts of this process, for its rates; None: the counts of
+        the run, because this process is the only one."""
         self._running = running
         self._clock = clock
         self._seconds = seconds
@@ -149,8 +149,8 @@ class StatusNotes:
 
 
 async def _load_for_failures() -> None:
-    """Import the modules that handle a first failure, shortly after the start of the
-    crawl, because later perhaps no file can be opened. A crawl of one page ends
-    before."""
+    """Import the modules that handle a failure, shortly after the start of the crawl,
+    because later the process may have too many files open to import them. A crawl of
+    one page ends before this."""
     await anyio.sleep(BEAT)
     load()

@@ -1,9 +1,10 @@
-"""Handles redirects: the target replaces its source in the frontier.
+"""Handles redirects: the target replaces the redirected request in the frontier (the
+queue of the crawl).
 
-A cookie wall redirects back into its own chain on the same origin: the server has set a
-cookie and expects the same request again. If another request to the host may be sent
-now, the visitor repeats the request inside the visit. Otherwise the target goes to the
-frontier like any other redirect target.
+A cookie wall redirects back to a URL of the same redirect chain on the same origin: the
+server has set a cookie and expects the same request again. If another request to the
+host may be sent now, the visitor repeats the request at once. Otherwise the target is
+queued like any other redirect target.
 """
 
 from __future__ import annotations
@@ -39,15 +40,15 @@ class Redirection:
         self._max_refresh = max_refresh
 
     def target(self, request: Request, response: Response) -> Request:
-        """Return the request for a redirect's target. FetchError if the redirect has no
-        valid target."""
+        """Return the request for a redirect's target. Raise FetchError if the redirect
+        has no valid target."""
         location = redirects.location_of(response)
         return redirects.target(request, response.status_code, location)
 
     def refresh(self, request: Request, response: Response) -> Request | None:
-        """Return the request that a page's Refresh header or `<meta>` asks for.
+        """Return the request that a page's Refresh header or `<meta>` element asks for.
 
-        None if the page has none, or if its delay is too long.
+        None if the page has neither, or if its delay is too long.
         """
         if request.options.stream:
             return None
@@ -69,8 +70,8 @@ class Redirection:
         return None if url is None else redirects.target(request, _SEE_OTHER, url)
 
     def leads_back(self, visit: OpenVisit, target: Request) -> bool:
-        """Return whether the target is in the visit's own redirect chain, on the same
-        origin."""
+        """Return whether the target is an earlier URL of this redirect chain, on the
+        same origin."""
         entry = visit.entry
         identity = identity_behind(entry, target, self._filter.form)
         if identity != entry.fingerprint and identity not in entry.chain:
@@ -83,24 +84,26 @@ class Redirection:
         return True
 
     def is_wall(self, visit: OpenVisit, target: Request) -> bool:
-        """Return whether the redirect leads to a known cookie wall."""
+        """Return whether the redirect leads to a URL that is known as a cookie wall (a
+        page that sets a cookie and redirects back)."""
         return target.url in self._walls and target.url != visit.entry.url
 
     def outcome(self, visit: OpenVisit, target: Request, response: Response) -> Outcome:
-        """Return the outcome of a redirect: the source ends, and the target is added.
-        FetchError if the redirect may not be followed."""
+        """Return the outcome (the result) of a redirect: the redirected request ends,
+        and a request for the target is added. Raise FetchError if the redirect may not
+        be followed."""
         entry = visit.entry
         if entry.redirects >= redirects.LIMIT:
             detail = f"the request was redirected over {redirects.LIMIT} times"
             raise FetchError(Reason.REDIRECT_LIMIT, detail, url=entry.url)
         visit.note(response)
         identity = identity_behind(entry, target, self._filter.form)
-        # the redirect leads to the entry's own URL: request the entry again later
+        # the redirect leads to the same URL: send the same request again later
         if identity == entry.fingerprint:
             entry.redirects += 1
             return visit.outcome(State.PENDING)
-        # the target is an earlier URL of the chain: request it again as a separate
-        # entry
+        # the target is an earlier URL of the redirect chain: request it again as a
+        # separate entry of the queue
         if identity in entry.chain:
             name = f"{entry.fingerprint}:{entry.redirects}"
             ordinal = urls.fingerprint("ordinal", name)

@@ -1,4 +1,4 @@
-"""The hosts that are paused: until when, and why.
+"""Keeps the hosts that are paused: until when, and why.
 
 Rule: no I/O and no clock. Times are wall-clock seconds, and `now` is an argument.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 from crawler.frontier.exchange import PaceChange, Sign
 from crawler.store.status import RestingHost
 
-#: Maximum number of hosts in the list; at the limit, hosts whose pause has ended are
-#: removed.
+#: Maximum number of hosts that are kept; at this number, hosts whose pause has ended
+#: are removed.
 MAX_HOSTS = 1_000
 #: Shortest pause, in seconds, that is shown.
 SHORTEST = 2.0
@@ -24,21 +24,22 @@ WAY = "its proxy does not answer"
 
 
 class RestingHosts:
-    """The paused hosts, by name."""
+    """Keeps the paused hosts, by name, each with the end of its pause and the
+    reason."""
 
     def __init__(self) -> None:
         self._rests: dict[str, RestingHost] = {}
 
     def changed(self, change: PaceChange, now: float) -> None:
-        """Note a change of a host's pace. Only a pause is kept."""
+        """Record a change of a host's pace, if the change pauses the host."""
         if change.is_given_up:
             self._rests.pop(change.host, None)
         elif change.pause:
             self.note(change.host, now + change.pause, _WHY.get(change.sign, ""), now)
 
     def note(self, host: str, until: float, why: str, now: float) -> None:
-        """Note that a host gets no request before `until`; a longer known pause is
-        kept."""
+        """Record that a host gets no request before `until`, unless a longer pause is
+        already known."""
         known = self._rests.get(host)
         if until - now < SHORTEST or (known is not None and known.until >= until):
             return

@@ -1,5 +1,5 @@
-"""What is known about a run before its store is opened, and the checks that the run is
-possible.
+"""The plan of a run: what is known before its store is opened, and the checks that the
+run is possible.
 
 Rule: a wrong setup fails here, before any run is begun or forgotten.
 """
@@ -34,7 +34,8 @@ from crawler.web.urls import Scope
 
 
 class RunPlan(msgspec.Struct, frozen=True):
-    """The spider, its settings and options, before anything is opened."""
+    """Holds the spider, its settings and the options of a run, before its store and
+    outputs are opened."""
 
     spider: Spider
     settings: Settings
@@ -50,11 +51,11 @@ class RunPlan(msgspec.Struct, frozen=True):
 
     @property
     def job(self) -> str:
-        """The name of the job."""
+        """The name of the job: the option `job`, else the name of the spider."""
         return self.options.job_of(self.spider)
 
     async def check(self) -> None:
-        """Raise ConfigError for a wrong scope or wrong outputs."""
+        """Raise ConfigError if the scope, the file of URLs or an output is wrong."""
         scope_of(self.spider)
         if self.options.urls is not None:
             await to_thread.run_sync(check_urls, self.options.urls)
@@ -70,7 +71,8 @@ class RunPlan(msgspec.Struct, frozen=True):
         except StateError:
             if not self.options.fresh:
                 raise
-            positions = []  # the damaged state is renamed later, and not read
+            # the damaged state is not read, because the new run renames it later
+            positions = []
         return frozenset(chain.from_iterable(map(places_of, positions))).__contains__
 
     def outputs(self) -> OutputPlan:
@@ -90,10 +92,12 @@ class RunPlan(msgspec.Struct, frozen=True):
         )
 
     async def start(self) -> RunStart:
-        """Return the facts that the store keeps from the beginning of the run."""
+        """Return the facts that the store keeps from the beginning of the run, such as
+        the job and the spider's arguments."""
         arguments = encode_arguments(self.spider.arguments)
         code = politeness = ""
-        if self.settings.storage.url:  # other processes of the run may have others
+        # other processes of the run may have other code or settings
+        if self.settings.storage.url:
             from crawler.run.code_version import code_version
 
             code = await to_thread.run_sync(code_version, type(self.spider))
@@ -116,7 +120,7 @@ class RunPlan(msgspec.Struct, frozen=True):
 
 
 def plan_run(spider: Spider, settings: Settings, options: RunOptions) -> RunPlan:
-    """Plan a run. ConfigError if the spider cannot run."""
+    """Return the plan of a run. Raise ConfigError if the spider cannot run."""
     check_spider(spider)
     options = options.limited(settings.crawl)
     if options.job is not None:
@@ -178,7 +182,8 @@ def check_spider(spider: object) -> None:
 
 
 def scope_of(spider: Spider) -> Scope:
-    """Return the spider's scope; the hosts of its start URLs are always part of it."""
+    """Return the spider's scope (the hosts whose links it follows); the hosts of its
+    start URLs are always part of it."""
     try:
         scope = Scope.parse(spider.scope)
     except ValueError as exc:

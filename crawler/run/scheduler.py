@@ -1,8 +1,9 @@
 """Supplies workers with requests that may be sent now.
 
-A turn is the permission to send one request to a host now. Workers pull turns: `async
-for turn in scheduler`. Each turn goes directly to one waiting worker, without polling.
-The loop ends when no request waits, no request is in flight, and `start()` has ended.
+A turn is the permission to send one request to a host now. Workers ask for turns with
+`async for turn in scheduler`. Each turn goes directly to one waiting worker, without
+polling. The loop ends when no request waits, no request is in flight, and `start()` has
+ended.
 """
 
 from __future__ import annotations
@@ -28,19 +29,19 @@ from crawler.web import urls
 
 
 class Gate(Protocol):
-    """Knows for which origins robots.txt has been fetched. `proxy` is the route to the
-    origin ("": direct)."""
+    """Knows for which origins robots.txt has been fetched. `proxy` is the proxy through
+    which the origin is reached ("": directly)."""
 
     def knows(self, origin: str, proxy: str) -> bool: ...
 
     def way_of(self, request: Request) -> str:
-        """Return the proxy of the request: its own, or that of its session."""
+        """Return the proxy of the request: the one it names, or that of its session."""
         ...
 
 
 class RobotsTurn(msgspec.Struct, frozen=True):
-    """A turn (the right to send one request) for an origin's robots.txt; other URLs of
-    the origin wait until robots.txt is known.
+    """The permission to request an origin's robots.txt now; other requests to the
+    origin wait until robots.txt is known.
 
     robots.txt is requested through the `proxy` of the request that needs it.
     """
@@ -52,10 +53,11 @@ class RobotsTurn(msgspec.Struct, frozen=True):
 
 Turn = Entry | RobotsTurn
 
-#: Maximum number of hosts that wait for a name lookup; with more, `start()` pauses. And
-#: the maximum number of such hosts that one search for the next entry skips, so that
-#: the event loop is not blocked.
-MAX_NAMES, NAMES_AT_ONCE = 1_000, 256
+#: Maximum number of hosts that wait for a DNS lookup; with more, `start()` pauses.
+MAX_NAMES = 1_000
+#: Maximum number of such hosts that one search for the next request skips, so that the
+#: event loop is not blocked.
+NAMES_AT_ONCE = 256
 #: Maximum number of waiting requests of `start()`; with more, `start()` pauses.
 MAX_STARTS = 250_000
 
@@ -63,21 +65,21 @@ MAX_STARTS = 250_000
 class Scheduler:
     """Gives each free worker the best request of a host that may receive one now.
 
-    Times are the event loop's.
+    Times are those of the event loop's clock.
 
-    - `permits` is the number of pages still allowed (None: no limit). Each entry takes
-      a permit; `done` returns it if the entry did not become a page.
-    - `stocked`: the store has further entries, and the scheduler loads them.
-    - `ceilings` limits the entries in flight by `Request.kind`, the way to fetch, such
-      as "browser".
+    - `permits` is the number of pages still allowed (None: no limit). Each request
+      counts as one page; `done` corrects this if the request did not become a page.
+    - `stocked`: the store has further requests, and the scheduler loads them.
+    - `ceilings` is the maximum number of requests in flight by `Request.kind`, such as
+      "browser".
     - `most_starts` limits the requests of `start()` that wait, in memory and in the
       store.
     - `names` holds hosts back until their names are looked up. Without it each request
       looks up the name itself.
 
     This class has over 15 methods and 12 attributes, because workers, commits,
-    robots.txt, refills and `start()` all change the next turn, and one object must see
-    every change.
+    robots.txt, loads from the store and `start()` all change which request is next, and
+    one object must see every change.
     """
 
     def __init__(
@@ -95,16 +97,17 @@ class Scheduler:
         self._names = names
         self._kinds = KindLines[Entry](ceilings) if ceilings else None
         self.frontier: Frontier[Entry] = self._frontier(hosts, self._kinds)
-        # If the store keeps all entries, the frontier holds only the first entries of
-        # each host.
+        # If the store keeps all queued requests, the frontier holds only the first ones
+        # of each host in memory.
         self._admit = self.frontier.offer if stocked else self.frontier.push
         self._gate = gate
         self._permits = permits
         self._rate = rates.TotalRate(total_rate, self.wake) if total_rate else None
         self._hosts = hosts
-        #: Turns for the spider's `fetch`, if it was used (`_own`); and the entries in
-        #: flight that have already returned their turn (`_freed`).
+        #: Decides when requests of the spider's `fetch` are sent; None until the first.
         self._own: OwnTurns | None = None
+        #: Fingerprints of entries in flight that have already returned their turn (the
+        #: right to send one request).
         self._freed: set[int] = set()
         self._loop = asyncio.get_running_loop()
         self._waiters: deque[asyncio.Future[Turn | None]] = deque()
@@ -117,15 +120,17 @@ class Scheduler:
         self._is_closed = False
         self._hungry = asyncio.Event()
         self._wanted = asyncio.Event()
-        #: Called when a worker has to wait for a request.
+        #: Called when a worker has to wait, because no request may be sent now.
         self.on_idle: Callable[[], None] = lambda: None
-        #: Entries in flight, by fingerprint: taken, but not committed.
+        #: By fingerprint: the entries (requests) that workers have taken, and whose
+        #: results are not committed yet.
         self.in_flight: dict[int, Entry] = {}
 
     def _frontier(
         self, hosts: HostPace, kinds: KindLines[Entry] | None
     ) -> Frontier[Entry]:
-        """Return the frontier that the scheduler takes entries from."""
+        """Return the frontier (the queue of the crawl) that the scheduler takes
+        requests from."""
         return Frontier(hosts, kinds=kinds)
 
     def __aiter__(self) -> Scheduler:
@@ -147,14 +152,15 @@ class Scheduler:
             turn = await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and (turn := waiter.result()):
-                # the worker received the turn, and was cancelled before it ran again
+                # the worker was given a request, but was cancelled before it could use
+                # it
                 self._take_back(turn)
             raise
         if turn is None:
             raise StopAsyncIteration
         return turn
 
-    # -- called by the engine
+    # -- methods that the engine calls
 
     def landed(
         self,
@@ -162,12 +168,12 @@ class Scheduler:
         settled: Iterable[tuple[Entry, float | None]],
         sources: int,
     ) -> None:
-        """Apply a commit: add new entries, lower the depth of known entries, and remove
-        entries that have ended.
+        """Update the queue after a commit: add new requests, lower the depth of known
+        requests, and remove requests that have ended.
 
-        Each ended entry comes with the time of its next try (loop time), or None if it
-        is not tried again. `sources` is the number of sources that were closed; a
-        source, such as `start()`, may add entries.
+        Each ended request comes with the time of its next try (on the event loop's
+        clock), or None if it is not tried again. `sources` is the number of sources
+        that have ended; a source, such as `start()`, may add requests.
         """
         for entry in committed.added:
             self._admit(entry)
@@ -189,10 +195,11 @@ class Scheduler:
         self.wake()
 
     def done(self, entry: Entry, *, asked: bool, is_page: bool) -> None:
-        """End the visit of an entry: return its turn (the right to send one request to
-        its host), and its page permit if the entry did not become a page.
+        """End the fetch of a page: return its turn (the right to send one request to
+        its host); if the entry did not become a page, it does not count towards the
+        limit on pages.
 
-        No worker is woken, because the calling worker asks for the next turn itself.
+        No worker is woken, because the calling worker asks for the next request itself.
         """
         if self._own is not None and entry.fingerprint in self._freed:
             self._freed.remove(entry.fingerprint)
@@ -210,16 +217,18 @@ class Scheduler:
 
     @property
     def own_turns(self) -> OwnTurns:
-        """The turns for requests of a spider's `fetch`, which are not in the
-        frontier."""
+        """Decides when requests of a spider's `fetch`, which are not in the frontier
+        (the queue of the crawl), may be sent."""
         if self._own is None:
             self._own = OwnTurns(self._hosts, self._rate, self._kinds)
         return self._own
 
     async def take_own_turn(self, host: str, kind: str, home: str) -> None:
-        """Wait until a request of a spider's `fetch` may be sent to the host.
+        """Wait until a request of a spider's `fetch` may be sent to the host. `kind` is
+        its `Request.kind`, such as "browser".
 
-        `home` is the host of the page that waits for the request; empty: no page waits.
+        `home` is the host of the page that waits for the response; empty: no page
+        waits.
         """
         await self.own_turns.take(host, kind)
 
@@ -229,8 +238,9 @@ class Scheduler:
 
     @asynccontextmanager
     async def lent(self, entry: Entry) -> AsyncIterator[None]:
-        """Let other requests to the host use the turn of an entry (its right to be sent
-        now) while the block runs. The entry's request has not been sent yet."""
+        """While the `async with` block runs, let other requests to the host use the
+        turn of `entry` (its right to be sent now). The request of `entry` has not been
+        sent yet."""
         self._lend(entry.host, entry.kind, asked=False)
         try:
             yield
@@ -238,9 +248,9 @@ class Scheduler:
             await self.own_turns.take(entry.host, entry.kind)
 
     def free(self, entry: Entry, *, asked: bool) -> None:
-        """Give back the entry's turn (the right to send one request to its host) during
-        its visit, after the body was read. The entry also stops counting against the
-        ceiling of its kind."""
+        """After the body of a page was read, give back its turn (the right to send one
+        request to its host), before its callback has ended. The page also stops
+        counting against the limit on requests of its kind (such as "browser")."""
         if entry.fingerprint in self._freed:
             return
         self._freed.add(entry.fingerprint)
@@ -257,16 +267,18 @@ class Scheduler:
         self.wake()
 
     def _wake_own(self, host: str, own: OwnTurns) -> None:
-        """Give a turn that is free again to a waiting request of a spider's `fetch`."""
+        """Let a waiting request of a spider's `fetch` be sent, because a request to the
+        host has ended."""
         if self._kinds is None:
             own.wake(host)
         else:
-            # a waiting request to another host may be of the kind that has room now
+            # a waiting request to another host may be of the kind (such as "browser")
+            # that may start now
             own.wake_all()
 
     def answered(self, turn: RobotsTurn, retry_at: float | None) -> None:
-        """Note that robots.txt has been requested: it is known now, or will be
-        requested again at `retry_at` (loop time)."""
+        """Continue after a request for robots.txt: send requests to the origin, or
+        request its robots.txt again at `retry_at` (on the event loop's clock)."""
         now = self._loop.time()
         if retry_at is None:
             self.frontier.resume(turn.origin, now)
@@ -278,17 +290,17 @@ class Scheduler:
 
     @property
     def has_idle(self) -> bool:
-        """Whether a worker waits for a turn."""
+        """Whether a worker is idle, because no request may be sent now."""
         return bool(self._waiters)
 
     @property
     def has_sources(self) -> bool:
-        """Whether a source, such as `start()`, may add entries."""
+        """Whether a source of new requests, such as `start()`, has not ended."""
         return bool(self._sources)
 
     def open_source(self) -> None:
-        """Keep the workers' loop from ending: a source, such as `start()`, may still
-        add entries."""
+        """Keep the workers waiting for requests: a source, such as `start()`, may still
+        add some."""
         self._sources += 1
 
     def close(self) -> None:
@@ -297,15 +309,14 @@ class Scheduler:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the workers' loop ended because the limit on pages was reached."""
+        """Whether the workers have ended because the limit on pages was reached."""
         return self._permits == 0 and not self._out
 
     async def hungry(self, least: int) -> bool:
-        """Wait until fewer than `least` entries may be requested now. Return False if
-        the scheduler has been closed.
+        """Wait until fewer than `least` hosts may receive a request now. Return False
+        if the scheduler has been closed.
 
-        Each host that may receive a request now counts as one entry. A paused host does
-        not count, so that `start()` continues with other hosts.
+        A paused host does not count, so that `start()` continues with other hosts.
         """
         while not self._is_closed and not self._may_draw(least):
             self._hungry.clear()
@@ -320,7 +331,7 @@ class Scheduler:
         return self.frontier.open_hosts() + self._sources <= least
 
     async def wanted_host(self) -> str:
-        """Wait for a host that has nearly no entries in memory, but has more in the
+        """Wait for a host that has nearly no requests in memory, but has more in the
         store; return the host."""
         while not (names := self.frontier.hungry(1)):
             self._wanted.clear()
@@ -329,18 +340,19 @@ class Scheduler:
 
     @property
     def share(self) -> int:
-        """Return how many entries of one host to load at once."""
+        """Return how many entries (queued requests) of one host to load from the store
+        at once."""
         return self.frontier.share
 
     def held(self, host: str) -> set[int]:
-        """Return the fingerprints of the host's entries in memory, which need not be
-        loaded again."""
+        """Return the fingerprints of the host's entries (queued requests) in memory, so
+        that the caller does not load them again."""
         flying = {e.fingerprint for e in self.in_flight.values() if e.host == host}
         return flying | self.frontier.held(host)
 
     def refill(self, host: str, entries: Iterable[Entry], *, more: bool) -> None:
-        """Add entries of a host from the store. `more`: the store has further entries
-        of the host."""
+        """Add entries (queued requests) of a host that were loaded from the store.
+        `more`: the store has further entries of the host."""
         for entry in entries:
             if entry.fingerprint not in self.in_flight:
                 self.frontier.push(entry)
@@ -348,12 +360,14 @@ class Scheduler:
         self.wake()
 
     def share_rate(self, workers: int) -> None:
-        """Share the crawl-wide rate among this many processes."""
+        """Limit this process to its share of the crawl-wide rate: one part of `workers`
+        (the number of processes)."""
         if self._rate is not None:
             self._rate.share(workers)
 
     async def keep_rate(self) -> None:
-        """Allow requests evenly at the crawl-wide rate; runs beside the workers."""
+        """Allow requests evenly in time, at the crawl-wide rate; runs in parallel with
+        the workers."""
         if self._rate is not None:
             await self._rate.supply()
 
@@ -361,7 +375,7 @@ class Scheduler:
 
     def wake(self) -> None:
         """Give requests to waiting workers after a change, and set a timer for the next
-        entry that becomes due."""
+        request that becomes due."""
         if self._own is not None and self._own.has_waiting:
             self._own.wake_all()
         waiters = self._waiters
@@ -414,8 +428,8 @@ class Scheduler:
         return rate.allows
 
     def _named(self, entry: Entry, names: NameTable, now: float) -> Entry | None:
-        """Return this entry, or the next entry whose host name is already looked up;
-        None if there is none."""
+        """Return this entry (a queued request), or the next entry whose host name is
+        already looked up; None if there is none."""
         popped: Entry | None = entry
         for _ in range(NAMES_AT_ONCE):
             if popped is None or popped.host in names.ready:
@@ -430,7 +444,8 @@ class Scheduler:
         return None
 
     def _await_name(self, entry: Entry, names: NameTable, now: float) -> None:
-        """Hold back the entries of the origin until the lookup of its host is done."""
+        """Hold back the queued requests of the origin until the DNS lookup of its host
+        is done."""
         origin = urls.origin_of(entry.url)
         self._put_back(entry, now)
         self.frontier.hold(origin, now)
@@ -441,8 +456,8 @@ class Scheduler:
         self.wake()
 
     def _put_back(self, entry: Entry, now: float) -> None:
-        """Put an entry from `pop` back into the frontier, and cancel its turn (the
-        right to send one request), because no request was sent."""
+        """Put an entry (a request) back into the queue, and cancel its turn (the right
+        to send one request), because it was not sent."""
         self.frontier.release(
             entry.host, now, asked=False, fingerprint=entry.fingerprint
         )
@@ -451,15 +466,17 @@ class Scheduler:
         self.frontier.push(entry)
 
     async def keep_names(self) -> None:
-        """Look up the names of waiting hosts; runs beside the workers."""
+        """Look up the host names of waiting requests in the DNS; runs in parallel with
+        the workers."""
         if self._names is not None:
             await self._names.run()
 
     def _robots_first(
         self, entry: Entry, origin: str, proxy: str, now: float
     ) -> RobotsTurn:
-        """Use the entry's turn for the robots.txt of its origin. The ceiling of the
-        entry's kind does not apply to robots.txt."""
+        """Request the robots.txt of the origin instead of `entry`, with the right of
+        `entry` to send one request. The request for robots.txt does not count against
+        the limit on the kind of `entry` (such as "browser")."""
         if self._kinds is not None:
             self._kinds.give_back(entry.kind)
         self.frontier.push(entry)
@@ -518,8 +535,8 @@ class Scheduler:
 
     @property
     def _is_stinted(self) -> bool:
-        """Return whether workers wait for a page permit or for the crawl-wide rate.
-        Neither comes at a known time, so no timer is set."""
+        """Return whether workers wait for the limit on pages or for the crawl-wide
+        rate. These do not allow a request at a known time, so no timer is set."""
         return self._permits == 0 or (self._rate is not None and not self._rate.allows)
 
     def _ring(self) -> None:

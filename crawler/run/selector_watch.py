@@ -1,5 +1,5 @@
-"""Counts how often the selectors of callbacks were used, and how often they matched.
-Pure."""
+"""Counts how often the selectors of callbacks were used, and how often they matched. No
+I/O."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-#: Maximum number of watched selectors, because a spider may generate selectors.
+#: Maximum number of selectors that are counted, because a spider may generate
+#: selectors.
 MAX_SELECTORS = 1000
 
 
@@ -22,11 +23,11 @@ class SelectorWatch:
     """Counts the matches of selectors, for the advice at the end."""
 
     def __init__(self) -> None:
-        #: The counts by (callback, selector).
+        #: Counts of uses and matches, by (callback, selector).
         self.matches: dict[tuple[str, str], Matches] = {}
 
     def note(self, callback: str, asked: Mapping[str, bool]) -> None:
-        """Note the selectors that a callback used on a page, and whether they
+        """Count the selectors that a callback used on a page, and those that
         matched."""
         for selector, has_matched in asked.items():
             matches = self.matches.get((callback, selector))

@@ -1,9 +1,9 @@
 """The scheduler of a process that shares its run with others.
 
-Rule: the scheduler gives out only entries of hosts that its process owns, and none
+Rule: the scheduler gives out only requests to hosts that its process owns, and none
 after the end of the lease. (The lease is the time until which other processes may not
 take over the process's work.) It does not end by itself, because other processes may
-find entries of its hosts. A request that a spider's `fetch` sends to another process's
+find links to its hosts. A request that a spider's `fetch` sends to another process's
 host waits until that process releases the host's shard (a fixed group of hosts).
 """
 
@@ -25,7 +25,8 @@ from crawler.store.sharing import Team, shard_of
 
 
 class OwnedFrontier(Frontier[Entry]):
-    """A frontier that drops entries of hosts that another process owns now."""
+    """A frontier (queue of the crawl) that drops requests to hosts that another process
+    owns now."""
 
     def __init__(
         self, hosts: HostPace, team: Team, kinds: KindLines[Entry] | None
@@ -35,7 +36,8 @@ class OwnedFrontier(Frontier[Entry]):
         self._kind_lines = kinds
 
     def pop(self, now: float) -> Entry | None:
-        """Return the best entry of a host that this process owns."""
+        """Return the best entry (queued request) of a host that this process owns; None
+        if none may be sent now."""
         while (entry := super().pop(now)) is not None:
             if self._team.owns(entry.host):
                 return entry
@@ -47,8 +49,9 @@ class OwnedFrontier(Frontier[Entry]):
 
 
 class SharedScheduler(Scheduler):
-    """Gives requests to workers while the lease of the process lasts. If the run has a
-    limit on pages, its store grants the permits for pages.
+    """Gives requests to workers while the lease of the process lasts (the time for
+    which it owns its hosts). If the run has a limit on pages, the store grants each
+    process a number of pages that it may fetch.
 
     This class has over 15 methods, because half of them are steps of `Scheduler` with
     the rules of a shared run.
@@ -72,15 +75,15 @@ class SharedScheduler(Scheduler):
     ) -> Frontier[Entry]:
         return OwnedFrontier(hosts, self._team, kinds)
 
-    # -- called at each renewal of the lease
+    # -- methods that are called at each renewal of the lease
 
     def gain(self, hosts: Mapping[str, float]) -> None:
-        """Note that the process owns these hosts now; each value is the number of
-        seconds for which the host is still paused."""
+        """Begin to send requests to these hosts, which the process owns now; each value
+        is the number of seconds for which the host is still paused."""
         now = self._loop.time()
         for host, known in hosts.items():
-            # The earlier owner of the host may have died before it could report its
-            # last request, so keep the interval.
+            # The process that owned the host before may have died without reporting its
+            # last request, so wait one interval between requests.
             seconds = max(known, self._hosts.interval(host))
             if seconds:
                 self._hosts.pause(host, now + seconds, now)
@@ -88,16 +91,15 @@ class SharedScheduler(Scheduler):
         self.wake()
 
     def stir(self, hosts: Mapping[str, Place]) -> None:
-        """Note that other processes have found entries of these hosts. The values are
-        the positions in the hosts' queues from which on the entries are to be
-        loaded."""
+        """Load requests that other processes have found for these hosts. Each value is
+        the position in the host's queue from which on requests must be loaded."""
         for host, place in hosts.items():
             self.frontier.leave(host, place)
         self.wake()
 
     def wanted_permits(self) -> int:
-        """Return the number of page permits to take from the run. A negative number:
-        the permits that this process returns to the run."""
+        """Return the number of page permits (rights to fetch one page) to take from the
+        run. A negative number: the permits that this process returns to the run."""
         if self._permits is None:
             return 0
         wanted = self.permits.wanted(self._permits, self._has_work(), self._loop.time())
@@ -105,8 +107,9 @@ class SharedScheduler(Scheduler):
         return wanted
 
     def _has_work(self) -> bool:
-        """Return whether to hold permits. While they are scarce, only for an entry that
-        may be requested within two beats: other processes may have quicker hosts."""
+        """Return whether this process needs page permits (rights to fetch one page). If
+        the run has few left, only a process that can soon send a request needs them,
+        because other processes may be faster."""
         frontier = self.frontier
         if not self._is_scarce or frontier.is_hungry:
             return len(frontier) > 0 or frontier.has_stock()
@@ -115,8 +118,8 @@ class SharedScheduler(Scheduler):
         return due is not None and due <= now + 2 * self._team.lease.beat
 
     def permit(self, amount: int, *, is_scarce: bool = False) -> None:
-        """Note that the run allows `amount` more pages, and whether it has few
-        permits left."""
+        """Allow `amount` more pages to this process. `is_scarce`: the run has few pages
+        left before its limit."""
         self._is_scarce = is_scarce
         if self._permits is not None and amount > 0:
             self._permits += amount
@@ -131,7 +134,8 @@ class SharedScheduler(Scheduler):
         return frozenset(shards) | self._fetching.keys()
 
     def is_idle(self) -> bool:
-        """Return whether there is nothing to do at the hosts of this process."""
+        """Return whether the hosts of this process have no waiting request and no
+        request in flight."""
         if self.in_flight or self._robots or self._fetching:
             return False
         return not any(map(self._team.owns, self.frontier.hosts()))
@@ -142,8 +146,8 @@ class SharedScheduler(Scheduler):
         return frozenset(map(shard_of, self.frontier.hosts()))
 
     def end(self) -> None:
-        """Let the workers end once no request is in flight. This is called when the run
-        is over, so that no process will find more entries."""
+        """Let the workers end once no request is in flight. Called when the run is
+        over, because then no process will find more requests."""
         self.landed(Committed(), (), 1)
 
     # -- requests that a spider sends with `fetch`
@@ -151,15 +155,15 @@ class SharedScheduler(Scheduler):
     async def take_own_turn(self, host: str, kind: str, home: str) -> None:
         """Wait until a request of a spider's `fetch` may be sent to the host.
 
-        FetchError if another process owns the host and does not release it.
+        Raise FetchError if another process owns the host and does not release it.
         """
         sites = self.hand_over
         while True:
             if not sites.may_ask(host, home):
                 await sites.wait(host, home)
             now = self._loop.time()
-            # Another process may have sent the last request to the host, so keep the
-            # interval.
+            # Another process may have sent the last request to the host, so wait one
+            # interval between requests.
             rested_at = sites.gained_at(host) + self._hosts.interval(host)
             if rested_at > now:
                 self._hosts.pause(host, rested_at, now)
@@ -174,17 +178,17 @@ class SharedScheduler(Scheduler):
         self._fetching -= Counter([shard_of(host)])
         super().own_turn_over(host, kind, asked=asked)
 
-    # -- differences from the scheduler of a run with one process
+    # -- methods that differ from the scheduler of a run with one process
 
     @property
     def is_exhausted(self) -> bool:
-        """Always False: only the run's store knows whether the limit on pages is
-        reached, because it holds the page permits."""
+        """Always False: only the store of the run knows whether the limit on pages is
+        reached, because the processes share that limit."""
         return False
 
     def answered(self, turn: RobotsTurn, retry_at: float | None) -> None:
-        """Note that robots.txt has been requested: it is known now, or will be
-        requested again at `retry_at` (loop time)."""
+        """Continue after a request for robots.txt: send requests to the origin, or
+        request its robots.txt again at `retry_at` (on the event loop's clock)."""
         self._robots -= Counter({turn.host: 1})
         super().answered(turn, retry_at)
 

@@ -19,7 +19,7 @@ _GROWING = (list, dict, set, deque)
 
 
 class SpiderAttributes:
-    """Notes which attributes of a spider change after its creation."""
+    """Finds the attributes of a spider that change after its creation."""
 
     def __init__(self, spider: Spider) -> None:
         self._values = vars(spider)
@@ -28,8 +28,8 @@ class SpiderAttributes:
         self._named: set[str] = set()
 
     def changed(self) -> set[str]:
-        """Return the names of attributes that have changed and were not returned
-        before."""
+        """Return the names of attributes that have changed since the creation of the
+        spider and were not returned before."""
         values, marks = self._values, self._marks
         found: set[str] = set()
         for name in list(values):
@@ -44,8 +44,8 @@ class SpiderAttributes:
         return found
 
     def _is_cached(self, name: str) -> bool:
-        """Return whether the attribute is a cached property, which is computed again
-        when missing."""
+        """Return whether the attribute is a cached property, which Python computes
+        again when it is missing."""
         return isinstance(getattr(self._kind, name, None), cached_property)
 
 
@@ -53,8 +53,8 @@ def warn(names: Collection[str]) -> None:
     """Log the attributes that a resumed run has lost."""
     shown = ", ".join(f"self.{name}" for name in sorted(names))
     logger.warning(
-        "The resumed run has lost what the spider set before the interruption: %s. "
-        "Keep such values in meta, in items, or in self.count()",
+        "The resumed run has lost attributes that the spider set before the "
+        "interruption: %s. Keep such values in meta, in items, or in self.count()",
         shown,
     )
 
@@ -67,5 +67,5 @@ def _size(value: object) -> int:
     return len(value) if isinstance(value, _GROWING) else 0
 
 
-#: Marks an attribute that did not exist.
+#: Stands for the value of an attribute that did not exist.
 _NONE = object()

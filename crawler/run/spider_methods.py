@@ -12,14 +12,16 @@ from crawler.spider import Spider
 
 
 class SpiderMethods:
-    """Finds callbacks, and suggests the nearest name for an unknown one."""
+    """Finds the methods of a spider that requests name as callbacks, and suggests the
+    nearest name for an unknown one."""
 
     def __init__(self, spider: Spider) -> None:
         self._spider = spider
         self._found: dict[str, Callable[..., Any]] = {}
 
     def find(self, name: str) -> Callable[..., Any]:
-        """Return the spider's method of that name. WrongYield if there is none."""
+        """Return the method of the spider with that name. Raise WrongYield if there is
+        none."""
         method = self._found.get(name)
         if method is None:
             method = getattr(self._spider, name, None)
@@ -36,7 +38,7 @@ class SpiderMethods:
         return f"Spider {self._spider.name!r} has no callback {name!r}{hint}"
 
     def check(self, callback: str, errback: str = "") -> None:
-        """Raise WrongYield unless the spider has these methods."""
+        """Raise WrongYield unless the spider has methods with these names."""
         self.find(callback)
         if errback:
             self.find(errback)

@@ -68,8 +68,8 @@ class StartRequests:
     async def draw(
         self, scheduler: Scheduler, put: Callable[[Outcome], Awaitable[None]]
     ) -> None:
-        """Queue one outcome, which the store commits, for each value that `start()`
-        yields.
+        """Queue one outcome (results that the store commits together) for each value
+        that `start()` yields.
 
         The scheduler expects more requests of `start()` until the last outcome is
         committed.
@@ -103,7 +103,8 @@ class StartRequests:
         await put(last)
 
     async def _values(self, given: object) -> AsyncGenerator[Any, None]:
-        """Yield the values of `start()`, then the URLs of a file."""
+        """Yield the values of `start()`, then a request for each URL of the file, if
+        there is a file of URLs."""
         async with aclosing(values_of(given)) as values:
             async for value in values:
                 yield value
@@ -116,8 +117,8 @@ class StartRequests:
                 yield request
 
     async def _close(self, given: AsyncGenerator[Any, None]) -> None:
-        """Let an interrupted `start()` run its `finally` blocks before the crawl
-        ends."""
+        """Close an interrupted `start()`, so that its `finally` blocks run before the
+        crawl ends."""
         try:
             await given.aclose()
         except (Exception, SystemExit) as exc:
@@ -129,12 +130,12 @@ class StartRequests:
         logger.error("start() failed: %s (%s)", _told(exc), where)
 
     async def fetch(self, request: Request) -> Response:
-        """Fetch one more response for `start()`."""
+        """Send a `fetch` request of `start()`, and return its response."""
         return await self._own_fetches(f"fetch({request.url!r})").fetch(request)
 
     def receiving(self) -> AbstractContextManager[Receiving]:
-        """Return a context manager whose value downloads the files of items from
-        `start()`."""
+        """Return a context manager; its value sends requests for the files of items
+        from `start()`."""
         return self._own_fetches("Files").receiving()
 
     def _own_fetches(self, call: str) -> Fetches:
@@ -151,8 +152,8 @@ class StartRequests:
             self._fetches.made.take().tell(outcome)
 
     def _counted(self) -> dict[str, int] | None:
-        """Return all counts of `start()` so far, for the next outcome; None if there
-        are none."""
+        """Return all counts that `start()` has made so far, to be stored with its next
+        value; None if there are none."""
         if not self.counts:
             return None
         self._callbacks.check_counts(self.counts)
@@ -176,7 +177,7 @@ class StartRequests:
         return outcome
 
     def _skip(self, request: Request, given: object, found: Discovered) -> None:
-        """Count an invalid URL, log it, and continue."""
+        """Count an invalid URL of `start()`, log it, and continue with the next URL."""
         self._bad_urls += 1
         found.cut[BAD_START] = 1
         if self._bad_urls <= MAX_NAMED:
@@ -194,7 +195,8 @@ class StartRequests:
 
 
 def _told(exc: BaseException) -> str:
-    """Return the error as one line; a ConfigError is shown without its type name."""
+    """Return the error of `start()` as one line; a ConfigError is shown without its
+    type name."""
     if isinstance(exc, ConfigError):
         return str(exc)
     return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__

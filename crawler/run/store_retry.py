@@ -23,7 +23,7 @@ class StoreRetry(Repeats):
     """Repeats an operation that raises StoreError, for five minutes or until `hurry` is
     called.
 
-    After that, the error is raised.
+    After that, the error of the last try is raised.
     """
 
     def __init__(self, policy: Callable[[], AsyncRetrying] = _USUAL) -> None:
@@ -37,7 +37,8 @@ class StoreRetry(Repeats):
 def _note_pause(error: BaseException) -> None:
     minutes = STORE_PATIENCE // 60
     logger.warning(
-        "Could not write the state; the crawl tries again for up to %d minutes: %s",
+        "Could not write the state of the run; the crawl tries again for up to %d "
+        "minutes: %s",
         minutes,
         error,
     )

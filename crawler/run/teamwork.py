@@ -44,21 +44,23 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TeamParts:
-    """The parts of a run that each renewal of the lease changes."""
+    """The parts of a run that change when the process renews its lease, because it
+    learns then what other processes have done."""
 
     scheduler: SharedScheduler
     hosts: HostPace
     observers: Observers
     outputs: Outputs
-    #: Receives facts that other processes have found, such as cookies and the scope.
+    #: Called with facts that other processes have found, such as cookies and the scope.
     learn: Callable[[Facts], None]
-    #: Receives the number of processes: each gets its share of the crawl-wide rates.
+    #: Called with the number of processes of the run: each gets an equal part of the
+    #: crawl-wide rates.
     share: Callable[[int], None]
 
 
 class Teamwork:
-    """Renews the lease regularly, from the opening of a run to its closing. Use it with
-    `async with`."""
+    """Renews the lease of this process (its right to work on the run) regularly, from
+    the opening of a run to its closing. Use it with `async with`."""
 
     def __init__(self, team: Team, parts: TeamParts) -> None:
         self._team = team
@@ -67,7 +69,8 @@ class Teamwork:
         self._is_over = False
         #: Whether the last renewal of the lease has failed.
         self._is_failing = False
-        #: Whether shards (groups of hosts) are about to change their owner.
+        #: Whether shards (groups of hosts) are about to change from one process to
+        #: another.
         self._is_moving = False
         #: Number of renewals of the lease since this process last had work.
         self._idle_beats = 0
@@ -96,7 +99,7 @@ class Teamwork:
             raise StateError(self._refusal)
 
     def own(self) -> Counters:
-        """Return what this process has counted since it joined the run."""
+        """Return the counts of this process since it joined the run."""
         return self._team.own
 
     async def settle(self, reason: FinishReason) -> None:
@@ -135,7 +138,7 @@ class Teamwork:
             await anyio.sleep(self._interval())
 
     def _warn(self, failure: StoreError) -> None:
-        """Tell of a failure of the store: of the first in a row."""
+        """Log a failure of the store, but only the first of several in a row."""
         level = logging.DEBUG if self._is_failing else logging.WARNING
         self._is_failing = True
         logger.log(
@@ -152,8 +155,8 @@ class Teamwork:
         return Needs(
             scheduler.wanted_permits(),
             scheduler.busy_shards(),
-            # Only hosts of other processes, which must keep the pauses that this
-            # process has seen.
+            # Report only hosts that other processes own now: they must keep the pauses
+            # that this process has seen.
             {host: rest for host, rest in resting.items() if not self._team.owns(host)},
             scheduler.hand_over.wanted,
             self._is_idle(),
@@ -168,7 +171,7 @@ class Teamwork:
     def _interval(self) -> float:
         """Return the seconds until the next renewal of the lease. They are fewer while
         shards (groups of hosts) or the end of the crawl pass from process to process,
-        and while this process waits for work or for page permits."""
+        and while this process waits for work or for the right to fetch more pages."""
         is_waiting = 0 < self._idle_beats <= IMPATIENT_BEATS
         is_growing = self._parts.scheduler.permits.is_growing
         is_quick = self._is_moving or self._is_over or is_waiting or is_growing
@@ -199,8 +202,8 @@ class Teamwork:
                 self.engine.stop(FinishReason(news.over))
 
     async def _hand_over(self) -> None:
-        """Tell the next owners of this process's hosts which of these hosts are
-        paused."""
+        """Store which hosts of this process are paused, for the processes that own
+        these hosts next."""
         now = asyncio.get_running_loop().time()
         resting = self._parts.hosts.rests(now)
         if resting and now < self._team.deadline:
@@ -215,8 +218,8 @@ class Teamwork:
 
 
 class Guarded:
-    """The innermost layer: it sends no request once the lease of the process has
-    ended."""
+    """The innermost layer: it sends no request once the lease of the process (its right
+    to work on the run) has ended."""
 
     def __init__(self, fetch: Fetch, team: Team) -> None:
         self._fetch = fetch
@@ -227,7 +230,8 @@ class Guarded:
         if self._now() >= self._team.deadline:
             raise FetchError(
                 Reason.RESET,
-                "the request was not sent, because the lease of this process has ended",
+                "the request was not sent, because this process could not renew its "
+                "lease (its right to work on the run) in time",
                 url=request.url,
                 blame=Blame.WAY,
                 is_free=True,

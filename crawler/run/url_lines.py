@@ -37,7 +37,8 @@ class UrlLines:
 
     @property
     def place(self) -> str:
-        """File name and line number of the last request, such as `urls.txt:17`."""
+        """File name and line number of the last request that was yielded, such as
+        `urls.txt:17`."""
         name = "standard input" if str(self._path) == STDIN else str(self._path)
         return f"{name}:{self._line}"
 
@@ -60,8 +61,8 @@ class UrlLines:
     async def _read(self, stream: BinaryIO) -> bytes:
         if stream is not self._stdin or stream is not sys.stdin.buffer:
             return await to_thread.run_sync(stream.read, _CHUNK)
-        # Do not read in a thread: while no data arrives in the pipe, the thread would
-        # keep the process alive.
+        # Do not read the pipe in a thread: while no data arrives, the thread would keep
+        # the process alive.
         number = stream.fileno()
         # epoll refuses regular files, which are always ready to be read
         with contextlib.suppress(PermissionError):

@@ -67,13 +67,14 @@ def defined_at(function: object) -> str:
 
 
 def place_of(code: CodeType, line: int) -> str:
-    """Return file, line and function of code as one text, as in `spider.py:17 in
+    """Return file, line and function of code as one text, such as `spider.py:17 in
     parse`."""
     return f"{_shown(code.co_filename)}:{line} in {code.co_name}"
 
 
 def _shown(path: str) -> str:
-    """Return the path relative to the current folder, if that is shorter."""
+    """Return the path relative to the current folder, if the relative path is
+    shorter."""
     try:
         return str(Path(path).relative_to(Path.cwd()))
     except (ValueError, OSError):

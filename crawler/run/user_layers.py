@@ -1,5 +1,5 @@
-"""The outermost layer of a run with user layers: it turns their exceptions into
-FetchErrors."""
+"""The outermost layer of a run with layers that the user wrote: it turns their
+exceptions into FetchErrors."""
 
 from __future__ import annotations
 

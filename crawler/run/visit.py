@@ -9,12 +9,14 @@ from crawler.request import Entry
 from crawler.response import Response
 from crawler.store.base import Answer, Facts, Outcome, State
 
-#: The entry that the current task visits; hooks read it.
+#: The entry (queued request) whose page the current task fetches; hooks (`prepare`,
+#: logins) read it.
 visited: ContextVar[Entry | None] = ContextVar("visited", default=None)
 
 
 class OpenVisit:
-    """An entry in flight, and the responses it has received so far."""
+    """An entry (a queued request) that a worker handles, and the responses to it so
+    far."""
 
     __slots__ = (
         "answers",
@@ -36,15 +38,17 @@ class OpenVisit:
         self.is_asked = False
         #: Whether the current request has received a response head.
         self.has_head = False
-        #: The URL of the first cookie wall in this visit; "" if there is none.
+        #: The URL of the first cookie wall (a page that sets a cookie and redirects
+        #: back) in this visit; "" if there is none.
         self.wall = ""
-        #: The proxy of the last request; a layer may have chosen it.
+        #: The proxy of the last request ("": none); a layer may have chosen it.
         self.way = ""
-        #: Seconds for which a response has paused the host.
+        #: Longest pause of the host, in seconds, that a response of this visit has
+        #: caused.
         self.pause = 0.0
 
     def note(self, response: Response) -> None:
-        """Add a response to the counts, after its body was read."""
+        """Add a response to the counts of the visit, after its body was read."""
         version = response.http_version
         self.answers.append(Answer(response.status_code, version, response.received))
 
@@ -57,7 +61,8 @@ class OpenVisit:
         due: float = 0.0,
         facts: Facts | None = None,
     ) -> Outcome:
-        """Return the outcome of the visit, with the counts of its requests."""
+        """Return the outcome (the result that is stored) of the visit, with the counts
+        of its requests."""
         return Outcome(
             self.entry,
             state,

@@ -45,12 +45,14 @@ from crawler.web.retry_after import retry_after
 #: Maximum number of requests in one visit that try to pass a cookie wall: a page that
 #: sets a cookie and redirects back to a URL of the same redirect chain.
 MAX_ASKED_AGAIN = 3
-#: With these statuses a host asks that all requests to it come later.
+#: Statuses with which a host asks for fewer requests, not only for a retry of this
+#: page.
 _REFUSALS = (429, 503)
 
 
 class Clocks(msgspec.Struct, frozen=True):
-    """The sources of time: monotonic seconds, and the wall clock."""
+    """The two sources of time: a monotonic clock and the wall clock, both in
+    seconds."""
 
     monotonic: Callable[[], float]
     wall: Callable[[], float]
@@ -76,7 +78,7 @@ class VisitParts(msgspec.Struct, frozen=True):
     endings: Endings
     pages: PageLoader
     clocks: Clocks
-    #: Whether the spider has hooks (`prepare` or logins), which use the entry of the
+    #: Whether the spider has hooks (`prepare` or logins), which need to know the
     #: current request.
     has_hooks: bool = False
     #: The sessions that the spider declares; None: it declares none.
@@ -86,8 +88,8 @@ class VisitParts(msgspec.Struct, frozen=True):
 
 
 class Visitor:
-    """Fetches the pages of entries and runs their callbacks; one visitor serves all
-    workers."""
+    """Fetches the pages of entries (queued requests) and runs their callbacks; one
+    visitor serves all workers."""
 
     def __init__(
         self, acceptance: Acceptance, settings: Settings, parts: VisitParts
@@ -97,12 +99,13 @@ class Visitor:
         self._retry_after_max = settings.retry.retry_after_max
         self._max_links = settings.http.max_links
         self._parts = parts
-        #: By host that the crawl gave up: its last failure. The remaining entries of
+        #: By host that the crawl gave up: its last failure. The remaining requests to
         #: the host fail with the same failure.
         self._given_up: dict[str, FetchError] = {}
 
     async def visit(self, entry: Entry) -> Outcome:
-        """Send the entry's request, run its callback, and return the outcome."""
+        """Send the request of an entry (a queued request), run its callback, and return
+        the outcome (items, links and state)."""
         visit, parts = OpenVisit(entry), self._parts
         denied = self._denied(entry)
         if denied is not None:
@@ -129,7 +132,8 @@ class Visitor:
         return outcome
 
     def _denied(self, entry: Entry) -> FetchError | None:
-        """Return why the entry may not be requested; None if it may."""
+        """Return why the request may not be sent (such as robots.txt); None if it
+        may."""
         parts, request = self._parts, entry.request
         if parts.robots is not None and (denied := parts.robots.verdict(request)):
             if denied.reason.is_skip:
@@ -154,9 +158,10 @@ class Visitor:
         return None
 
     async def _visit(self, visit: OpenVisit) -> Outcome:
-        """Send one request, or several to pass a cookie wall."""
+        """Send one request, or several to pass a cookie wall (a page that sets a cookie
+        and redirects back), and return the outcome."""
         request, parts = visit.entry.request, self._parts
-        # the request to send after the cookie wall has answered
+        # the request to send after the response of the cookie wall
         behind: Request | None = None
         while True:
             try:
@@ -184,7 +189,7 @@ class Visitor:
                 await response.aclose()
 
     def _learn(self, visit: OpenVisit, *, is_good: bool) -> None:
-        """Tell the session whether the callback could use the page."""
+        """Tell the session of the request whether its callback could use the page."""
         if self._parts.identities is not None:
             request = visit.entry.request
             self._parts.identities.judged(request, is_good=is_good)
@@ -198,8 +203,8 @@ class Visitor:
     async def _check(
         self, visit: OpenVisit, request: Request, response: Response
     ) -> None:
-        """Update proxy and session from the response. FetchError for a ban or a login
-        wall."""
+        """Tell the proxy pool and the session about the response. Raise FetchError if
+        they find a ban or a login wall."""
         identities, proxies = self._parts.identities, self._parts.proxies
         if response.is_read:
             await self._parts.pages.examine(response)
@@ -218,8 +223,9 @@ class Visitor:
     def _passage(
         self, visit: OpenVisit, request: Request, response: Response
     ) -> tuple[Request, Request | None] | None:
-        """Return the one or two requests that pass a cookie wall; None if the response
-        is no cookie wall, or if they may not be sent now."""
+        """Return the one or two requests that pass a cookie wall (a page that sets a
+        cookie and redirects back). None if the response is no cookie wall, or if they
+        may not be sent now."""
         redirection, entry = self._parts.redirection, visit.entry
         target = redirection.target(request, response)
         is_back = redirection.leads_back(visit, target)
@@ -240,7 +246,8 @@ class Visitor:
         return target, request
 
     async def _fetch(self, visit: OpenVisit, request: Request) -> tuple[Response, Fate]:
-        """Fetch status and headers, and the body if a callback needs all of it."""
+        """Send a request and return its response: status and headers, and the body if a
+        callback needs all of it."""
         seconds = self._parts.deadline
         if seconds is None:
             return await self._ask(visit, request)
@@ -328,8 +335,9 @@ class Visitor:
     async def _failed(
         self, visit: OpenVisit, exc: FetchError, response: Response | None = None
     ) -> Outcome:
-        """Report a failed request to the pace of its host, or to the health of its
-        route (a proxy, or the direct connection), and return the outcome."""
+        """Count a failed request against its host, which may slow down requests to the
+        host; or, if a proxy or the direct connection failed, against this route. Return
+        the outcome of the page: another try, or a failure."""
         parts, at_least = self._parts, 0.0
         if isinstance(exc, Resting):
             visit.is_asked = False
@@ -348,7 +356,9 @@ class Visitor:
     def _observe(
         self, visit: OpenVisit, sign: Sign, retry_after: float | None = None
     ) -> Verdict:
-        """Report the result to the pace of the host, if the host got a request."""
+        """Count the result of the request for the pace of its host, unless no request
+        was sent to the host. Return what the result means for the host, such as a
+        pause."""
         if not visit.is_asked:
             return NO_CONSEQUENCE
         parts, entry = self._parts, visit.entry
@@ -363,7 +373,8 @@ class Visitor:
 
 
 def _sign_of(exc: FetchError, has_head: bool) -> Sign:
-    """Return what a failure shows about the health of the host."""
+    """Return what a failure shows about the health of the host: no response, a broken
+    response, or nothing."""
     if exc.blame is not Blame.HOST:
         return Sign.NOTHING
     if has_head or exc.reason is Reason.DEADLINE:

@@ -18,14 +18,15 @@ logger = logging.getLogger(__name__)
 
 #: The advice for code that blocks the event loop.
 BLOCKING = "move blocking work into `await anyio.to_thread.run_sync(...)`"
-#: The watchdog names code that has blocked the loop this many times.
+#: A function that has blocked the event loop this many times is named in the log.
 OFTEN = 3
 
 
 class Blocking(msgspec.Struct):
-    """A spider's function that blocked the loop: how often, and for how long in total.
+    """A function of the spider that blocked the event loop: how often, and for how long
+    in total.
 
-    Only blocks longer than the watchdog's patience count.
+    Only blocks that are longer than the watchdog's `patience` count.
     """
 
     place: str
@@ -75,8 +76,8 @@ class Watchdog:
 
     @property
     def named_seconds(self) -> dict[str, float]:
-        """Return how many seconds each named function blocked the loop, the longest
-        first."""
+        """Return how many seconds each function that the log named as blocking has
+        blocked the event loop, the longest first."""
         named = [each for each in list(self._found.values()) if each.is_named]
         named.sort(key=lambda each: -each.seconds)
         return {each.place: round(each.seconds, 1) for each in named}
@@ -93,7 +94,8 @@ class Watchdog:
                 self._follow(thread, asked)
 
     def _follow(self, thread: int, asked: float) -> None:
-        """Watch the loop's calls until it responds, and note long calls."""
+        """Watch the calls that the event loop runs, until it responds, and record the
+        long calls."""
         running, blocking = None, None
         seen = began = asked
         while True:
@@ -136,18 +138,18 @@ class Watchdog:
 
 
 def _user_frame(thread: int) -> FrameType | None:
-    """Return the spider's innermost frame in the code that the loop runs; None if the
-    loop runs no spider code."""
+    """Return the innermost frame of the spider in the code that the event loop runs;
+    None if the loop runs no spider code."""
     frame = sys._current_frames().get(thread)  # noqa: SLF001 - no other way
     while frame is not None and not is_users(frame):
-        # A frame outside the loop belongs to the script that started the crawl.
+        # A frame above the event loop belongs to the script that started the crawl.
         frame = None if _is_of_loop(frame) else frame.f_back
     return frame
 
 
 def _callback_of(frame: FrameType) -> FrameType:
-    """Return the outermost spider frame above this frame: the function that the crawler
-    called."""
+    """Return the outermost frame of the spider above `frame`: the function that the
+    crawler called."""
     callback, outer = frame, frame.f_back
     while outer is not None and not (is_of_crawler(outer) or _is_of_loop(outer)):
         if is_users(outer):

@@ -1,5 +1,5 @@
 """Checks the values that callbacks and `start()` yield, and says what to write instead
-of a wrong value. Pure."""
+of a wrong value. No I/O."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def what_was_yielded(value: object) -> str:
 
 
 def several(result: Any) -> Iterable[Any]:
-    """Return the values of a returned list. ConfigError for a single value."""
+    """Return the values of a list that a method returned. Raise ConfigError for a
+    single value."""
     if isinstance(result, Iterable) and not isinstance(result, Mapping | str | bytes):
         return result
     kind = type(result).__name__

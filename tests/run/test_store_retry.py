@@ -46,7 +46,10 @@ async def test_what_fails_is_tried_until_it_works_and_said_once(
         == "written"
     )
 
-    told = "Could not write the state; the crawl tries again for up to 5 minutes"
+    told = (
+        "Could not write the state of the run; the crawl tries again for up to 5 "
+        "minutes"
+    )
     assert [record.message for record in caplog.records] == [
         f"{told}: the disk is full"
     ]
