@@ -127,7 +127,10 @@ def encode_meta(meta: Mapping[str, Any] | None) -> bytes:
     try:
         return msgspec.json.encode(values if is_plain else _json(values, "meta", 0))
     except ValueError as exc:  # a text in `meta` has half of a surrogate pair
-        raise ConfigError(f"meta must hold JSON values only: {exc}") from exc
+        raise ConfigError(
+            "meta has a text with half of a surrogate pair, which cannot be stored as "
+            "JSON; repair the text"
+        ) from exc
 
 
 def _json(value: Any, where: str, depth: int) -> Any:

@@ -198,7 +198,7 @@ class Page:
         return found
 
     def note(self, what: str, *, matched: bool) -> None:
-        """Note that a selector was used, and whether the page has a match."""
+        """Record in `asked` that a selector was used, and whether it matched."""
         self.asked[what] = matched or self.asked.get(what, False)
 
     @lazy
@@ -290,8 +290,9 @@ class Page:
     def _base(self) -> str:
         """Return the address of the first `<base href>`, or "".
 
-        The element is taken from the elements with an `href`, which the links need,
-        too. If a page has too many of them, a separate search finds the `<base>`.
+        The `<base>` is searched among the elements with an `href`, which are also
+        needed for the links. If a page has too many such elements, a separate search
+        finds the `<base>`.
         """
         if self.has_many_links:
             bases = self._tree.root.css("base[href]")

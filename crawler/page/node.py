@@ -20,8 +20,10 @@ from crawler.web.visible_text import own_text_of, text_after, text_of
 T = TypeVar("T")
 
 MISSING: Any = object()
-# `repr` shows this many attributes, and this many characters of each.
-_SHOWN, _EXCERPT = 5, 40
+# Maximum number of attributes that `repr` shows.
+_SHOWN = 5
+# Maximum number of characters of an attribute that `repr` shows.
+_EXCERPT = 40
 
 
 @refuses(NODE)

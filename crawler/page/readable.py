@@ -67,8 +67,8 @@ class Readable(Reply):
         self.max_links = 10_000
         #: Maximum number of nodes of the page.
         self.max_nodes = 1_000_000
-        #: Called once the body has been read: parses a large page in a thread, and a
-        #: suspicious page in a separate process first.
+        #: Called once the body has been read. It parses a large page in a thread; a
+        #: page that could take the parser long is first parsed in a separate process.
         self.examine: Callable[[Any], Awaitable[None]] | None = None
         self._page: Page | None = None
 

@@ -1,7 +1,8 @@
 """XPath and JMESPath, by parsel.
 
-Rule: only a document within the limits of `css()` or `xml` is parsed here. An
-expression that could take long on the document is refused before it is evaluated.
+Rule: only a document that passed the checks of `Page.check()` (HTML) or
+`xml_tree.as_checked_utf8()` (XML) is parsed here. An expression that could take long on
+the document is refused before it is evaluated.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from crawler.errors import FetchError, Reason
 from crawler.web.html_limits import PageTooComplex, is_wide
 from crawler.web.xpath_limits import FEW, XmlShape, XPathTooCostly, check
 
-#: Maximum number of elements of a document for XPath, and maximum nesting of elements.
-MAX_ELEMENTS, MAX_DEPTH = 50_000, 512
+#: Maximum number of elements of a document for XPath.
+MAX_ELEMENTS = 50_000
+#: Maximum nesting of elements of a document for XPath.
+MAX_DEPTH = 512
 
 _deep = etree.XPath("/*" * MAX_DEPTH)
 _every = etree.XPath("count(//*)")
@@ -37,9 +40,10 @@ class LargePageSelector(PageSelector):
 
     __slots__ = ()
 
-    #: Each document has its own subclass that sets this, because a selector creates
-    #: other selectors of its own class. The shape is measured when an expression needs
-    #: it.
+    #: Returns the size of the document, which is measured at the first call. Each
+    #: document has its own subclass with this attribute, because parsel creates the
+    #: selectors of an expression's results with the same class, and passes them no
+    #: other data.
     shape: ClassVar[Callable[[], XmlShape]]
     url: ClassVar[str]
 
@@ -66,8 +70,8 @@ class LargePageSelector(PageSelector):
 
 
 def html_selector(markup: bytes, url: str, is_large: bool) -> Selector:
-    """Return parsel's selector of an HTML page in UTF-8. The caller has checked the
-    page as for `css()`."""
+    """Return parsel's selector of an HTML page in UTF-8. Call `Page.check()` first: it
+    refuses a page that could take the parser too long."""
     if is_large and is_wide(markup):
         detail = "an element has over 1,000 attributes, too many for XPath; use css()"
         raise PageTooComplex(detail, url)
@@ -80,8 +84,9 @@ def html_selector(markup: bytes, url: str, is_large: bool) -> Selector:
 
 
 def xml_selector(text: bytes, url: str) -> Selector:
-    """Return parsel's selector of an XML document in UTF-8. The caller has refused DTDs
-    and too large documents."""
+    """Return parsel's selector of an XML document in UTF-8. The text must come from
+    `xml_tree.as_checked_utf8()`, which refuses DTDs and documents with too many
+    nodes."""
     parser = etree.XMLParser(
         encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False
     )

@@ -15,14 +15,20 @@ from crawler.web.http_dates import parse_date
 from crawler.web.lazy_regex import lazy_regex
 from crawler.web.urls import site_of
 
-#: Maximum number of Set-Cookie lines read from one response, and of characters in a
-#: line.
-MAX_LINES, MAX_LINE = 50, 8 * 1024
-#: Maximum number of bytes in a name and value together, and in an attribute's value.
-MAX_COOKIE, MAX_ATTRIBUTE = 4096, 1024
-#: Maximum number of cookies of one domain and of a jar, and of bytes in a Cookie
-#: header.
-MAX_PER_DOMAIN, MAX_COOKIES, MAX_HEADER = 50, 3000, 8 * 1024
+#: Maximum number of Set-Cookie lines read from one response.
+MAX_LINES = 50
+#: Maximum number of characters in a Set-Cookie line.
+MAX_LINE = 8 * 1024
+#: Maximum number of bytes in a cookie's name and value together.
+MAX_COOKIE = 4096
+#: Maximum number of bytes in the value of a cookie's attribute, such as Path.
+MAX_ATTRIBUTE = 1024
+#: Maximum number of cookies of one domain.
+MAX_PER_DOMAIN = 50
+#: Maximum number of cookies of a jar.
+MAX_COOKIES = 3000
+#: Maximum number of bytes in a Cookie header.
+MAX_HEADER = 8 * 1024
 #: The longest lifetime of a cookie, in seconds (RFC 6265bis §5.5).
 MAX_AGE = 400 * 86400.0
 
@@ -41,8 +47,9 @@ class _Cookie(msgspec.Struct, array_like=True):
     is_secure: bool
     #: When the cookie expires, in wall-clock seconds; None: when the session ends.
     expires: float | None
-    #: Order in which the jar's cookies were created, and last used.
+    #: Number that orders the jar's cookies by their creation.
     created: int = 0
+    #: Number that orders the jar's cookies by their last use.
     used: int = 0
     #: Whether the cookie's bytes are not UTF-8. They are kept as Latin-1, so that they
     #: are sent back unchanged.
@@ -180,7 +187,8 @@ class Jar:
             yield from cookies.values()
 
     def _evict(self, cookies: dict[tuple[str, str, bool], _Cookie], now: float) -> None:
-        """Apply the limits: remove expired cookies, then the least recently used."""
+        """Apply the limits on the number of cookies: remove expired cookies, then the
+        least recently used."""
         if len(cookies) > MAX_PER_DOMAIN:
             self._drop(cookies.values(), len(cookies) - MAX_PER_DOMAIN, now)
         if self._count > MAX_COOKIES:

@@ -37,8 +37,9 @@ class CurlCommand:
     proxy_user: str = ""
     user: str | None = None
     timeout: float | None = None
-    #: The values of `-d` and similar options, and whether `--json` was among them.
+    #: The values of `-d` and similar options.
     data: list[bytes] = field(default_factory=list)
+    #: Whether `--json` was among the options.
     is_json: bool = False
     in_query: bool = False
     is_head: bool = False
@@ -79,7 +80,7 @@ def _header(made: CurlCommand, value: str) -> None:
     name = name.strip()
     if not colon:
         if not name.endswith(";"):
-            raise ValueError("a header must have the form 'name: value'")
+            raise ValueError("the header has no colon; write it as 'name: value'")
         made.headers.append((name.rstrip("; "), ""))
     elif not text.strip():
         made.removed.add(name.lower())
@@ -130,12 +131,12 @@ def _json(made: CurlCommand, value: str) -> None:
 def _form(made: CurlCommand, value: str) -> None:
     name, sign, text = value.partition("=")
     if not sign:
-        raise ValueError("a form field must have the form 'name=value'")
+        raise ValueError("the form field has no '='; write it as 'name=value'")
     text, *parameters = text.split(";")
     given = dict(each.strip().partition("=")[::2] for each in parameters)
     unknown = given.keys() - {"type", "filename"}
     if unknown and text[:1] not in ("@", "<"):
-        # a text may contain semicolons that begin no parameter
+        # A semicolon in a text value does not begin a parameter.
         text, given = value.partition("=")[2], {}
     elif unknown:
         raise ValueError(
@@ -158,16 +159,14 @@ def _form(made: CurlCommand, value: str) -> None:
 def _form_string(made: CurlCommand, value: str) -> None:
     name, sign, text = value.partition("=")
     if not sign:
-        raise ValueError("a form field must have the form 'name=value'")
+        raise ValueError("the form field has no '='; write it as 'name=value'")
     made.form.append(FormField(name, text))
 
 
 def _seconds(made: CurlCommand, value: str) -> None:
     made.timeout = float(value)
     if not 0 < made.timeout < 1e6:
-        raise ValueError(
-            "the timeout must be a number of seconds above 0 and below 1,000,000"
-        )
+        raise ValueError("the timeout is not above 0 and below 1,000,000 seconds")
 
 
 def _content(path: str) -> bytes:
@@ -195,13 +194,13 @@ def _named_header(name: str, start: str = "") -> Callable[[CurlCommand, str], No
     return lambda made, value: made.headers.append((name, start + value))
 
 
-#: What each option does, by its long name: options without a value, then options with a
-#: value.
+#: Options without a value by their long name, each with the function that applies it.
 FLAGS = {
     "--get": _flag("in_query"),
     "--head": _flag("is_head"),
     "--insecure": _flag("is_insecure"),
 }
+#: Options with a value by their long name, each with the function that applies it.
 WITH_VALUE: dict[str, Callable[[CurlCommand, str], None]] = {
     "--request": _setter("method"),
     "--url": _url,

@@ -24,14 +24,17 @@ from crawler.web import js_literal
 from crawler.web.framework_data import from_devalue, next_rows
 from crawler.web.tolerant_json import loads
 
-#: Maximum number of scripts read on a page, and of values in them.
-MAX_SCRIPTS, MAX_VALUES = 1_000, 10_000
+#: Maximum number of scripts read on a page.
+MAX_SCRIPTS = 1_000
+#: Maximum number of values read from the scripts of a page.
+MAX_VALUES = 10_000
 #: Maximum number of values that are searched for a key.
 MAX_SEARCHED = 1_000_000
 _JSON_TYPE = re.compile(r"(?:application|text)/(?:[\w.-]*\+)?json\Z")
 _SCRIPT_TYPE = re.compile(r"|module|(?:application|text)/(?:x-)?(?:java|ecma)script\Z")
 # Names of the page data of Nuxt and Next.js, whose values have special formats.
-_NUXT, _NEXT = "__NUXT_DATA__", "__next_f"
+_NUXT = "__NUXT_DATA__"
+_NEXT = "__next_f"
 _LINKED_DATA = "application/ld+json"
 # An assignment or a call of push, and the start of an object, an array or a JSON
 # string.

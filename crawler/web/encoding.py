@@ -1,8 +1,8 @@
 """Finds the encoding of a body, by WHATWG's labels and rules
 (encoding.spec.whatwg.org).
 
-Pure. A server's charset is looked up in the standard's table of labels and never passed
-to Python's codecs, which also know "zlib" and "idna". Decoding never fails.
+Pure. A server's charset is looked up in WHATWG's table of labels and never passed to
+Python's codecs, which also know "zlib" and "idna". Decoding never fails.
 """
 
 import re
@@ -66,17 +66,23 @@ _LATIN = frozenset(
     {"windows-1250", "windows-1254", "windows-1257", "windows-1258", "iso-8859-2"}
     | {"iso-8859-13"}
 )
-# How many non-ASCII letters are enough to decide between Latin encodings. For other
-# scripts: how many non-ASCII letters are enough, and which share of them must be next
-# to another non-ASCII letter.
-_LATIN_LETTERS, _SCRIPT_LETTERS, _SCRIPT_SHARE = 20, 5, 0.6
-# A kana; and a run of non-ASCII bytes (not the no-break space).
+# Minimum number of non-ASCII letters to accept a detected encoding for Latin script.
+_LATIN_LETTERS = 20
+# Minimum number of non-ASCII letters to accept a detected encoding for a script other
+# than Latin.
+_SCRIPT_LETTERS = 5
+# Minimum share of the non-ASCII letters that are next to another non-ASCII letter, to
+# accept a detected encoding for a script other than Latin.
+_SCRIPT_SHARE = 0.6
+# A character of Japanese kana.
 _KANA = lazy_regex(r"[\u3041-\u30ff]")
+# Non-ASCII bytes in a row, except the no-break space.
 _LETTERS = lazy_regex(rb"[\x80-\x9f\xa1-\xff]+")
-# Finds the first byte that is not in plain ASCII text.
+# A byte that plain ASCII text does not contain: NUL, ESC, or a non-ASCII byte.
 _FOREIGN = lazy_regex(rb"[\x00\x1b\x80-\xff]")
 _ALWAYS_UTF_8 = frozenset({"utf-8", "utf-16le", "utf-16be", "replacement"})
-# Number of bytes that the detector reads: enough to decide, and at most 2 ms of work.
+# Number of bytes of a body that the detector (chardet) reads: enough to decide, and at
+# most 2 ms of work.
 _SAMPLE = 16_384
 
 
@@ -116,7 +122,8 @@ def decode_as(body: bytes, name: str) -> str:
 
 @lru_cache(maxsize=1024)
 def label(name: str | None) -> str | None:
-    """Return the WHATWG name for a label; None for an unknown label."""
+    """Return the WHATWG name of the encoding with this label ("windows-1252" for
+    "latin1"); None for an unknown label."""
     found = lookup(name) if name and name.isascii() else None
     return found.name if found else None
 
@@ -170,8 +177,9 @@ def _own_word(body: bytes, *, html: bool) -> str | None:
 
 
 def _late_meta(body: bytes) -> str | None:
-    """Return the encoding that the first suitable `<meta>` declares; None if there is
-    none. A `<meta>` inside a script or a comment does not count."""
+    """Return the encoding that the first `<meta>` with a known charset declares; None
+    if there is none. This search is for a `<meta>` beyond the first 1,024 bytes. A
+    `<meta>` inside a script or a comment does not count."""
     if b"charset" in body.lower():
         for meta in islice(metas(body), _METAS):
             if name := _charset_of(meta):
@@ -189,7 +197,8 @@ def _charset_of(meta: Mapping[bytes, bytes]) -> str | None:
 
 
 def _usable(word: bytes) -> str | None:
-    """Return the WHATWG name for a label that a document declares.
+    """Return the WHATWG name of the encoding with the label that a document declares;
+    None for an unknown label.
 
     A declared UTF-16 means UTF-8, because the declaration itself was readable as ASCII.
     """
@@ -221,9 +230,10 @@ def _guess(body: bytes) -> str:
 
 
 def _japanese(sample: bytes) -> str | None:
-    """Return EUC-JP or Shift_JIS if most of the sample decodes to kana without errors.
+    """Return EUC-JP or Shift_JIS if this part of a body decodes without errors to text
+    with many kana; else None.
 
-    The detector takes short Japanese texts for Russian.
+    The detector (chardet) would take short Japanese texts for Russian.
     """
     letters = len(b"".join(_LETTERS.findall(sample)))
     for name in ("euc-jp", "shift_jis"):
@@ -234,7 +244,8 @@ def _japanese(sample: bytes) -> str | None:
 
 
 def _is_evident(name: str, sample: bytes) -> bool:
-    """Return whether a sample is enough evidence for an encoding.
+    """Return whether this part of a body has enough non-ASCII letters to trust the
+    detected encoding.
 
     Western pages with a few accents are common, and a short text fits nearly any
     encoding.
@@ -250,7 +261,8 @@ def _is_evident(name: str, sample: bytes) -> bool:
 
 
 def _ask_detector(sample: bytes) -> str:
-    # Imported late: its models take 40 ms to load, and few pages declare no encoding.
+    # Imported here, because chardet takes 40 ms to load, and few pages declare no
+    # encoding.
     import chardet
 
     found = chardet.detect(

@@ -13,8 +13,11 @@ from typing import Any
 
 import msgspec
 
-#: Maximum nesting depth, and maximum number of values after expansion.
-MAX_DEPTH, MAX_VALUES = 200, 1_000_000
+#: Maximum nesting depth of the page data.
+MAX_DEPTH = 200
+#: Maximum number of values after expansion; a value counts once for each reference to
+#: it.
+MAX_VALUES = 1_000_000
 # devalue writes undefined, a hole in an array, NaN, the infinities and -0 as the
 # numbers -1 to -6; all of them become None.
 _NONE = -6
@@ -28,8 +31,8 @@ _ROW = re.compile(rb"([0-9a-f]*):(?:T([0-9a-f]{1,8}),)?")
 
 
 def from_devalue(values: list[Any]) -> Any:
-    """Return the value that a devalue list describes; the list itself if that is
-    impossible."""
+    """Return the value that a list in Nuxt's format (devalue) describes; the list
+    itself if it is malformed or too large."""
     try:
         return _Devalue(values).value(0, 0)
     except (ValueError, IndexError, TypeError):
@@ -47,14 +50,13 @@ class _Devalue:
 
     def value(self, place: Any, depth: int) -> Any:
         if type(place) is not int:
-            raise TypeError(f"the reference {place!r} is not a position in the list")
+            raise TypeError(f"the page data has the reference {place!r}, not a number")
         if _NONE <= place < 0:
             return None
-        if place < 0 or depth > MAX_DEPTH:
-            raise ValueError(
-                f"the reference {place} is not a position in the list, or values are "
-                f"nested over {MAX_DEPTH} deep"
-            )
+        if place < 0:
+            raise ValueError(f"the page data refers to a value number {place}")
+        if depth > MAX_DEPTH:
+            raise ValueError(f"the page data is nested over {MAX_DEPTH} levels deep")
         if place not in self._made:
             self._made[place] = None  # seen only if the value contains itself
             places = self._places(place)
@@ -62,12 +64,12 @@ class _Devalue:
             size = self._weight(place)
             size += sum(self._sizes.get(each, 1) for each in places)
             if size > MAX_VALUES:
-                raise ValueError(f"the list describes over {MAX_VALUES:,} values")
+                raise ValueError(f"the page data has over {MAX_VALUES:,} values")
             self._sizes[place] = size
         return self._made[place]
 
     def _places(self, place: int) -> list[Any]:
-        """Return the positions that a value refers to."""
+        """Return the positions in the list of the values to which this value refers."""
         value = self._values[place]
         if isinstance(value, dict):
             return list(value.values())
@@ -76,7 +78,8 @@ class _Devalue:
         return [each for each in value if type(each) is int]
 
     def _weight(self, place: int) -> int:
-        """Return the cost of one value; a long text counts as several values."""
+        """Return how much a value counts toward `MAX_VALUES`: 1, or more for a long
+        text."""
         value = self._values[place]
         return 1 + len(value) // 32 if isinstance(value, str) else 1
 

@@ -2,7 +2,7 @@
 
 The parser is fast, but takes quadratic time in some cases: in the depth of open
 elements, in the attributes of one element, and in formatting elements that stay open.
-Such a page is `suspicious`: a child process parses it first, with a time limit
+Such a page is called suspicious: a child process parses it first, with a time limit
 (html_trial.py). The check takes linear time and costs a few percent of parsing. It
 reads samples at random places, so that the author of a page cannot know which parts are
 read.
@@ -29,24 +29,33 @@ _FEW_TAGS = 400
 _LARGE = 512 * 1024
 _MANY_TAGS = 2_000
 
-# Sizes in bytes of a cell, a probe and a sample; and the number of samples that are
-# parsed together. A page is divided into cells with one sample each; the sample's
-# beginning, the probe, is read first. Few samples are parsed together, because even
-# those of the worst page must not take long.
-_CELL, _PROBE, _SAMPLE, _TOGETHER = 16_384, 192, 512, 6
-# Closes anything that a sample may have cut: a quoted value, a tag, a comment, raw
-# text.
+# In bytes. A page is divided into cells of this size; in each cell one sample (a short
+# part of the page at a random position) is checked.
+_CELL = 16_384
+# Length in bytes of a sample (a part of the page at a random position).
+_SAMPLE = 512
+# Length in bytes of the beginning of a sample ("probe"), which is checked first.
+_PROBE = 192
+# Number of samples that are parsed together; few, because parsing must be fast even for
+# the samples of the worst page.
+_TOGETHER = 6
+# Markup after each sample. It closes anything that the end of the sample may have cut:
+# a quoted value, a tag, a comment, raw text.
 _END = (
     b"x\"'>-->]]></script></style></title></textarea></xmp></iframe></noembed>"
     b"</noframes></select></table>"
 )
-# If more elements than this stay open in the average sample, judged by tag names, the
-# samples are parsed to be sure. Ordinary pages leave three open.
+# Number of start tags without an end tag in the average sample (512 bytes in each 16 kB
+# of the page). If the samples have more, they are parsed, to count the open elements
+# exactly. Ordinary pages have three.
 _UNMATCHED = 5
-# Number of elements that may stay open in the average probe, and in addition on the
-# whole page; with more, the samples are checked. 500 open elements in 16 kB cost
-# little.
-_OPEN_IN_PROBE, _OPEN_BY_CHANCE = 2, 4
+# Allowed number of start tags without an end tag for each probe (the first 192 bytes of
+# a sample). If the probes have more, the whole samples are checked. Two in 192 bytes
+# are some 170 in 16 kB; even 500 still parse fast.
+_OPEN_IN_PROBE = 2
+# Allowed number of start tags without an end tag for a page, in addition to two for
+# each probe (the first 192 bytes of a sample).
+_OPEN_BY_CHANCE = 4
 # Parts of a page in which tags do not count: elements that contain only text, and
 # quoted values with brackets.
 _TEXT = frozenset(
@@ -64,11 +73,15 @@ _VOID = frozenset({
 })
 # fmt: on
 
-# How many elements may stay open when samples are parsed: for the page, and for each
-# sample. A formatting element counts as several. Ordinary pages leave up to 38 open in
-# six samples.
-_OPEN, _OPEN_EACH = 24, 4
-# Formatting elements: opened again in each block until their end tag (HTML §13.2.4.3).
+# Allowed number of elements that stay open when samples (512 bytes in each 16 kB of the
+# page) are parsed, for each sample. A formatting element counts as several. Ordinary
+# pages leave up to 38 open in six samples.
+_OPEN_EACH = 4
+# Allowed number of elements that stay open when samples are parsed, for the page, in
+# addition to four for each sample (512 bytes in each 16 kB of the page).
+_OPEN = 24
+# Formatting elements: the parser opens them again in each block until their end tag
+# (HTML 13.2.4.3).
 _FORMATTING = frozenset(
     {"b", "big", "code", "em", "font", "i", "s", "small", "strike", "strong", "tt", "u"}
 )
@@ -78,15 +91,16 @@ _SLASH = 47
 _ATTRIBUTE = (
     rb"[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"?|'[^']*+'?|[^\s>\"'][^\s>]*+)?)?+"
 )
-# A row of attributes up to the end of the sample; plain text can look like one, too.
+# A row of attributes up to the end of the searched text; plain text can match, too.
 _ROW = lazy_regex(rb"(?:[\s/]*+" + _ATTRIBUTE + rb"){8,}+[\s/]*+\Z")
-# A row of attributes at this position, or after the next quote.
+# A row of attributes where the search begins, or after the next quote.
 _ROW_OR_BEHIND = lazy_regex(
     b"|".join(start + _ROW.pattern for start in (b"", rb"[^\"]*+\"", rb"[^']*+'"))
 )
 # In bytes. The 4,300 attributes that fit into a page of this size take lexbor 23 ms.
 _NO_WIDE_TAG = 16 * 1024
-# In bytes; text between two tags is rarely longer.
+# In bytes. A row of attributes is searched in a text of this length; text between two
+# tags is rarely longer.
 _LONG = 4_096
 _MAX_ATTRIBUTES = 1_000
 # The part of a page up to the first tag with too many attributes.
@@ -111,7 +125,8 @@ def suspicion(
 ) -> str:
     """Return why parsing this page (UTF-8) could take much time or memory; "" if not.
 
-    `chance` returns random numbers in [0, 1), which decide the places of samples.
+    `chance` returns random numbers in [0, 1), which decide which parts of the page are
+    read.
     """
     size = len(body)
     if size <= _SMALL:
@@ -134,8 +149,8 @@ def is_wide(body: bytes, chance: Callable[[], float] = random) -> bool:
 
 
 def _places(size: int, chance: Callable[[], float]) -> list[int]:
-    """Return the positions of a page's samples: a random one in each cell of `_CELL`
-    bytes."""
+    """Return the positions of a page's samples (parts that are checked): a random
+    position in each 16 kB of the page."""
     if size <= _CELL:
         return [int(chance() * max(0, size - _SAMPLE))]
     return [
@@ -155,20 +170,22 @@ def _has_tags(body: bytes, number: int) -> bool:
 
 
 def _leaves_open(body: bytes, samples: list[int]) -> bool:
-    """Return whether many elements stay open: first judged by tag names in samples,
-    then by parsing the samples."""
+    """Return whether many elements of a page have no end tag. First the tag names in
+    samples (short parts of the page) are compared; if many have no end tag, the samples
+    are parsed."""
     if not _may_leave_open(body, samples):
         return False
     pieces = [body[at : at + _SAMPLE].lower() for at in samples]
     if sum(map(_unmatched, pieces)) <= _UNMATCHED * len(pieces):
         return False
-    # The number of tags is checked second, because for a short page counting costs more
-    # than reading the sample.
+    # The tags of a short page are counted only now, because counting takes longer than
+    # reading its sample.
     if len(body) <= _CELL and not _has_tags(body, _FEW_TAGS):
         return False
     left = _OPEN + _OPEN_EACH * len(pieces)
     for first in range(0, len(pieces), _TOGETHER):
-        # Before the last text the parser opens all unclosed formatting again.
+        # The text b"." at the end makes the parser open all unclosed formatting
+        # elements again, so that they are counted.
         markup = _END.join([*pieces[first : first + _TOGETHER], b"."])
         if b"plaintext" in markup:  # no tag ends <plaintext>
             return True
@@ -179,8 +196,8 @@ def _leaves_open(body: bytes, samples: list[int]) -> bool:
 
 
 def _may_leave_open(body: bytes, places: list[int]) -> bool:
-    """Return whether more elements than usual stay open in the probes, which are the
-    beginnings of the samples at these places.
+    """Return whether more start tags than usual have no end tag in the 192 bytes from
+    each of these positions on.
 
     First the numbers of start and end tags are compared, then their names.
     """
@@ -225,14 +242,15 @@ def _unclosed(names: list[bytes]) -> int:
 
 
 def _open_at_end(root: LexborNode | None) -> int:
-    """Return how many elements are open at the end of a tree; a formatting element
-    counts as several."""
+    """Return how many elements are open at the end of a parsed page. A formatting
+    element, such as `<b>`, counts as several."""
     count = 0
     node = root
     while node is not None:
         tag = node.tag
         if tag == "body":
-            # Each further <body> adds its attributes to the first.
+            # The parser adds the attributes of each further <body> tag to the first
+            # <body>.
             count += len(node.attributes)
         count += _REOPENED if tag in _FORMATTING else 1
         node = node.last_child
@@ -240,8 +258,8 @@ def _open_at_end(root: LexborNode | None) -> int:
 
 
 def _is_wide_at(body: bytes, places: list[int]) -> bool:
-    """Return whether a tag has too many attributes. The page is searched only if a row
-    of attributes crosses one of these places."""
+    """Return whether a tag has too many attributes. The whole page is searched only if
+    a row of attributes crosses one of these positions."""
     for at in places:
         # This expression matches all three kinds of rows that `_may_be_in_tag` looks
         # for.
@@ -252,9 +270,9 @@ def _is_wide_at(body: bytes, places: list[int]) -> bool:
 
 
 def _may_be_in_tag(body: bytes, at: int) -> bool:
-    """Return whether a long row of attributes may cross this place.
+    """Return whether a long row of attributes may cross this position.
 
-    If the place is inside a quoted value, the row continues after the closing quote.
+    If the position is inside a quoted value, the row continues after the closing quote.
     """
     end = at + _SAMPLE
     for quote in (b"", b'"', b"'"):

@@ -23,9 +23,10 @@ from crawler.web.html_parser import parse
 #: The numbers before each page: bytes of the page, maximum number of nodes, and maximum
 #: number of CPU seconds.
 HEADER = struct.Struct("<QQd")
-# Minimum and maximum bytes of memory for a node: an element, a text, or an attribute
-# with its name.
-_LEAST_BYTES, _MOST_BYTES = 130, 270
+# Minimum bytes of memory for a node: an element, a text, or an attribute with its name.
+_LEAST_BYTES = 130
+# Maximum bytes of memory for a node: an element, a text, or an attribute with its name.
+_MOST_BYTES = 270
 # Bytes of memory that the parser needs for any page.
 _SPARE_BYTES = 32 * 1024**2
 # Seconds between two limits of CPU time: first a timer's signal, which a process could

@@ -28,7 +28,8 @@ _ESCAPE = re.compile(
 )
 _NAMED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
 _NAMED |= dict.fromkeys(("\n", "\r", "\r\n", "\u2028", "\u2029"), "")
-# By the text that chompjs returns: the value that the JavaScript means.
+# Texts that chompjs returns for JavaScript expressions, each with the value that the
+# expression means.
 _WORDS = {"undefined": None, "void 0": None, "!0": True, "!1": False}
 _DEEPEST = 200
 
@@ -45,8 +46,8 @@ def end_of(text: str, start: int) -> int:
 
 
 def value_of(literal: str) -> Any:
-    """Return the value of an object or array; None if invalid, UNREAD without
-    chompjs."""
+    """Return the value of a literal object or array; None if it is invalid, UNREAD if
+    chompjs is not installed."""
     if literal[-1:] not in ("}", "]"):
         return None
     if parse_js_object is None:
@@ -71,9 +72,10 @@ def _unescaped(escape: re.Match[str]) -> str:
 
 
 def _plain(value: Any, depth: int) -> Any:
-    """Return a value with `undefined`, `!0` and `!1` replaced by what they mean."""
+    """Return a value with the texts "undefined", "!0" and "!1" replaced by None, True
+    and False."""
     if depth > _DEEPEST:
-        raise ValueError(f"the literal is nested over {_DEEPEST} deep")
+        raise ValueError(f"the JavaScript value is nested over {_DEEPEST} levels deep")
     if isinstance(value, str):
         return _WORDS.get(value, value)
     if isinstance(value, list):

@@ -29,7 +29,8 @@ def _top(value: Any, depth: int = 0) -> Iterator[LinkedItem]:
         for each in value:
             yield from _top(each, depth + 1)
     elif isinstance(value, dict):
-        # An object may be only the wrapper of its graph.
+        # An object with only these keys is a wrapper of its `@graph`, and not an item
+        # itself.
         if "@graph" not in value or value.keys() - {"@context", "@graph", "@id"}:
             yield _item(value, 0)
         yield from _top(value.get("@graph", []), depth + 1)

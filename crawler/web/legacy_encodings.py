@@ -1,8 +1,8 @@
 """Decodes and encodes text by the Encoding standard (encoding.spec.whatwg.org). Pure.
 
-Python's codecs know nearly all characters of the standard; the tables here hold the
-others. Invalid bytes are handled by the standard's rules: an ASCII byte that cannot end
-a character is read again as a character of its own.
+Python's codecs know nearly all characters of the Encoding standard; the tables here
+hold the others. Invalid bytes are handled by the rules of the Encoding standard: an
+ASCII byte that cannot end a character is read again as a character of its own.
 """
 
 import codecs
@@ -15,8 +15,8 @@ from typing import NamedTuple
 from webencodings import lookup
 
 _BAD = "\ufffd"
-#: Bytes of single-byte encodings for which the standard has another character than
-#: Python.
+#: Bytes of single-byte encodings that the Encoding standard decodes to another
+#: character than Python's codec.
 _SINGLE = {
     "koi8-u": {0xAE: "\u045e", 0xBE: "\u040e"},
     "windows-1255": {0xCA: "\u05ba"},
@@ -93,7 +93,7 @@ def _single_byte(name: str) -> str:
     found = lookup(name)
     assert found is not None, f"{name} is not a WHATWG name"
     table = list(found.codec_info.decode(bytes(range(256)), "replace")[0])
-    for code in range(0x80, 0xA0):  # the standard also defines these control characters
+    for code in range(0x80, 0xA0):  # control characters, which Python lacks
         table[code] = chr(code) if table[code] == _BAD else table[code]
     for code, char in _SINGLE.get(name, {}).items():
         table[code] = char
@@ -103,12 +103,14 @@ def _single_byte(name: str) -> str:
 class _MultiByte(NamedTuple):
     """The decoder of an encoding with one to four bytes for each character."""
 
-    #: Python's codec, and the characters for which the standard may differ.
+    #: The name of Python's codec for this encoding.
     codec: str
+    #: Matches characters that Python's codec may decode differently from the Encoding
+    #: standard.
     doubtful: re.Pattern[str]
-    #: All byte sequences that are not ASCII.
+    #: Matches each byte sequence that is not ASCII.
     sequences: re.Pattern[bytes]
-    #: Returns the character of a whole sequence, or None.
+    #: Returns the character of a byte sequence, or None if the sequence is invalid.
     meaning: Callable[[bytes], str | None]
 
 
@@ -128,7 +130,8 @@ def _decode_multi_byte(body: bytes, encoding: _MultiByte) -> str:
         if found is None:
             char = meaning(sequence)
             if char is None:
-                # An ASCII byte that does not complete a character stands for itself.
+                # The sequence is invalid: an ASCII byte at its end is kept as a
+                # character.
                 char = _BAD + (chr(sequence[-1]) if sequence[-1] < 0x80 else "")
             found = known[sequence] = char.encode()
         return found
@@ -165,7 +168,8 @@ def _euc_jp(sequence: bytes) -> str | None:
 
 
 def _jis0208(pointer: int) -> str | None:
-    """Return the character at a position of the standard's index jis0208."""
+    """Return the character at a position of the Encoding standard's table of Japanese
+    characters ("index jis0208")."""
     return _by_codec(_as_shift_jis(pointer), "cp932")
 
 
@@ -243,8 +247,8 @@ def _as_gb18030(char: str, name: str) -> bytes | None:
 
 @cache
 def _gb18030_bytes() -> dict[str, bytes]:
-    """Return the bytes by character, for characters that the standard writes with other
-    bytes than Python's codec.
+    """Return the GB 18030 bytes by character, for characters that the Encoding standard
+    encodes differently from Python's codec.
 
     A private-use character keeps the bytes that it had before GB 18030-2022.
     """
@@ -264,8 +268,8 @@ def _private_use(sequence: bytes) -> str:
 def _big5_bytes() -> dict[str, bytes]:
     """Return the Big5 bytes of each character. Hong Kong's extension is not used.
 
-    If the standard's index has a character twice, its first position counts; for six
-    characters the last one.
+    If the Encoding standard's table ("index Big5") has a character twice, the bytes of
+    its first position count; for six characters those of the last.
     """
     found: dict[str, bytes] = {}
     for lead in range(0xA1, 0xFF):
@@ -297,8 +301,9 @@ def _as_japanese(char: str, *, is_euc: bool) -> bytes | None:
 
 @cache
 def _jis0208_pointers(*, is_euc: bool) -> dict[str, int]:
-    """Return the first position of each character in the standard's index jis0208. For
-    Shift_JIS, positions in NEC's copy of IBM's characters do not count."""
+    """Return the first position of each character in the Encoding standard's table of
+    Japanese characters ("index jis0208"). For Shift_JIS, positions in NEC's copy of
+    IBM's characters do not count."""
     places: Iterable[int] = range(94 * 94)
     if not is_euc:
         places = chain(range(8272), range(10716, 11280))
@@ -344,7 +349,7 @@ _TABLES = {
     _KATAKANA: _BAD * 0x21 + "".join(map(chr, range(0xFF61, 0xFFA0))) + _BAD * 0xA0,
 }
 _JIS_PAIR = re.compile(rb"[\x21-\x7e][\x00-\xff]?|[\x00-\xff]", re.S)
-# The full-width forms of U+FF61 to U+FF9F.
+# The full-width forms of the half-width characters U+FF61 to U+FF9F.
 _FULL_WIDTH = (
     "。「」、・ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテト"
     "ナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン゛゜"
@@ -415,8 +420,8 @@ def _in_iso_2022_jp(char: str, state: bytes) -> tuple[bytes, bytes | int]:
     return _JIS0208, bytes(byte & 0x7F for byte in data)
 
 
-# Runs of the standard's index Big5 that Python's codec lacks or has differently, by the
-# position of their first character.
+# Characters of the Encoding standard's table "index Big5" that Python's codec lacks or
+# decodes differently: rows of characters by the position of the first.
 # fmt: off
 _BIG5 = {
     1000: "㡵𡵓𣚞𦀡㻬𥣞㫵竼龗𤅡𨤍𣇪𠪊𣉞䌊蒄龖鐯䤰蘓墖靊鈘秐稲晠権袝瑌篅",
@@ -442,8 +447,8 @@ _BIG5 = {
 # fmt: on
 _BIG5_LAST = "\u2550\u255e\u2561\u256a\u5341\u5345"
 
-# Byte sequences with other characters than in Python's codec: those that GB 18030-2022
-# changed, and three more.
+# Byte sequences that the Encoding standard decodes differently from Python's codec:
+# those that GB 18030-2022 changed, and three more.
 _GB18030 = {
     b"\xa3\xa0": "\u3000",
     b"\xa8\xbc": "\u1e3f",

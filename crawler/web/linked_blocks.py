@@ -12,8 +12,10 @@ from selectolax.lexbor import LexborNode
 from crawler.web import json_ld, microdata, social_cards
 from crawler.web.linked_item import LinkedItem, item_and_inner
 
-#: Maximum number of JSON-LD scripts that are read, and of errors that are kept.
-MAX_SCRIPTS, MAX_ERRORS = 1_000, 10
+#: Maximum number of JSON-LD scripts of a page that are read.
+MAX_SCRIPTS = 1_000
+#: Maximum number of errors in JSON-LD scripts that are kept for the log.
+MAX_ERRORS = 10
 _JSON_LD = "application/ld+json"
 
 
@@ -27,8 +29,8 @@ class LinkedData(NamedTuple):
     errors: list[str]
 
     def of_kind(self, kind: str | None, *, nested: bool = False) -> list[LinkedItem]:
-        """Return the items of a type, or all; with `nested` also those inside other
-        items."""
+        """Return the items of the type `kind` (such as "Product"); None: the items of
+        all types. With `nested`, items inside other items are included."""
         found = self.items
         if nested:
             found = [each for item in found for each in item_and_inner(item)]
@@ -36,7 +38,7 @@ class LinkedData(NamedTuple):
 
 
 def read(root: LexborNode, markup: bytes, base_url: str) -> LinkedData:
-    """Return the linked data of the page with this root element and this text."""
+    """Return the linked data of the page with this root element and this HTML text."""
     found: list[LinkedItem] = []
     errors: list[str] = []
     text = markup.lower()

@@ -51,8 +51,8 @@ class Link(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """The base URL of a page, and the cached links of its directory (`near`) and of its
-    origin (`shared`)."""
+    """The base URL of a page, and the caches for its references: `near` has those that
+    depend on the page's directory, `shared` those that depend only on its origin."""
 
     base: str
     origin: str
@@ -77,7 +77,8 @@ class Resolver:
         max_url: int = MAX_URL,
         form: Callable[[str], str] | None = None,
     ) -> None:
-        #: Reduces a URL to the part that identifies it; None: the whole URL.
+        #: Reduces a URL to its identity (two URLs with the same identity are the same
+        #: page); None: a URL is its own identity.
         self._form = form
         self.rejected: Counter[str] = Counter()
         self._half = max(maximum // 2, 1)
@@ -133,8 +134,8 @@ class Resolver:
         return list(found.values())
 
     def _first_of_each(self, place: _Place, references: Iterable[str]) -> list[Link]:
-        """Return the links, one for each identity: of several URLs of the same page the
-        first one counts."""
+        """Return the links without duplicates: of several URLs that count as the same
+        page, such as with and without tracking parameters, the first one counts."""
         found: dict[int, Link] = {}
         for reference in references:
             known = place.near.get(reference) or place.shared.get(reference)
@@ -171,8 +172,8 @@ class Resolver:
         return link
 
     def _append(self, place: _Place, reference: str) -> str | None:
-        """Return the result of `join` for a plain reference; None if the reference must
-        be parsed."""
+        """Return the URL of a plain reference (see `_PLAIN`), as `urls.join` would;
+        None if the reference is not plain and must be parsed."""
         start, rest = place.directory, reference
         if reference.startswith(HTTP):
             slash = reference.find("/", 8)
@@ -200,7 +201,7 @@ class Resolver:
         self._origins.add(origin)
 
     def _table(self, place: str) -> dict[str, Link]:
-        """Return the cached links of a directory or an origin."""
+        """Return the cache of links for a directory or an origin."""
         if self._size > self._half:
             self._old, self._young, self._size = self._young, {}, 0
         table = self._young.get(place)
@@ -208,8 +209,8 @@ class Resolver:
             return table
         table = self._old.pop(place, {})
         if len(table) > self._half:
-            # Otherwise a directory or origin that fills the cache alone would never be
-            # dropped.
+            # A directory or origin that fills the cache alone begins again with an
+            # empty cache; otherwise its links would never be dropped.
             table = {}
         self._young[place] = table
         self._size += len(table)

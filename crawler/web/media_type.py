@@ -143,7 +143,8 @@ def _end_of(text: str, start: int, marks: str) -> int:
     return min((place for place in places if place >= 0), default=len(text))
 
 
-# The first bytes of the media types that can run scripts, in the standard's order.
+# The first bytes of the media types that can run scripts, in the order of the MIME
+# Sniffing standard.
 _SCRIPTABLE = (
     (
         (
@@ -155,7 +156,7 @@ _SCRIPTABLE = (
     (rb"[\t\n\x0c\r ]*<\?xml", "text/xml"),
     (rb"%PDF-", "application/pdf"),
 )
-# The first bytes of all other media types, in the standard's order.
+# The first bytes of all other media types, in the order of the MIME Sniffing standard.
 _DATA = (
     (rb"%!PS-Adobe-", "application/postscript"),
     (rb"\xfe\xff..|\xff\xfe..|\xef\xbb\xbf.", "text/plain"),

@@ -62,7 +62,7 @@ def metas_of_prefix(markup: bytes) -> Iterator[dict[bytes, bytes]]:
     """Yield the attributes of each `<meta>` in a page's first bytes, even of one inside
     a script.
 
-    The standard demands this simple search (HTML 13.2.3.2, "prescan a byte stream").
+    HTML demands this simple search (HTML 13.2.3.2, "prescan a byte stream").
     """
     for tag in _MARKUP.finditer(markup):
         if (tag["name"] or b"").lower() == b"meta":

@@ -1,7 +1,7 @@
 """Microdata of a page, by the algorithms of HTML (5.2, "Microdata"). Pure.
 
-Rule: limited work. An item is built once, and an item inside itself is dropped. Values
-that would exceed `MAX_VALUES` by repetition are omitted.
+Rule: limited work. An item is built once, and an item inside itself is dropped. If the
+items of a page have over `MAX_VALUES` values, further values are omitted.
 """
 
 from __future__ import annotations
@@ -15,15 +15,20 @@ from crawler.web.linked_item import LinkedItem, short_type
 from crawler.web.urls import InvalidUrl, absolute
 from crawler.web.visible_text import text_of
 
-#: Maximum nesting of items; maximum number of values, in an item with its inner items
-#: and in a page; and maximum number of elements that items refer to.
-MAX_DEPTH, MAX_VALUES, MAX_REFERENCES = 64, 20_000, 50
-#: Maximum number of properties around a property whose value is its element's text; and
-#: maximum number of characters in all texts of a page.
-MAX_AROUND, MAX_TEXT = 8, 8 * 1024**2
-# By element: the attribute that holds a property's value. In the second table the
-# values are URLs.
+#: Maximum nesting of items.
+MAX_DEPTH = 64
+#: Maximum number of values in an item with its inner items, and in a page.
+MAX_VALUES = 20_000
+#: Maximum number of elements of a page to which items may refer by `itemref`.
+MAX_REFERENCES = 50
+#: A property inside more properties than this gives no text. Otherwise deeply nested
+#: properties would repeat the same text too often.
+MAX_AROUND = 8
+#: Maximum number of characters in all texts of a page.
+MAX_TEXT = 8 * 1024**2
+# Elements whose property value is a text in an attribute, with the attribute's name.
 _TEXT_IN = {"meta": "content", "data": "value", "meter": "value"}
+# Elements whose property value is a URL in an attribute, with the attribute's name.
 _URL_IN = {
     **dict.fromkeys(("a", "area", "link"), "href"),
     **dict.fromkeys(("audio", "embed", "iframe", "img"), "src"),
@@ -57,12 +62,12 @@ class _Marks:
         self._place = {key: place for place, key in enumerate(marked)}
         attributes = [node.attrs for node in self.nodes]
         pairs = list(zip(marked, attributes, strict=True))
-        #: The memory ids of the elements that are items, and of those that are
-        #: properties.
+        #: The memory ids of the elements that are items.
         self.scopes = {key for key, attrs in pairs if "itemscope" in attrs}
+        #: The memory ids of the elements that are properties.
         self.names = {key for key, attrs in pairs if "itemprop" in attrs}
-        #: By element: the item to which its content belongs, and the number of
-        #: properties around it.
+        #: By the memory id of an element: the memory id of the item to which the
+        #: element's content belongs, and the number of properties around this content.
         self._around: dict[int, tuple[int, int]] = {}
 
     def above(self, node: LexborNode) -> tuple[int, int]:
@@ -142,8 +147,10 @@ class _Making:
         self._made: dict[int, tuple[LinkedItem, int]] = {}
         self._texts: dict[int, str] = {}
         self._open: set[int] = set()
-        #: Number of values, and of characters of text, that may still be added.
-        self._left, self._room = MAX_VALUES, MAX_TEXT
+        #: Number of values that may still be added.
+        self._left = MAX_VALUES
+        #: Number of characters of text that may still be added.
+        self._room = MAX_TEXT
 
     def item(self, node: LexborNode) -> tuple[LinkedItem, int] | None:
         """Return an item and the number of its values; None if the item is inside
@@ -223,8 +230,8 @@ class _Making:
 
 
 def _sized(text: str) -> tuple[str, int]:
-    """Return a text, and the number of values as which it counts; a long text counts as
-    several."""
+    """Return a text, and how much the text counts toward `MAX_VALUES`: 1, or more for a
+    long text."""
     return text, 1 + len(text) // 1_000
 
 

@@ -29,7 +29,8 @@ Pieces = tuple[bytes | FilePiece, ...]
 
 
 class MultipartField(NamedTuple):
-    """A field of a multipart form. A file has a name and a type."""
+    """A field of a multipart form. A field that is a file also has a file name and a
+    media type (`kind`)."""
 
     name: bytes
     content: bytes | FilePiece
@@ -71,7 +72,8 @@ def multipart(parts: Sequence[MultipartField]) -> Multipart:
 
 
 def identity(pieces: Pieces) -> bytes:
-    """Return bytes that identify a body of pieces; a file counts by its path."""
+    """Return bytes that identify a body in pieces; a file is identified by its path,
+    not by its content."""
     return b"".join(map(_identity, pieces))
 
 

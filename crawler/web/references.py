@@ -27,9 +27,9 @@ LINK_ATTRIBUTES = {
     "form": "action",
 }
 _NAME = lazy_regex(r"[A-Za-z_][\w-]*", re.ASCII)
-# Inside these elements, content belongs to SVG or MathML; inside those of
-# `_HTML_AGAIN`, it belongs to HTML again.
+# Elements whose content belongs to SVG or MathML, not to HTML.
 _FOREIGN = frozenset({"svg", "math"})
+# Elements of SVG and MathML whose content belongs to HTML again.
 _HTML_AGAIN = frozenset({"foreignObject", "desc", "title", "annotation-xml"})
 
 Names = str | Sequence[str] | None

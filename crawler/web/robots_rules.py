@@ -51,12 +51,13 @@ def _normal_character(text: str) -> str:
 
 
 class _Wild(NamedTuple):
-    """A pattern with `*`: its start, its middle parts in order, and its end."""
+    """A pattern with `*`, such as "/a*b*c$": its start ("/a"), its middle parts in
+    order ("b"), and its end ("c")."""
 
     rank: int
     start: str
     middles: tuple[str, ...]
-    #: None: any text may follow the last middle part.
+    #: The end of a pattern with `$`; None: any text may follow the last middle part.
     end: str | None
 
 
@@ -66,17 +67,19 @@ class _Group:
     __slots__ = ("ends", "keyed", "size", "sizes")
 
     def __init__(self) -> None:
-        #: Ranks (a higher rank decides) of patterns of the form "start*end$" by their
-        #: end, and the lengths of these ends.
+        #: Ranks (the pattern with the highest rank decides) of the patterns of the form
+        #: "start*end$", by the text "end".
         self.ends: dict[str, int] = {}
+        #: The lengths of the ends of patterns of the form "start*end$".
         self.sizes: list[int] = []
-        #: Patterns with middle parts by key: one to three characters that the path must
-        #: contain.
+        #: Patterns with middle parts, such as "/a*bcd*e", by their key: one to three
+        #: characters of a middle part ("bcd"), which a matching path must contain.
         self.keyed: dict[str, list[_Wild]] = {}
         self.size = 0
 
     def add(self, wild: _Wild) -> None:
-        """Add a pattern under the key that the fewest other patterns use."""
+        """Add a pattern under one of its keys (one to three characters that the path
+        must contain): the one that the fewest other patterns use."""
         self.size += 1
         keys = _keys_of(wild.middles)
         sizes = [len(self.keyed.get(key, ())) for key in keys]
@@ -92,9 +95,11 @@ class Rules:
     __slots__ = ("_exact", "_groups", "_prefix_sizes", "_prefixes", "_start_sizes")
 
     def __init__(self, rules: Iterable[tuple[bool, str]]) -> None:
-        #: Ranks (a higher rank decides) of patterns without `*`: by the whole path if
-        #: the pattern ends with `$`, else by the start of a path.
+        #: Ranks (the pattern with the highest rank decides) of the patterns without `*`
+        #: that end with `$`, by the whole path.
         self._exact: dict[str, int] = {}
+        #: Ranks (the pattern with the highest rank decides) of the patterns without `*`
+        #: and `$`, by the start of a path.
         self._prefixes: dict[str, int] = {}
         self._groups: dict[str, _Group] = {}
         for allows, pattern in rules:
@@ -141,8 +146,8 @@ class Rules:
             _raise(self._exact if is_exact else self._prefixes, start, rank)
 
     def _wild_rank(self, path: str, rank: int) -> int:
-        """Return the rank of the best matching pattern with `*`, if it is above
-        `rank`."""
+        """Return the highest rank of the patterns with `*` that match the path, or
+        `rank` if it is higher."""
         candidates: list[_Wild] = []
         keys: set[str] | None = None
         for size in self._start_sizes:
@@ -168,8 +173,8 @@ def _raise(table: dict[str, int], text: str, rank: int) -> None:
 
 
 def _keys_of(middles: Sequence[str]) -> list[str]:
-    """Return the possible keys of a pattern: all pieces of three characters of its last
-    middle parts, and shorter parts as a whole."""
+    """Return the possible keys of a pattern: each three characters in a row of its last
+    middle parts, and middle parts that are shorter."""
     texts = [text[-_KEYS_OF:] for text in dict.fromkeys(middles[-_KEYS_OF:])]
     return [
         text[at : at + _KEY]
@@ -179,8 +184,8 @@ def _keys_of(middles: Sequence[str]) -> list[str]:
 
 
 def _keys(path: str) -> set[str]:
-    """Return the keys of all patterns that may match this path: its pieces of one to
-    three characters."""
+    """Return the keys of all patterns that may match this path: each one to three
+    characters in a row of the path."""
     starts = range(len(path))
     return {path[at : at + size] for size in range(1, _KEY + 1) for at in starts}
 
@@ -192,7 +197,8 @@ def _keyed(group: _Group, keys: set[str] | None) -> Iterator[_Wild]:
 
 
 def _longest(table: dict[str, int], sizes: list[int], path: str) -> int:
-    """Return the best rank that the table has for a start of this path."""
+    """Return the highest rank that the table has for a start of this path; 0 if it has
+    none."""
     best = 0
     for size in sizes:
         if size > len(path):
@@ -211,7 +217,7 @@ def _longest_end(group: _Group, path: str, start: int) -> int:
 
 
 def _first_match(candidates: list[_Wild], path: str) -> int:
-    """Return the rank of the first pattern that matches; 0 if none does."""
+    """Return the rank of the first candidate that matches the path; 0 if none does."""
     steps = MAX_STEPS
     for wild in candidates:
         limit = len(path) - len(wild.end or "")
@@ -224,7 +230,7 @@ def _first_match(candidates: list[_Wild], path: str) -> int:
                 + ((limit if position < 0 else position) - before) // _CHARACTERS_A_STEP
             )
             if steps < 0:
-                return 2 * wild.rank  # an even rank belongs to a Disallow rule
+                return 2 * wild.rank  # an even rank forbids the path
             if position < 0:
                 break
             position += len(middle)

@@ -18,16 +18,25 @@ from selectolax.lexbor import LexborNode
 
 from crawler.web.lazy_regex import lazy_regex
 
-# Sizes of a page above which the engine could take 0.1 s for a selector: the depth for
-# selectors with ancestors, and the number of tags for selectors with one or several
-# siblings.
+# Depth of a page above which the engine could take 0.1 s for a selector with ancestors
+# (`a b c`).
 _DEEP = 32
-_BROAD, _BROAD_TWICE = 4_000, 400
-# Approximate seconds of an engine's step to an ancestor and to a sibling, and the
-# maximum for one selector.
-_ANCESTOR_SECONDS, _SIBLING_SECONDS, _SECONDS = 20e-9, 3e-9, 0.2
-# Maximum number of nodes of a page that is measured, and of matches that are examined.
-_MEASURED, _MATCHES = 400_000, 120_000
+# Number of tags of a page above which the engine could take 0.1 s for a selector with a
+# sibling (`a ~ b`).
+_BROAD = 4_000
+# Number of tags of a page above which the engine could take 0.1 s for a selector with
+# several siblings (`a ~ b ~ c`).
+_BROAD_TWICE = 400
+# Approximate seconds that the engine takes to step to an ancestor.
+_ANCESTOR_SECONDS = 20e-9
+# Approximate seconds that the engine takes to step to a sibling.
+_SIBLING_SECONDS = 3e-9
+# Maximum number of seconds for one selector.
+_SECONDS = 0.2
+# Maximum number of elements of a page whose elements and depth are counted.
+_MEASURED = 400_000
+# Maximum number of elements that the parts of a selector may match.
+_MATCHES = 120_000
 
 _TOKEN = lazy_regex(
     r"(?P<text>(?:\\.|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')+)"
@@ -55,8 +64,8 @@ class SelectorPlan(NamedTuple):
     """A selector whose cost depends on the page's shape.
 
     The engine's cost grows with the number of ancestors to the power of `ancestors`,
-    and of siblings to the power of `siblings`. In functions such as `:has(a b)` both
-    have the power `inner`.
+    and of siblings to the power of `siblings`. In functions such as `:has(a b)` the
+    cost grows with both to the power of `inner`.
     """
 
     parts: tuple[Complex, ...]
@@ -98,15 +107,15 @@ class Tree:
         self.asked = {} if asked is None else asked
         #: By selector: the elements of the whole page that match it, by their `mem_id`.
         self.matching: dict[str, frozenset[int]] = {}
-        #: Whether the page is large or suspicious, so that even one combinator is
-        #: checked.
+        #: Whether the page is large or could take the parser long; then even a selector
+        #: with one combinator (`a b`) is checked.
         self.is_odd = is_odd
         self._is_deep: bool | None = None
         self._shape: TreeShape | None = None
         self._tags: int | None = None
 
     def note(self, selector: str, *, matched: bool) -> None:
-        """Note that a selector was used, and whether it matched."""
+        """Record in `asked` that a selector was used, and whether it matched."""
         if matched:
             self.asked[selector] = True
         else:
@@ -161,7 +170,8 @@ def select(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode] | No
 
 @lru_cache(maxsize=4096)
 def plan_of(selector: str) -> SelectorPlan | None:
-    """Return how a selector can be run; None if the page's shape does not matter."""
+    """Return the plan of a selector, from which its cost on a page follows; None if the
+    selector is fast on every page."""
     parts = parts_of(selector)
     ancestors = max(part.combinators.count(" ") for part in parts)
     siblings = max(part.combinators.count("~") for part in parts)
@@ -196,7 +206,9 @@ def _check_inner(plan: SelectorPlan, tree: Tree) -> None:
     """Raise TooCostly unless the engine is fast with functions such as `:has(a b)`."""
     nodes, depth = tree.shape
     if nodes * depth**plan.inner * _ANCESTOR_SECONDS > _SECONDS:
-        raise TooCostly(f"the page has {nodes:,} nodes, nested {depth:,} deep")
+        raise TooCostly(
+            f"the page has {nodes:,} elements, nested {depth:,} levels deep"
+        )
 
 
 def _check_counting(plan: SelectorPlan, tree: Tree) -> None:
@@ -227,8 +239,8 @@ def _by_parent(nodes: list[LexborNode]) -> Iterable[tuple[LexborNode, int]]:
 
 
 def _siblings(parent_and_number: tuple[LexborNode, int]) -> int:
-    """Return the number of steps to count all children of a parent, once for each of
-    `number` children."""
+    """Return the engine's number of steps for one parent: its number of children, times
+    the number of children for which they are counted."""
     parent, number = parent_and_number
     children = 0
     child = parent.first_child
@@ -293,7 +305,7 @@ def _matching(node: LexborNode, part: Complex, root: LexborNode) -> set[int]:
 
 
 def _within(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
-    """Return the nodes that have one of `kept` as an ancestor."""
+    """Return the nodes that have an ancestor in `kept` (memory ids of elements)."""
     known: dict[int, bool] = {}
     found = []
     for node in nodes:
@@ -317,7 +329,7 @@ def _within(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
 
 
 def _inside(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
-    """Return the nodes whose parent is one of `kept`."""
+    """Return the nodes whose parent is in `kept` (memory ids of elements)."""
     return [
         node
         for node in nodes
@@ -326,7 +338,7 @@ def _inside(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
 
 
 def _behind(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
-    """Return the nodes whose previous element is one of `kept`."""
+    """Return the nodes whose previous element is in `kept` (memory ids of elements)."""
     found = []
     for node in nodes:
         before = node.prev
@@ -338,7 +350,8 @@ def _behind(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
 
 
 def _after(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
-    """Return the nodes that follow one of `kept` under the same parent."""
+    """Return the nodes that come after an element in `kept` (memory ids of elements)
+    under the same parent."""
     later: dict[int, set[int]] = {}
     found = []
     for node in nodes:
@@ -353,7 +366,8 @@ def _after(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
 
 
 def _later(parent: LexborNode, kept: set[int]) -> set[int]:
-    """Return the children of a parent that come after its first child in `kept`."""
+    """Return the memory ids of the children that come after the parent's first child in
+    `kept` (memory ids of elements)."""
     behind: set[int] = set()
     has_begun = False
     child = parent.first_child
@@ -375,13 +389,14 @@ _RELATIONS: dict[str, Callable[[list[LexborNode], set[int]], list[LexborNode]]] 
 
 
 def _measured(root: LexborNode) -> TreeShape:
-    """Count elements and depth. TooCostly above `_MEASURED` elements."""
+    """Return the number of elements and the depth of a page. TooCostly if the page has
+    over 400,000 elements."""
     nodes = depth = 0
     level = [root]
     while level:
         depth += 1
         nodes += len(level)
         if nodes > _MEASURED:
-            raise TooCostly(f"the page has over {_MEASURED:,} nodes")
+            raise TooCostly(f"the page has over {_MEASURED:,} elements")
         level = [child for node in level for child in node.iter(include_text=False)]
     return TreeShape(nodes, depth)

@@ -1,4 +1,5 @@
-"""Reads sitemaps piece by piece: XML, index, RSS, Atom and plain text (sitemaps.org).
+"""Reads sitemaps piece by piece: XML sitemaps, sitemap indexes, RSS, Atom and plain
+text (sitemaps.org).
 
     parser = SitemapParser()
     for piece in pieces:
@@ -8,7 +9,7 @@
 
 Rule: pure, with limits for any input. A declared entity, an external reference, or XML
 that is not well-formed ends the document. Entries before the error are still returned,
-and `error` says why the document ended.
+and the parser's `error` says why reading ended.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from xml.parsers import expat
 
-#: Maximum nesting of elements, and number of characters in one text.
-MAX_DEPTH, MAX_TEXT = 64, 8 * 1024
+#: Maximum nesting of elements.
+MAX_DEPTH = 64
+#: Maximum number of characters in the text of one element.
+MAX_TEXT = 8 * 1024
 #: Maximum length of a line in a plain text sitemap.
 MAX_LINE = 8 * 1024
 #: Number of bytes decompressed at a time, so that no decompression bomb fills the
@@ -40,8 +43,9 @@ class SitemapEntry(NamedTuple):
     lastmod: str = ""
     #: The page in other languages: (hreflang, URL).
     alternates: tuple[tuple[str, str], ...] = ()
-    #: The site's own priority and change frequency of the page; "" if missing.
+    #: The priority that the site gives the page ("0.8"); "" if missing.
     priority: str = ""
+    #: How often the page changes, as the site says ("daily"); "" if missing.
     changefreq: str = ""
 
     @property
@@ -176,9 +180,9 @@ class _Xml:
         parser.ExternalEntityRefHandler = _refuse_reference
         self._entries: list[SitemapEntry] = []
         self._depth = 0
-        #: The text of the open element, if a field needs the text, and the fields of
-        #: the entry that is being read.
+        #: The text of the element that is being read, if an entry needs the text.
         self._text = ""
+        #: The fields of the entry that is being read; None outside of entries.
         self._fields: dict[str, str] | None = None
         self._alternates: list[tuple[str, str]] = []
 
@@ -195,7 +199,7 @@ class _Xml:
             self.error = f"XML: {exc}"
         # an error of Python's codecs, which expat calls
         except (LookupError, ValueError) as exc:
-            self.error = f"XML: its encoding cannot be read: {exc}"
+            self.error = f"XML: the encoding of the sitemap cannot be read: {exc}"
         except _Refused as exc:
             self.error = str(exc)
         entries, self._entries = self._entries, []

@@ -15,9 +15,11 @@ from crawler.web.linked_item import LinkedItem
 
 # Maximum number of names that are read from one `<meta>` element.
 _NAMES = 8
-# Properties with parts; each becomes an object with a `url`.
+# OpenGraph properties that may have parts ("image:width"); each becomes an object with
+# the key `url`.
 _MEDIA = frozenset({"image", "video", "audio"})
-# The other vocabularies of ogp.me, whose names keep their prefix.
+# Prefixes of the other properties of ogp.me ("article:author"), which stay in the
+# item's property names.
 _PREFIXES = (
     "article:", "book:", "books:", "business:", "fb:", "fitness:", "game:", "music:",
     "place:", "product:", "profile:", "restaurant:", "video:",
@@ -45,7 +47,8 @@ def items(metas: Iterable[LexborNode]) -> list[LinkedItem]:
 
 
 def _said(metas: Iterable[LexborNode]) -> Iterator[tuple[str, str]]:
-    """Yield names and contents of `<meta>` elements."""
+    """Yield the name and the content of each `<meta>` element that has a content; with
+    several names, one pair for each."""
     for node in metas:
         attributes = node.attrs
         if "content" in attributes:

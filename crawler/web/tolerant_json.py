@@ -65,14 +65,15 @@ def _repaired(text: str) -> Iterator[Any]:
 
 
 def _past(text: str, at: int) -> int:
-    """Return the position after white space and semicolons."""
+    """Return the position after the white space and semicolons that begin at `at`."""
     found = _PAST.match(text, at)
     return found.end() if found else at
 
 
 def _keep(found: re.Match[str]) -> str:
-    """Return a string literal with other escapes converted to those of JSON; "" for a
-    match that is not a string, such as a comment."""
+    """Return a string literal with JavaScript's escapes (\\x41) converted to those of
+    JSON; "" if the match of the regular expression is not a string, such as a
+    comment."""
     string = found["string"] or ""
     return _ESCAPE.sub(_json_escape, string) if "\\" in string else string
 

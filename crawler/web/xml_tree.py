@@ -33,8 +33,10 @@ from crawler.web import encoding
 
 #: Maximum nesting of elements.
 MAX_DEPTH = 256
-#: Maximum number of bytes of one streamed element, and of bytes without any tag.
-MAX_ELEMENT, MAX_SILENCE = 32 * 1024**2, 8 * 1024**2
+#: Maximum number of bytes of one streamed element.
+MAX_ELEMENT = 32 * 1024**2
+#: Maximum number of bytes of a streamed document between two tags.
+MAX_SILENCE = 8 * 1024**2
 #: Number of bytes that are parsed at a time.
 STEP = 64 * 1024
 # Number of first bytes in which a BOM or an XML declaration gives the encoding.
@@ -57,7 +59,8 @@ def parse(
 ) -> Element:
     """Return the root element of a document, or raise XmlError.
 
-    `charset` is the header's; `max_nodes` limits elements and attributes.
+    `charset` is that of the Content-Type header; `max_nodes` limits the number of
+    elements and attributes.
     """
     text = as_checked_utf8(data, charset, max_nodes=max_nodes)
     parser = XMLParser(encoding="utf-8")
@@ -68,7 +71,7 @@ def parse(
         raise XmlError(f"{exc}{_excerpt(text)}") from exc
     # only for the type checker: `root` is always an Element
     if not isinstance(root, Element):
-        raise XmlError("no element found")
+        raise XmlError("the document has no element")
     _check_depth(root)
     return root
 
@@ -120,15 +123,21 @@ class ElementReader:
         parser = XMLParser(target=TreeBuilder(), encoding="utf-8")
         self._parser = XMLPullParser(("start", "end"), _parser=parser)
         self._max_nodes = max_nodes
-        #: The open elements; and the number of elements around the wanted element that
-        #: is open, None if none is open.
+        #: The open elements, the outermost first.
         self._stack: list[Element] = []
+        #: Number of elements around the wanted element that is being read; None if
+        #: none is being read.
         self._outside: int | None = None
-        #: Data that the parser has not received yet, and an incomplete tag.
+        #: Data that the parser has not received yet.
         self._waiting: list[bytes] = []
+        #: The incomplete tag at the end of the data, which may declare a namespace.
         self._tag = b""
-        #: Bytes and nodes in memory, and bytes since the last tag.
-        self._bytes = self._nodes = self._silent = 0
+        #: Number of bytes of the wanted element that is being read.
+        self._bytes = 0
+        #: Number of elements and attributes in the wanted element that is being read.
+        self._nodes = 0
+        #: Number of bytes since the last tag.
+        self._silent = 0
 
     def feed(self, data: bytes) -> Iterator[Element]:
         """Yield the elements that this piece completes.
@@ -151,8 +160,8 @@ class ElementReader:
     def _read(self, text: bytes) -> Iterator[Element]:
         for start in range(0, len(text), STEP):
             self._waiting.append(text[start : start + STEP])
-            # The parser restarts at an incomplete tag, so it gets twice as much data
-            # each time.
+            # The parser reads an incomplete tag again from its start. To keep this
+            # cheap, the parser gets twice as much data each time.
             if STEP * len(self._waiting) > self._silent:
                 yield from self._parse()
 
@@ -169,8 +178,8 @@ class ElementReader:
         self._check(piece)
 
     def _check_tag(self, piece: bytes) -> None:
-        """Raise XmlError for a long namespace. An incomplete tag, from the last "<" on,
-        is kept for the next piece."""
+        """Raise XmlError if a tag declares a namespace that is too long. An incomplete
+        tag at the end of the piece is kept and checked with the next piece."""
         text = self._tag + piece
         _check_namespaces(text)
         self._tag = text[text.rfind(b"<") :] if b"<" in text else b""
@@ -204,7 +213,8 @@ class ElementReader:
         return tag.rpartition("}")[2] in names
 
     def _is_end(self) -> bool:
-        """Note the end of an element; return whether it was a wanted element."""
+        """Remove the innermost open element from the stack, because it ends. Return
+        whether it was a wanted element."""
         self._stack.pop()
         if self._outside != len(self._stack):
             return False
@@ -225,7 +235,8 @@ class ElementReader:
     def _check(self, piece: bytes) -> None:
         if self._silent > MAX_SILENCE:
             raise XmlError(
-                f"the document has no tag in {MAX_SILENCE // 1024**2} MiB of text"
+                f"the document has over {MAX_SILENCE // 1024**2} MiB without a tag, "
+                "the limit for streamed XML"
             )
         if self._outside is None:
             self._bytes = self._nodes = 0
@@ -234,7 +245,10 @@ class ElementReader:
         self._nodes += _nodes(piece)
         tag = self._stack[self._outside].tag
         if self._bytes > MAX_ELEMENT:
-            raise XmlError(f"an element <{tag}> is over {MAX_ELEMENT // 1024**2} MiB")
+            raise XmlError(
+                f"an element <{tag}> is over {MAX_ELEMENT // 1024**2} MiB, the limit "
+                "for streamed XML"
+            )
         if self._nodes > self._max_nodes:
             raise XmlError(
                 f"an element <{tag}> has over {self._max_nodes:,} elements and "
@@ -243,11 +257,11 @@ class ElementReader:
 
 
 class Prolog:
-    """Checks what comes before the root element: a DTD is refused."""
+    """Checks the text before the root element, piece by piece; a DTD is refused."""
 
     def __init__(self) -> None:
-        #: Whether the root element has begun, or the prolog is malformed, which the
-        #: parser will report.
+        #: Whether the check is over, because the root element has begun, or because the
+        #: XML is malformed (the parser of the document will report that).
         self.is_over = False
         self._doctype = ""
         parser = self._parser = expat.ParserCreate("utf-8")
@@ -257,7 +271,8 @@ class Prolog:
         parser.StartElementHandler = self._root
 
     def feed(self, data: bytes) -> None:
-        """Check the next piece. XmlError for a DTD or an entity."""
+        """Check the next piece. XmlError if the piece contains a DTD or declares an
+        entity."""
         start, step = 0, STEP
         while start < len(data) and not self.is_over:
             try:
@@ -288,7 +303,7 @@ class Prolog:
 
 
 class _RootBegins(Exception):
-    """Ends the check of the prolog, because the root element begins."""
+    """Raised where the root element begins, to end the check of the text before it."""
 
 
 class _Utf8:

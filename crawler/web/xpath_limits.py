@@ -11,10 +11,12 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-#: Approximate maximum number of seconds for one expression.
+#: Maximum number of estimated seconds for one expression.
 _SECONDS = 1.0
-# Seconds that libxml2 takes to compare two nodes, and to step to a node.
-_COMPARE, _WALK = 2e-10, 1.5e-8
+# Seconds that libxml2 takes to compare two nodes.
+_COMPARE = 2e-10
+# Seconds that libxml2 takes to step to another node.
+_WALK = 1.5e-8
 _LONGEST_TEST = 200
 #: A document with fewer elements needs no estimate: any expression is fast.
 FEW = 1_000
@@ -28,8 +30,9 @@ _TOKEN = re.compile(
     r"|(?P<cut>[,|]|(?<=\s)(?:or|and|mod|div)\b|[=<>+]|!=|(?<=\s)-)|.",
     re.S,
 )
-# A node test. If a position follows it, as in `following-sibling::p[1]`, the step finds
-# only one node for each node it begins with.
+# The name or kind of the nodes that a step finds (`p` in `following-sibling::p`). If a
+# position follows, as in `following-sibling::p[1]`, the step finds at most one node
+# from each starting node.
 _TEST = re.compile(r"\s*([\w.:*-]+(?:\(\s*\))?)")
 _ONE = re.compile(_TEST.pattern + r"\s*\[\s*(?:\d+|last\(\s*\))\s*\]")
 
@@ -75,8 +78,8 @@ def check(
 def _sideways(
     contexts: int, token: re.Match[str], behind: str, shape: XmlShape
 ) -> float:
-    """Return the cost of a step to siblings, ancestors, or all nodes before or
-    after."""
+    """Return the estimated seconds of a step to siblings, to ancestors, or to all nodes
+    before or after a node."""
     reach = shape.siblings if token["sibling"] else shape.elements
     reach = shape.depth if token["up"] else reach
     found = contexts * (1 if _ONE.match(behind) else reach)
@@ -87,8 +90,8 @@ def _sideways(
 def _downward(
     contexts: int, behind: str, shape: XmlShape, count: Callable[[str], float]
 ) -> float:
-    """Return the cost of a step to all inner nodes. An inner node is found once for
-    each starting node that contains it."""
+    """Return the estimated seconds of a step to all inner nodes (descendants). An inner
+    node is found once for each starting node that contains it."""
     test = _TEST.match(behind)
     there = _number(f"//{test[1]}", count, shape) if test else shape.elements
     around = min(contexts, shape.depth)
@@ -121,8 +124,8 @@ def _steps(expression: str) -> Iterator[tuple[int | None, re.Match[str]]]:
 
 
 def _number(path: str, count: Callable[[str], float], shape: XmlShape) -> int:
-    """Return how many nodes a path finds; if the path is incomplete, the number of all
-    elements."""
+    """Return how many nodes a path finds in the document. If the path cannot be
+    evaluated alone, return the number of all elements."""
     try:
         return int(count(f"count({path})"))
     except ValueError:

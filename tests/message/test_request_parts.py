@@ -89,7 +89,7 @@ class Text(str):
         (float("nan"), r"meta\['a'\] is float.* a finite number"),
         (2**80, r"meta\['a'\] is int"),
         (Path("x"), r"meta\['a'\] is PosixPath"),
-        ("\ud800", "JSON values only"),
+        ("\ud800", "a text with half of a surrogate pair"),
     ],
 )
 def test_meta_that_json_would_change_is_an_error_that_names_its_key(

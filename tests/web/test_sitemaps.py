@@ -203,7 +203,7 @@ def test_an_encoding_that_cannot_be_read_is_an_error_of_the_sitemap(name: str) -
     found = parse(f'<?xml version="1.0" encoding="{name}"?><urlset/>'.encode())
 
     assert found.entries == []
-    assert found.error.startswith("XML: its encoding cannot be read")
+    assert found.error.startswith("XML: the encoding of the sitemap cannot be read")
 
 
 @given(st.binary(max_size=300), st.integers(0, 400), st.integers(0, 20))

@@ -20,8 +20,10 @@ from crawler.web.forms.open_forms import fields_behind
 from crawler.web.forms.places import Place, Places
 from crawler.web.multipart import FilePiece
 
-#: Maximum number of fields and options of a form; a page with more is refused.
-MAX_FIELDS, MAX_OPTIONS = 10_000, 100_000
+#: Maximum number of fields of a form; a form with more is refused.
+MAX_FIELDS = 10_000
+#: Maximum number of options in all lists of a form; a form with more is refused.
+MAX_OPTIONS = 100_000
 
 SUBMITTABLE = "input,select,textarea,button"
 #: Known types of `<input>`; any other type is "text".
@@ -81,8 +83,9 @@ class Control:
     is_left_out: bool = False
     options: list[Option] = field(default_factory=list)
     files: list[ChosenFile] = field(default_factory=list)
-    #: The point at which an image button is clicked.
+    #: Horizontal position in pixels at which an image button is clicked.
     x: int = 0
+    #: Vertical position in pixels at which an image button is clicked.
     y: int = 0
 
     @property

@@ -14,7 +14,8 @@ _BY_VALUE = frozenset(
     | {"button", "textarea"}
 )
 _NOT_COUNTED = frozenset({"bdi", "script", "style", "textarea"})
-#: Maximum number of nodes in an element, and of characters of its text, that are read.
+#: The direction is decided by at most this many nodes of an element, and at most this
+#: many characters of its text.
 _LOOKED_AT = 10_000
 
 

@@ -105,7 +105,8 @@ def _value(control: Control) -> str:
 
 
 def _wrapped(line: str, columns: int) -> str:
-    """Break a line after spaces, so that no part is longer than the columns."""
+    """Return the line of text, broken after spaces into lines of at most `columns`
+    characters."""
     text = line.rstrip(" ")
     broken = re.sub(
         rf"(?=.{{{columns + 1}}})(.{{0,{columns}}} |.{{{columns}}})", r"\1\n", text

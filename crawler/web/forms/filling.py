@@ -83,8 +83,8 @@ def _checked_type(kind: str) -> str:
 
 
 def _clicked(submitter: Control | None, name: str, value: Any) -> bool:
-    """If `name` is a coordinate of the clicked image button, set the click position.
-    Return whether it is."""
+    """If `name` is a coordinate of the clicked image button ("map.x" or "map.y"), store
+    the value as the click position. Return whether `name` is such a coordinate."""
     if submitter is None or submitter.type != "image" or type(value) is not int:
         return False
     prefix = f"{submitter.name}." if submitter.name else ""
@@ -177,8 +177,8 @@ def _check(boxes: list[Control], name: str, value: Any) -> None:
     if isinstance(value, bool):
         if value and len(boxes) > 1:
             raise ValueError(
-                f"{name!r} names {len(boxes)} checkboxes; give a list of those to "
-                f"check: {_shown(box.value for box in boxes)}"
+                f"{name!r} names {len(boxes)} checkboxes; give a list of values; "
+                f"possible values: {_shown(box.value for box in boxes)}"
             )
         for box in boxes:
             box.is_checked = value
@@ -214,8 +214,8 @@ def _select(select: Control, value: Any) -> None:
 def _wanted(
     value: Any, name: str, known: list[str], select: Control | None = None
 ) -> list[str]:
-    """Return the values to select. If one is not possible, raise ValueError, which
-    lists the possible values."""
+    """Return the values to select as texts. ValueError, with the possible values, if a
+    wanted value is not among the field's options."""
     several = value if isinstance(value, list | tuple | set | frozenset) else [value]
     wanted = [text_of(each) for each in several]
     there = set(known)

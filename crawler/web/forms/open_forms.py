@@ -15,12 +15,15 @@ from selectolax.lexbor import LexborNode
 from crawler.web.html_parser import parse
 
 _END = re.compile(rb"</form(?=[\s/>])[^>]*>", re.I)
-# The mark is a `<style>` with this attribute: the parser does not move it out of a
-# table, and it does not end a script.
+# Attribute of the `<style>` elements that mark where `</form>` was. A `<style>` is
+# used, because the parser does not move it out of a table, and inside a script it
+# changes nothing.
 _IS_MARK = "data-crawler-form-end"
 _MARK = rb"\g<0><style data-crawler-form-end></style>"
-#: Maximum number of tags, and of end tags of forms, on a page that is parsed again.
-_MOST_TAGS, _MOST_ENDS = 100_000, 1_000
+#: Maximum number of tags on a page that is parsed again.
+_MOST_TAGS = 100_000
+#: Maximum number of end tags `</form>` on a page that is parsed again.
+_MOST_ENDS = 1_000
 _FIELDS = frozenset({"input", "select", "textarea", "button"})
 
 

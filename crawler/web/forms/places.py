@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from selectolax.lexbor import LexborNode
 
-# Inside these elements, content belongs to SVG or MathML; inside those of
-# `_HTML_AGAIN`, it belongs to HTML again.
+# Elements whose content belongs to SVG or MathML, not to HTML.
 _FOREIGN = frozenset({"svg", "math"})
+# Elements of SVG and MathML whose content belongs to HTML again.
 _HTML_AGAIN = frozenset({"foreignObject", "desc", "title", "annotation-xml"})
 
 
@@ -26,7 +26,8 @@ class Place(NamedTuple):
 
 
 class Places:
-    """Computes the `Place` of the children of each node, once."""
+    """Computes the `Place` (form, disabled or not) of the children of each node,
+    once."""
 
     def __init__(self) -> None:
         self._known: dict[int, Place] = {}
@@ -34,7 +35,7 @@ class Places:
         self._legends: dict[int, int] = {}
 
     def inside(self, node: LexborNode | None) -> Place:
-        """Return the `Place` of this node's children."""
+        """Return the `Place` (form, disabled or not) of this node's children."""
         path: list[LexborNode] = []
         while node is not None and node.mem_id not in self._known:
             path.append(node)
@@ -61,8 +62,8 @@ class Places:
         return place
 
     def _in_legend(self, legend: LexborNode, place: Place) -> Place:
-        """Return the `Place` inside a legend; the first legend of a disabled fieldset
-        is enabled."""
+        """Return the `Place` (form, disabled or not) of the children of a legend.
+        Fields in the first legend of a disabled fieldset are enabled."""
         fieldset = legend.parent
         if fieldset is None or fieldset.tag != "fieldset":
             return place

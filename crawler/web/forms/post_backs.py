@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from selectolax.lexbor import LexborNode
 
-TARGET, ARGUMENT = "__EVENTTARGET", "__EVENTARGUMENT"
+TARGET = "__EVENTTARGET"
+ARGUMENT = "__EVENTARGUMENT"
 
 # Inside setTimeout('...') the quotes are escaped.
 _TEXT = r"\\?(?:'([^'\\]*+)\\?'|\"([^\"\\]*+)\\?\")"
@@ -27,7 +28,8 @@ _LONGEST = 10_000
 
 
 class PostBack(NamedTuple):
-    """The values that a click on a link writes to the hidden fields."""
+    """The two values that a click on an ASP.NET post-back link writes to hidden
+    fields."""
 
     target: str
     argument: str

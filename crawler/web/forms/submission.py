@@ -17,11 +17,13 @@ from crawler.web.forms.filling import file_of, fill, text_of
 from crawler.web.forms.post_backs import PostBack, post_back_of
 from crawler.web.multipart import Multipart
 
-#: The elements that could be clicked, in order. None: the form's first submit button,
-#: as if Enter was pressed. False: no button.
+#: Candidates for the element to click; the first that is a submit button or a post-back
+#: link is clicked. None: the form's first submit button, as if Enter was pressed.
+#: False: the form is sent without a button.
 Clicked = Sequence[LexborNode] | Literal[False] | None
 Extra = Mapping[str, Any]
-#: Maximum depth of an icon inside its button.
+#: An icon counts as part of a button if it is at most this many levels inside the
+#: button.
 _ICON_DEPTH = 5
 _ENCTYPES = (bodies.URLENCODED, bodies.MULTIPART, bodies.TEXT)
 
@@ -58,8 +60,8 @@ def submission(
 def _submitter(
     controls: Sequence[Control], clicked: Clicked, url: str
 ) -> tuple[Control | None, PostBack | None]:
-    """Return the button that sends the form, or the post-back of the clicked
-    element."""
+    """Return the button that sends the form, or the post-back (ASP.NET's submission by
+    a script) that the clicked element triggers."""
     if clicked is False:
         return None, None
     buttons = {each.node.mem_id: each for each in controls if each.is_submit}
@@ -101,8 +103,8 @@ def _with_post_back(
     values: Mapping[str, Any],
     extra: dict[str, Any],
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:
-    """Return the values and the extra fields, with the two values that the post-back's
-    script writes."""
+    """Return `values` and `extra` with the two values that the script of the post-back
+    (an ASP.NET link that submits the form) writes to hidden fields."""
     names = {each.name for each in controls}
     fields = post_back.fields()
     present = {name: text for name, text in fields.items() if name in names}

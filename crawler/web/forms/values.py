@@ -55,7 +55,7 @@ def sanitized(kind: str, value: str, attributes: Mapping[str, str | None]) -> st
 
 
 def takes(kind: str, value: str, attributes: Mapping[str, str | None]) -> bool:
-    """Return whether a person could enter that value in an input of this type."""
+    """Return whether a person could enter the value in an input of this type."""
     if kind == "color":
         return _COLOR.fullmatch(value) is not None
     if kind == "range":
@@ -97,7 +97,8 @@ def _is_time(value: str) -> bool:
 
 
 def _like_year(year: str) -> int:
-    """Return a year that Python supports, with the same calendar."""
+    """Return a year that Python's `date` supports, with the same weekdays and leap day
+    as the given year."""
     return int(year) % _CYCLE + _CYCLE
 
 

@@ -33,9 +33,12 @@ class CsvRecords:
         self._decoder: codecs.IncrementalDecoder | None = None
         self._dialect: type[csv.Dialect] = csv.excel
         self._rest = ""
-        #: The lines of a row with an open quote, and the number of its quotes.
+        #: The lines of an incomplete row, whose last quoted field has no end yet.
         self._open: list[str] = []
-        self._quotes = self._size = 0
+        #: Number of quotes in the incomplete row.
+        self._quotes = 0
+        #: Number of characters in the incomplete row.
+        self._size = 0
 
     def feed(self, data: bytes) -> Iterator[dict[str, str]]:
         """Yield the rows that this piece of the text completes."""

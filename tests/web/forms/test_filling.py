@@ -95,7 +95,10 @@ def test_fields_take_what_a_person_gives(
             {"amount": "many"},
             "type=number name=amount> does not accept the value 'many'",
         ),
-        ({"color": True}, "names 2 checkboxes; give a list of those .*: red, blue"),
+        (
+            {"color": True},
+            "names 2 checkboxes; give a list of values; possible values: red, blue",
+        ),
         (
             {"color": "green"},
             "'color' has no option 'green'; its options are: red, blue",
