@@ -156,5 +156,5 @@ def _takes_one(method: Any) -> bool:
 
 
 def _name(method: Method) -> str:
-    # Inside a class body a method is still a plain function.
+    # `login=log_in` inside the spider's class body passes a plain function.
     return method if isinstance(method, str) else str(getattr(method, "__name__", ""))

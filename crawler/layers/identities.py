@@ -31,9 +31,9 @@ from crawler.web import urls
 
 logger = logging.getLogger(__name__)
 
-#: A session is retired after this many logins without a good page, or refusals in a
-#: row.
+#: A session is retired after this many logins without a good page.
 MOST_LOGINS = 3
+#: A session of a pool is retired after this many refusals in a row.
 MOST_REFUSALS = 3
 _REFUSALS = frozenset({401, 403, 429})
 

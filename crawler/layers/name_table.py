@@ -20,7 +20,7 @@ from crawler.errors import FetchError
 #: Maximum number of lookups in progress that began less than SLOW_SECONDS ago. Older
 #: lookups are not counted, so that slow names do not delay other names.
 MAX_LOOKUPS = 128
-#: Seconds after which a lookup is slow.
+#: Seconds after which a lookup is slow, and no longer counts for MAX_LOOKUPS.
 SLOW_SECONDS = 1.0
 #: Maximum number of all lookups in progress, because each occupies a thread of the
 #: resolver.
@@ -66,7 +66,8 @@ class NameTable:
         return len(self._waiting)
 
     def wait_for(self, host: str, priority: int, then: Callable[[], None]) -> None:
-        """Look up the host's name, and call `then` when its requests may be sent."""
+        """Look up the host's name, and call `then` when requests to the host may be
+        sent."""
         waiting = self._waiting.get(host)
         if waiting is not None:
             waiting.append(then)

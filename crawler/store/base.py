@@ -186,8 +186,8 @@ class Outcome(msgspec.Struct):
     #: Details of the reason, as one line for people.
     detail: str = ""
     due: float = 0.0
-    #: Whether the host received a request. If not, the next request to it need not
-    #: wait.
+    #: Whether the host received a request. If not, the next request to the host need
+    #: not wait.
     is_asked: bool = True
     #: The responses of the visit in order; empty if no head arrived.
     answers: Sequence[Answer] = ()
@@ -220,7 +220,7 @@ class Outcome(msgspec.Struct):
     #: must be stored.
     is_changed: bool = False
     #: The spider's own counts. For `start()`: all its counts so far, so that a second
-    #: run after a crash counts nothing twice.
+    #: run of `start()` after a crash counts nothing twice.
     counts: Mapping[str, int] | None = None
     #: Whether the outcome comes from `closing()`, which is called once; then `entry` is
     #: None.
@@ -314,8 +314,8 @@ _REASONS = frozenset(map(str, Reason))
 
 
 class Committed(msgspec.Struct):
-    """What a commit has changed besides the effects that its outcomes list: numbers,
-    new entries, counters."""
+    """What a commit returns: what the store has found out and assigned, such as new
+    entries with their sequence numbers, and the counters of the run."""
 
     #: Entries that became pending, with their `sequence`.
     added: list[Entry] = msgspec.field(default_factory=list)

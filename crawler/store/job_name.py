@@ -13,14 +13,24 @@ _SHOWN = 40
 
 def check_job_name(name: str) -> None:
     """Raise ConfigError for a name that cannot be part of a file name."""
-    is_long = len(name.encode(errors="replace")) > MAX_BYTES
-    if name and name[0] != "." and "/" not in name and name.isprintable():
-        if not is_long:
-            return
-        why = f"be longer than {MAX_BYTES} bytes"
-    else:
-        why = "be empty, begin with a dot, or hold a slash or a control character"
-    shown = repr(name[:_SHOWN]) + ("..." if len(name) > _SHOWN else "")
-    raise ConfigError(
-        f"{shown} cannot name a job: the name is used for files, so it must not {why}"
-    )
+    if fault := _fault(name):
+        shown = repr(name[:_SHOWN]) + ("..." if len(name) > _SHOWN else "")
+        raise ConfigError(
+            f"{shown} cannot name a job, because the name is used for files: {fault}"
+        )
+
+
+def _fault(name: str) -> str:
+    """Return why the name cannot be part of a file name; "" if it can."""
+    if not name:
+        return "the name is empty"
+    if name[0] == ".":
+        return "the name begins with a dot"
+    if "/" in name:
+        return "the name contains a slash"
+    if not name.isprintable():
+        return "the name contains a control character"
+    size = len(name.encode(errors="replace"))
+    if size > MAX_BYTES:
+        return f"the name has {size} bytes, the limit is {MAX_BYTES}"
+    return ""

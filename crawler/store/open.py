@@ -70,7 +70,8 @@ def crash_marks(storage: StorageSettings, job: str) -> Path:
     """Return the path of the file that marks pages while a process of the job parses
     them."""
     folder = Path(storage.dir)
-    if storage.url:  # the shared store has not created the folder
+    # A shared store (storage.url) does not create the folder, so create it here.
+    if storage.url:
         own_folder(folder)
     return JobFiles(folder, job).marks
 

@@ -151,7 +151,7 @@ class RunReader(Protocol):
         ...
 
     def visits(self) -> Iterator[Visit]:
-        """Yield all attempts in order: the page log."""
+        """Yield the lines of the page log in order: all attempts at all pages."""
         ...
 
     def url_of(self, fingerprint: int) -> str:

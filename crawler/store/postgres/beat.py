@@ -52,7 +52,7 @@ class Holdings:
     patience: int = 0
 
     def copy(self) -> Holdings:
-        """Return a copy that can be changed."""
+        """Return a copy that a renewal of the lease can change."""
         return Holdings(
             set(self.shards),
             self.batch,
@@ -66,7 +66,7 @@ class Holdings:
         """Return `count` shards (groups of sites) that this worker gives to others.
 
         The same proportion is taken of the shards with work and of those without, so
-        that the other worker gets its share of the work.
+        that the workers which take them get a fair share of the work.
         """
         # Keep shards that this worker has asked for: its pages will probably need them
         # again.
@@ -170,8 +170,8 @@ class Beat:
         return await self._pipeline.rows(await self._pipeline.send(statement, values))
 
     async def _lead(self) -> None:
-        """As the leading worker: end the crawl when nothing is pending, and remove news
-        that all workers have read."""
+        """As the leading worker: end the crawl when nothing is pending, and remove the
+        news (such as new pages of other workers' hosts) that all workers have read."""
         await self._pipeline.send(sql.FORGET_NEWS)
         if await self._ask(sql.IS_DRY) == [(True,)]:
             await self._pipeline.send(sql.END_RUN, ("finished",))

@@ -127,13 +127,13 @@ class Gathered:
 
     def lowest(self, fingerprint: int) -> int:
         """Return the lowest depth at which the link with this fingerprint was found in
-        the group."""
+        these outcomes."""
         return min([depth for _, depth in self.met[fingerprint]])
 
     def to_lower(self, new: Collection[int]) -> list[tuple[int, int]]:
         """Return known URLs with the depth at which they were found, in order.
 
-        Pages that end in this group are not included.
+        Pages that these outcomes end are not included.
         """
         return sorted(
             (fingerprint, self.lowest(fingerprint))

@@ -33,7 +33,7 @@ from crawler.store.sharing import shard_of
 
 
 class PagesGone(Exception):
-    """Pages of the group were not pending, because they had already ended."""
+    """Pages that a commit ends were not pending, because they had already ended."""
 
     def __init__(self, pages: set[int]) -> None:
         super().__init__(pages)
@@ -71,7 +71,7 @@ class Landing:
         """Write the rows that come last in the transaction, and `status`, the new
         status of the run, if it is not None.
 
-        The response contains the number of the next group.
+        The response contains the number of the worker's next group of outcomes.
         """
         change, run, pipeline = self._change, self._run, self._pipeline
         start = None
@@ -93,10 +93,11 @@ class Landing:
         return await pipeline.send(sql.END_OF_GROUP)
 
     def _parts(self, outcomes: Sequence[Outcome]) -> list[Sequence[Outcome]]:
-        """Divide the outcomes into parts; the statements of one part are sent together.
+        """Divide the outcomes (results of pages) into parts; the statements of one part
+        are sent together.
 
-        An outcome is a part of its own if its page has written results aside before its
-        end, or if the limit on items is near.
+        An outcome is a part of its own if its page has written results aside before the
+        page's end, or if the limit on items is near.
         """
         change = self._change
         if change.limit is not None:
@@ -190,7 +191,9 @@ class Landing:
             pages = await self._send_pages(part)
             await self._links.add_staged(staged)
             links = await self._links.send(part)
-        else:  # links first: the URL of a page may be new in this same group
+        # Insert links first: if another page of these outcomes has a link to an ended
+        # page, the link may be what makes the page's URL known.
+        else:
             links = await self._links.send(part)
             pages = await self._send_pages(part)
         if not self._change.committed.landed:
@@ -266,7 +269,7 @@ async def check_fence(
 
 
 GIVEN_UP = "other processes have taken over this process's work"
-OTHER_LIMIT = "the run goes on with another --pages"
+OTHER_LIMIT = "the run now has another limit on pages (--pages)"
 COMMITS_LOST = (
     "the database has lost commits that it had confirmed (a failover to a replica "
     "without them, or a restored backup): the pages in them are crawled again"

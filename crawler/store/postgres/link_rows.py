@@ -21,8 +21,8 @@ _MANY = 1_000
 
 
 class LinkWriter:
-    """Writes the links of a group of outcomes (results of pages). The group is written
-    in parts: see landing.py."""
+    """Writes the links of a group of outcomes (results of pages), in the parts into
+    which `Landing` divides the group."""
 
     def __init__(self, pipeline: StatementPipeline, change: Change) -> None:
         self._pipeline = pipeline
@@ -51,7 +51,7 @@ class LinkWriter:
         """Count new URLs, and lower the depth of known ones.
 
         Return the depths that pending URLs had before this call. `pages` holds the
-        depths of the pages that the group itself ends.
+        depths of the pages that these outcomes end.
         """
         pipeline, change = self._pipeline, self._change
         lower = accept = None
@@ -215,7 +215,7 @@ class LinkWriter:
 
 
 def _hosts(part: Gathered) -> dict[int, str]:
-    """Return, by fingerprint, the host of each link in a part of the group."""
+    """Return, by fingerprint, the host of each link in these outcomes."""
     return {
         entry.fingerprint: entry.host
         for outcome in part.outcomes

@@ -21,7 +21,7 @@ from crawler.store.reading import RunRecord
 
 #: Seconds between two checks of a job that is running.
 _PAUSE = 1.0
-#: Seconds after the end of a lease in which its worker may still commit a group.
+#: Seconds after the end of a lease in which its worker may still commit pages.
 _LONGEST_HOLD = 10.0
 
 

@@ -114,7 +114,7 @@ class PostgresRunReader:
         return compared(before, self)
 
     def visits(self) -> Iterator[Visit]:
-        """Yield all attempts in order: the page log."""
+        """Yield the lines of the page log in order: all attempts at all pages."""
         return map(visit_of, self._pages(sql.VISITS_AFTER, (), 0))
 
     def url_of(self, fingerprint: int) -> str:

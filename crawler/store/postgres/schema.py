@@ -249,10 +249,11 @@ _PORTION = "ALTER TABLE run.staged_urls ADD portion bigint NOT NULL DEFAULT 0"
 #: their sites.
 _IDLE = "ALTER TABLE run.workers ADD idle boolean NOT NULL DEFAULT false"
 
-#: The [politeness] settings of the run's leader, as JSON.
+#: Adds to each run the [politeness] settings of its leading process, as JSON.
 _POLITENESS = "ALTER TABLE crawler.runs ADD politeness text NOT NULL DEFAULT ''"
 
-#: Whether the worker must join again, because the run has another limit on pages now.
+#: Adds whether the worker must join again, because the run now has another limit on
+#: pages.
 _LIMIT = "ALTER TABLE run.workers ADD has_other_limit boolean NOT NULL DEFAULT false"
 
 CATALOG_STEPS = (_CATALOG, _FILES, _CODE, _POLITENESS)

@@ -160,7 +160,7 @@ class PostgresServer:
             raise self.error_of(exc) from exc
 
     def error_of(self, error: psycopg.Error) -> StoreError | StateError:
-        """Return the error to show to a person."""
+        """Return this package's error for psycopg's error; its text is for a person."""
         what = _one_line(error)
         if isinstance(error, errors.InsufficientPrivilege):
             return StateError(

@@ -70,7 +70,7 @@ DROP_SCHEMA = "DROP SCHEMA IF EXISTS {schema} CASCADE"
 
 JOIN = """INSERT INTO run.workers(machine, pid, is_leader, expires)
     VALUES(%s, %s, %s, now() + %s * interval '1 s') RETURNING id, joined, expires"""
-# Workers whose lease has ended, except workers that are committing a group.
+# Workers whose lease has ended, except workers in the middle of a commit.
 OUTDATED = """SELECT id FROM run.workers WHERE NOT dead
     AND expires < now() - %s * interval '1 s' FOR UPDATE SKIP LOCKED"""
 # Workers of this machine; the caller knows which of their processes no longer exist.
@@ -176,7 +176,7 @@ ADD_NEWS = """INSERT INTO run.news(batch, host, shard, rank, depth, seq)
     SELECT state.batch, host, shard, rank, depth, seq
     FROM run.state, unnest(%s, %s, %s, %s, %s) AS link(host, shard, rank, depth, seq)"""
 END_RUN = "UPDATE run.state SET over = coalesce(over, %s)"
-# `state.items` already includes the items of this commit.
+# `state.items` already counts the items of this commit: it is the last one's number.
 ADD_ITEMS = """INSERT INTO run.items(sequence, fp, ordinal, type, body)
     SELECT state.items - %s + n, fp, ordinal, type, body
     FROM run.state, unnest(%s, %s, %s, %s)
@@ -315,8 +315,8 @@ LAND_URLS = """WITH new AS (
         INSERT INTO run.pending(host, rank, depth, seq, fp) SELECT * FROM new)
     SELECT name, rank, depth, min(seq), count(*), max(seq)
     FROM new JOIN run.hosts ON number = host GROUP BY name, rank, depth"""
-# Counts requests that the spider has built again. Its first request for a new URL is
-# not a repetition, unless a link to the URL came first.
+# Counts repeated requests among those that the spider built and a page wrote aside. The
+# spider's first request for a new URL is no repetition, unless a link came before it.
 STAGED_AGAIN = f"""SELECT fp, times, parent, callback FROM (
         SELECT fp, parent, callback, again - (found_as = '{BUILT}' AND NOT EXISTS (
             SELECT FROM run.urls WHERE urls.fp = staged.fp))::int AS times

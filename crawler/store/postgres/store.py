@@ -49,7 +49,8 @@ logger = logging.getLogger(__name__)
 
 #: Maximum number of hosts whose numbers are kept in memory.
 KNOWN_HOSTS = 200_000
-#: How often a group is tried again at once after conflicts with other transactions.
+#: How often the commit of a group of outcomes (results of pages) is tried again at once
+#: after conflicts with other transactions.
 CONFLICTS = 10
 
 

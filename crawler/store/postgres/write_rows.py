@@ -40,7 +40,7 @@ class LastRows:
         self.duplicates: dict[int, tuple[int, int, str]] = {}
         #: Number of items that were collected so far.
         self.count = 0
-        #: Number of these items that `write_items` has written.
+        #: Number of the collected items that `write_items` has written.
         self._written = 0
 
     def add_item(self, fingerprint: int, ordinal: int, kind: str, body: bytes) -> None:

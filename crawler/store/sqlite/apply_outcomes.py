@@ -26,8 +26,9 @@ class OutcomeWriter:
         self._items = ItemRows(group)
         self._counters = group.committed.counters
         self._links = LinkRows(group)
-        #: Outcomes that are not written yet. Copying links that a page has written
-        #: aside may add URLs that these outcomes contain, too.
+        #: Outcomes that are not written yet. If links that a page has written aside are
+        #: copied, the URLs of these outcomes are looked up again, because the copied
+        #: links may contain them.
         self._unlanded: Sequence[Outcome] = ()
 
     def land(self, outcomes: Sequence[Outcome], items_limit: int | None) -> None:

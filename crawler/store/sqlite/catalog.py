@@ -123,7 +123,9 @@ class Catalog:
             "SELECT report FROM runs WHERE number = ?", (number,)
         ).fetchone()
         if row is None:
-            raise StateError(f"there is no run {number}; `crawl runs` lists the runs")
+            raise StateError(
+                f"the job has no run {number}; `crawl runs` lists its runs"
+            )
         return None if row[0] is None else bytes(row[0])
 
     def prune(self, files: JobFiles, keep_runs: int, keep_items: int) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from crawler.store.base import Facts
 
-#: The sets in `Facts`; each row of a set carries its name.
+#: The fields of `Facts` that are sets; each row of a set has the name of its field.
 _SETS = (
     "scope",
     "start_names",
@@ -21,7 +21,7 @@ _SETS = (
     "attributes",
 )
 _START_ENDED = "start_ended"
-#: The texts in `Facts`; the row of a text carries its name.
+#: The fields of `Facts` that are texts; the row of a text has the name of its field.
 _TEXTS = ("stopped", "closed")
 
 #: A row with this prefix and a host's name holds the end of a pause; the last row

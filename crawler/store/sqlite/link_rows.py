@@ -18,8 +18,8 @@ _DELETE_PENDING = """DELETE FROM pending
     WHERE host = ? AND rank = ? AND depth = ? AND sequence = ?"""
 
 _KNOWN = "SELECT 1 FROM seen WHERE seen.fingerprint = staged.fingerprint"
-# Counts requests that the spider has built again. Its first request for a new URL is
-# not a repetition, unless a link to the URL came first.
+# Counts repeated requests among those that the spider built and a page wrote aside. The
+# spider's first request for a new URL is no repetition, unless a link came before it.
 _AGAIN = f"""SELECT fingerprint, times, parent, callback FROM (
         SELECT fingerprint, parent, callback, again - (
             NOT EXISTS ({_KNOWN}) AND (
@@ -160,8 +160,8 @@ class LinkRows:
                 group.rows.write()
 
     def write_duplicates(self) -> None:
-        """Store how many requests of the group were equal to known ones; for further
-        URLs than REJECTED_LIMIT they are only counted."""
+        """Store by URL how many requests of this transaction were equal to known ones,
+        for at most REJECTED_LIMIT URLs of the run."""
         for fingerprint, duplicate in self._group.duplicates.items():
             times, parent, callback = duplicate
             values = times, parent, self._run.names.word(callback), fingerprint

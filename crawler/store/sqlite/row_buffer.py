@@ -18,8 +18,8 @@ Row = tuple[Any, ...]
 
 
 class RowBuffer:
-    """The collected rows: lists for the tables of the log, and skipped links by
-    fingerprint."""
+    """The collected rows: lists for the tables `urls`, `visits` and `items`, and, by
+    fingerprint, the skipped links."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection

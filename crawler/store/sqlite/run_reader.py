@@ -114,7 +114,7 @@ class SqliteRunReader:
         return compared(before, self)
 
     def visits(self) -> Iterator[Visit]:
-        """Yield all attempts in order: the page log."""
+        """Yield the lines of the page log in order: all attempts at all pages."""
         with self._open() as connection:
             spell = spelled_words(connection)
             for row in connection.execute(_VISITS):

@@ -192,8 +192,8 @@ CREATE {temp} TABLE status(number INTEGER PRIMARY KEY, value BLOB NOT NULL);
 """
 
 # By fingerprint: how many requests were equal to a known one, and page and callback of
-# the last of them. `again` counts them among the requests that a page has written
-# aside.
+# the last of them. In a row of `staged_urls` the column `again` is the number of times
+# that the page has built an equal request again.
 _DUPLICATES = """
 CREATE {temp} TABLE duplicates(
     fingerprint INTEGER PRIMARY KEY,

@@ -26,8 +26,8 @@ class UnindexedTail:
         #: depth was lowered is listed at two positions.
         self._places: dict[int, list[Place]] = {}
         self._unsorted: set[int] = set()
-        #: Pages that have ended since the last update of the indexes, in the tail or
-        #: not.
+        #: Sequence numbers of pages that have ended since the last update of the
+        #: indexes. Their URLs may be older than this update.
         self.ended: set[int] = set()
         #: By host: all pages in the index up to this position have ended, so a search
         #: begins after it.
@@ -48,8 +48,8 @@ class UnindexedTail:
             known.append(place)
 
     def best(self, host: int, count: int) -> list[Place]:
-        """Return the positions of the host's best pending pages in the tail, in
-        order."""
+        """Return, in order, the positions of the host's best pending pages that are not
+        indexed yet."""
         known = self._places.get(host)
         if not known:
             return []

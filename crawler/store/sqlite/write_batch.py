@@ -137,7 +137,7 @@ class WriteBatch:
         self.ended.clear()
 
     def write_totals(self, seconds: float) -> None:
-        """Write the totals of the run including this group."""
+        """Write the totals of the run, including the changes of this transaction."""
         self.totals = Totals(
             self.committed.counters,
             seconds,
