@@ -1,4 +1,5 @@
-"""LinkBatch: the links of a page that a spider wants to follow, as one value. Pure."""
+"""LinkBatch: the links of a page that a spider wants to follow, as one value. No
+I/O."""
 
 from __future__ import annotations
 
@@ -35,8 +36,8 @@ class LinkOptions(TypedDict, total=False):
     meta: Mapping[str, Any] | None
     #: A method of the spider, or its name, for links that fail.
     errback: str | Callable[..., Any] | None
-    #: The remaining options are those of `Request`. By default links use the page's
-    #: session and proxy.
+    #: `stream` and the options below are arguments of `Request`. By default links use
+    #: the page's session and proxy.
     stream: bool
     headers: Mapping[str, str] | Sequence[tuple[str, str]]
     session: str | None
@@ -67,7 +68,7 @@ class LinkBatch(msgspec.Struct, frozen=True):
     allow: Patterns
     deny: Patterns
     priority: int
-    #: `meta` as JSON.
+    #: The `meta` that the requests of all links share, as JSON.
     meta: bytes
     options: Options
 

@@ -396,9 +396,10 @@ _ARGUMENTS = frozenset(
 )
 
 
-#: The value of `Entry.found_as` for a Request from `start()`, and for a Request that a
-#: callback built.
-START, BUILT = "start", "request"
+#: The value of `Entry.found_as` for a Request from `start()`.
+START = "start"
+#: The value of `Entry.found_as` for a Request that a callback built.
+BUILT = "request"
 
 
 # This class has over 12 attributes, because they are the columns of a row of the store.
@@ -452,15 +453,15 @@ class Entry:
         self.parent = parent
         #: The link as written in the page, or where else the URL comes from: "start".
         self.found_as = found_as
-        #: The number of redirects that led to this URL, and the fingerprints of the
-        #: redirected URLs.
+        #: The number of redirects that led to this URL.
         self.redirects = redirects
+        #: The fingerprints of the URLs from which these redirects came.
         self.chain = chain
         #: The number of this URL in the order of discovery; the store assigns it.
         self.sequence = sequence
-        #: The number of tries so far, and the time of the first try in seconds since
-        #: 1970 (0: not tried yet).
+        #: The number of tries so far.
         self.attempt = attempt
+        #: The time of the first try, in seconds since 1970; 0: not tried yet.
         self.first_tried = first_tried
         #: Seconds for which this process had paused the host before the first try; they
         #: do not count as time of the tries.
@@ -508,8 +509,8 @@ def decode_options(data: bytes | None) -> Options:
 
 
 def _changed(options: Options, changes: Mapping[str, Any]) -> Options:
-    """Return `options` with these changed arguments of Request; the arguments that are
-    no options are ignored."""
+    """Return `options` after a change of arguments of Request; `changes` has the new
+    values. Arguments that are not options are ignored."""
     new = {name: changes[name] for name in _AS_GIVEN if name in changes}
     if "headers" in changes:
         new["headers"] = parts.headers(changes["headers"] or ())

@@ -1,6 +1,7 @@
-"""Response: what a callback gets: a server's response, its parsed page and its links.
+"""Response: a server's response with its parsed page and its links, as a callback
+receives it.
 
-Pure: the methods of this module do no I/O; they need a body that has arrived.
+No I/O: the methods of this module need a body that has arrived.
 """
 
 from __future__ import annotations
@@ -261,8 +262,8 @@ def _reference(node: Node) -> str:
     # If `node` is no element, it is usually None, because css_first() found nothing.
     if not isinstance(node, Node):
         raise ConfigError(
-            f"follow({node!r}): give a URL or an element; css_first() returns None if "
-            "nothing matches"
+            f"follow({node!r}): the argument is neither a URL nor an element; "
+            "css_first() returns None if nothing matches"
         )
     own = LINK_ATTRIBUTES.get(node.tag, "href")
     for name in (own, "href", "src"):
@@ -270,5 +271,5 @@ def _reference(node: Node) -> str:
         if value:
             return value
     raise ConfigError(
-        f"follow(<{node.tag}>): the element has no {own}; give one that has"
+        f"follow(<{node.tag}>): the element has no {own}; give an element with a link"
     )

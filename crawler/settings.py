@@ -342,7 +342,9 @@ def _checked(section: str, values: object, source: str) -> dict[str, Any]:
             unknown(f"section [{section}]", section, type_of_section, source)
         )
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{source}: [{section}] must be a table of settings")
+        raise ConfigError(
+            f"{source}: {section} is not a table; write its settings below [{section}]"
+        )
     kind = type_of_section[section]
     return {
         key: settled(kind, section, key, value, source) for key, value in values.items()
@@ -452,8 +454,8 @@ def _check_list(name: str, values: tuple[Any, ...]) -> None:
     if name == "crawl.ignore_params":
         check_ignored(values)
     elif name == "proxies.list":
-        for line in values:
-            check_proxy((line.split() or [""])[0])
+        for number, line in enumerate(values, 1):
+            check_proxy((line.split() or [""])[0], f"the URL of proxy {number}")
     elif name in _STATUSES:
         for status in values:
             if not 100 <= status <= 599:
@@ -461,8 +463,10 @@ def _check_list(name: str, values: tuple[Any, ...]) -> None:
 
 
 def _check_number(name: str, value: float) -> None:
-    if not math.isfinite(value) or value < 0:
-        raise ValueError("the value must be a number, 0 or above")
+    if not math.isfinite(value):
+        raise ValueError("the value is not a finite number; write one of 0 or above")
+    if value < 0:
+        raise ValueError("the value is below 0; write a number that is 0 or above")
     if not value and name not in _MAY_BE_ZERO:
         least = "at least 1" if type(value) is int else "above 0"
         raise ValueError(f"the value must be {least}, not 0")
@@ -470,17 +474,26 @@ def _check_number(name: str, value: float) -> None:
 
 def _check_text(name: str, value: str) -> None:
     if not value.strip() and name not in _MAY_BE_EMPTY:
-        raise ValueError("the value must not be empty")
+        raise ValueError("the value is empty; write a text")
     if not value.isprintable():
-        raise ValueError("the value must be one line, without control characters")
+        raise ValueError(
+            "the value has a character that cannot be printed, such as a line break; "
+            "remove it"
+        )
     if name == "http.proxy" and value:
         check_proxy(value)
     if name == "storage.url" and value and not value.startswith(DATABASES):
-        raise ValueError("write the database's URL as postgresql://host/database")
+        raise ValueError(
+            "the value is not the URL of a PostgreSQL database; write "
+            "postgresql://host/database"
+        )
 
 
-def check_proxy(value: str) -> None:
-    """Raise ValueError unless the text is a valid proxy URL."""
+def check_proxy(value: str, name: str = "the proxy's URL") -> None:
+    """Raise ValueError unless the text is a valid proxy URL.
+
+    `name` stands for the URL in the error, because the URL may contain a password.
+    """
     try:
         parts = urlsplit(value)
         is_one = value.startswith(_PROXIES) and parts.hostname and parts.port != 0
@@ -488,7 +501,7 @@ def check_proxy(value: str) -> None:
         is_one = False
     if not is_one:
         raise ValueError(
-            "write a proxy's URL as http://host:port, or socks5://host:port"
+            f"{name} is not valid; write http://host:port, or socks5://host:port"
         )
     if value.startswith("socks") and not has_socks():
         raise ValueError(SOCKS_NEEDS)
@@ -559,13 +572,13 @@ def _layer(source: str, tables: dict[str, Any]) -> Layer:
     for section, values in named.items():
         if not isinstance(values, dict):
             raise ConfigError(
-                f"{source}: [{section}] must hold only tables; write each table as "
+                f"{source}: {section} is not a table of tables; write each table as "
                 f"[{section}.NAME]"
             )
     return Layer(source, tables, **named)
 
 
-#: Sections that hold tables, whose names the user chooses: [jobs.NAME].
+#: Sections that hold tables whose names the user chooses, such as [jobs.NAME].
 _NAMED = ("jobs", "outputs")
 
 
@@ -601,7 +614,7 @@ def from_flags(pairs: Iterable[str]) -> Layer:
         name, equals, text = pair.partition("=")
         section, dot, key = name.strip().partition(".")
         if not equals or not dot:
-            raise ConfigError(f"-s {pair}: write a setting as section.key=value")
+            raise ConfigError(f"-s {pair} is not of the form section.key=value")
         values.setdefault(section, {})[key] = parse_value(text)
     return Layer("-s", values)
 

@@ -29,8 +29,9 @@ class Counters(msgspec.Struct, omit_defaults=True):
     pages: int = 0
     #: Items that were accepted; `dropped` counts the others.
     items: int = 0
-    #: URLs that failed for good, and how many of them were start URLs.
+    #: URLs that failed for good.
     failed: int = 0
+    #: Start URLs that failed for good; `failed` counts them, too.
     start_failed: int = 0
     #: URLs whose response was a redirect to another URL.
     redirected: int = 0
@@ -48,11 +49,13 @@ class Counters(msgspec.Struct, omit_defaults=True):
     own: dict[str, int] = {}
     #: Items that were dropped, by reason.
     dropped: dict[str, int] = {}
-    #: URLs that failed for good, and tries that failed and were repeated, by reason.
+    #: URLs that failed for good, by reason.
     errors: dict[str, int] = {}
+    #: Failed tries after which the request was queued again, by reason.
     retries: dict[str, int] = {}
-    #: Responses by status, and by HTTP version.
+    #: Responses by status.
     statuses: dict[str, int] = {}
+    #: Responses by HTTP version.
     http_versions: dict[str, int] = {}
 
     def copy(self) -> Counters:
@@ -125,9 +128,9 @@ class FinishReason(StrEnum):
     CLOSING_ERROR = "closing_error"
     SINK_ERROR = "sink_error"
     CRASHED = "crashed"
-    #: The states of an unfinished run: a process works on the run now, or the last
-    #: process was killed.
+    #: The run is unfinished, and a process works on it now.
     RUNNING = "running"
+    #: The run is unfinished, and its last process was killed.
     KILLED = "killed"
 
     @property
@@ -155,8 +158,9 @@ class Shortfall(msgspec.Struct, frozen=True):
 
     #: The name of the limit: "start_urls", "errors", "max_error_rate" or "min_items".
     bound: str
-    #: The value that the limit allows, and the actual value in the run.
+    #: The value that the limit allows.
     allowed: float
+    #: The actual value in the run.
     came: float
     #: The shortfall as a sentence.
     text: str
@@ -184,8 +188,9 @@ class Report(msgspec.Struct):
     job: str
     #: The number of the run in its job.
     run: int
-    #: The start and the end of the run: ISO 8601, UTC.
+    #: The start of the run: ISO 8601, UTC.
     started: str
+    #: The end of the run: ISO 8601, UTC.
     finished: str
     finish_reason: FinishReason
     #: The reason of the StopCrawl that the spider raised; "" if it raised none.

@@ -60,9 +60,9 @@ def test_json_is_encoded_when_the_request_is_made() -> None:
     ["127.0.0.1:8", "http://", "ftp://p.example:1", "http://p.example:99999", "p"],
 )
 def test_a_proxy_is_an_address_that_can_be_one(proxy: str) -> None:
-    with pytest.raises(ConfigError, match="write a proxy's URL as http://host:port"):
+    with pytest.raises(ConfigError, match="URL is not valid; write http://host:port"):
         Request(URL, proxy=proxy)
-    with pytest.raises(ConfigError, match="write a proxy's URL as http://host:port"):
+    with pytest.raises(ConfigError, match="URL is not valid; write http://host:port"):
         Request(URL).replace(proxy=proxy)
 
 

@@ -125,7 +125,9 @@ async def test_an_element_that_is_not_there_cannot_be_followed() -> None:
     made = await read(b"<p>no link</p>")
     missing: Any = made.css_first("a")
 
-    with pytest.raises(ConfigError, match=r"follow\(None\): give a URL or an element"):
+    with pytest.raises(
+        ConfigError, match=r"follow\(None\): the argument is neither a URL nor"
+    ):
         made.follow(missing)
 
 

@@ -74,13 +74,14 @@ def test_the_last_layer_ranks_first_and_leaves_the_others_keys_alone() -> None:
         ),
         pytest.param(
             "politeness", "rate", -1,
-            "config.toml: politeness.rate = -1: the value must be a number, 0 or above",
+            "config.toml: politeness.rate = -1: "
+            "the value is below 0; write a number that is 0 or above",
             id="a negative rate",
         ),
         pytest.param(
             "politeness", "rate", float("nan"),
             "config.toml: politeness.rate = nan: "
-            "the value must be a number, 0 or above",
+            "the value is not a finite number; write one of 0 or above",
             id="no number",
         ),
         pytest.param(
@@ -91,26 +92,36 @@ def test_the_last_layer_ranks_first_and_leaves_the_others_keys_alone() -> None:
         ),
         pytest.param(
             "crawl", "user_agent", "  ",
-            "config.toml: crawl.user_agent = '  ': the value must not be empty",
+            "config.toml: crawl.user_agent = '  ': the value is empty; write a text",
             id="no name",
         ),
         pytest.param(
             "crawl", "contact", "me\r\nCookie: x",
             "config.toml: crawl.contact = 'me\\r\\nCookie: x': "
-            "the value must be one line, without control characters",
+            "the value has a character that cannot be printed, such as a line break; "
+            "remove it",
             id="a header of its own",
         ),
         pytest.param(
             "http", "proxy", "127.0.0.1:8080",
             "config.toml: http.proxy = '127.0.0.1:8080': "
-            "write a proxy's URL as http://host:port, or socks5://host:port",
+            "the proxy's URL is not valid; "
+            "write http://host:port, or socks5://host:port",
             id="a proxy of no kind",
         ),
         pytest.param(
             "http", "proxy", "http://",
             "config.toml: http.proxy = 'http://': "
-            "write a proxy's URL as http://host:port, or socks5://host:port",
+            "the proxy's URL is not valid; "
+            "write http://host:port, or socks5://host:port",
             id="a proxy without a name",
+        ),
+        pytest.param(
+            "proxies", "list", ["http://a:1", "b:1:me:pw"],
+            "config.toml: proxies.list = '...': "
+            "the URL of proxy 2 is not valid; "
+            "write http://host:port, or socks5://host:port",
+            id="a proxy in the list",
         ),
         pytest.param(
             "storage", "mode", "disk",
@@ -130,7 +141,7 @@ def test_what_is_wrong_is_one_line_with_its_place(
 
 
 def test_a_section_must_be_a_table() -> None:
-    with pytest.raises(ConfigError, match=r"\[crawl\] must be a table of settings"):
+    with pytest.raises(ConfigError, match=r"crawl is not a table"):
         settings.build([Layer("config.toml", {"crawl": 3})])  # type: ignore[dict-item]
 
 
@@ -202,7 +213,7 @@ def test_flags_are_read_as_toml_or_as_text() -> None:
 
 @pytest.mark.parametrize("flag", ["workers=4", "crawl.workers", "crawl"])
 def test_a_flag_without_section_or_value_is_refused(flag: str) -> None:
-    with pytest.raises(ConfigError, match=r"write a setting as section\.key=value"):
+    with pytest.raises(ConfigError, match=r"not of the form section\.key=value"):
         settings.from_flags([flag])
 
 

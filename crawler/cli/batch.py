@@ -208,7 +208,8 @@ class _Work:
 
 
 class _Limit:
-    """A context that calls `give_up` in a thread if its block takes over `seconds`.
+    """A context manager: it calls `give_up` in a thread if the `with` block takes over
+    `seconds`.
 
     If `seconds` is None, there is no limit.
     """

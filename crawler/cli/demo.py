@@ -68,7 +68,9 @@ def demo(args: argparse.Namespace) -> int:
     if args.serve:
         return _serve(serving(Shop(), port=args.port or PORT, is_plain=True))
     if args.port is not None:
-        raise ConfigError("--port needs --serve: add --serve, or remove --port")
+        raise ConfigError(
+            "--port was given without --serve; add --serve, or remove --port"
+        )
     terms = RunOptions(
         job="demo", outputs=(args.output,), fresh=True, overwrite=args.overwrite
     )

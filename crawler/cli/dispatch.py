@@ -69,7 +69,7 @@ def dispatch(arguments: Sequence[str]) -> int:
     return _leave(code)
 
 
-#: Options that the command which resumes a run does not have.
+#: Options that are removed from the command which is printed for resuming a run.
 _HERE_ONLY = ("--fresh", "--beside")
 
 

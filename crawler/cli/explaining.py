@@ -20,8 +20,9 @@ from crawler.store.base import Attempt, Explanation, State
 from crawler.store.open import open_reader
 from crawler.store.reading import Reader, RunReader, RunRecord
 
-#: Maximum number of items shown, and maximum number of characters of each item.
+#: Maximum number of items shown.
 MAX_ITEMS = 5
+#: Maximum number of characters shown of each item.
 MAX_ITEM = 300
 #: Maximum number of job names shown if no job knows the URL.
 MAX_JOBS = 10
@@ -85,7 +86,8 @@ class _Asked:
         return self.wanted.url
 
     def known(self, run: RunReader) -> list[tuple[str, Explanation]]:
-        """Return what the run knows about the URL: (request in words, explanation).
+        """Return what the run knows about the URL, as pairs (request in words,
+        explanation).
 
         There is one pair for each request, such as a GET and a POST. The words for a
         GET request without a body are "".

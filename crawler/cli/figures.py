@@ -21,10 +21,12 @@ from crawler.store.status import RestingHost, Status
 #: After this number of pages in a row without a new URL, the known URLs are shown as
 #: the total.
 SETTLED = 100
-#: The queue counts as growing if each of the last LOOKS samples is longer than the one
-#: before. Samples are at least BETWEEN seconds apart.
-LOOKS, BETWEEN = 4, 30.0
-#: Number of URLs. A shorter queue is never reported as growing.
+#: Number of measurements of the queue's length. The queue counts as growing if the last
+#: LOOKS measurements rise.
+LOOKS = 4
+#: Minimum number of seconds between two measurements of the queue's length.
+BETWEEN = 30.0
+#: Number of URLs in the queue. A shorter queue is never reported as growing.
 LONG_QUEUE = 1_000
 #: Maximum number of paused hosts that are named below the figures.
 MAX_RESTING = 2
@@ -48,7 +50,7 @@ class RunFigures(msgspec.Struct, frozen=True):
 
     pages: int
     items: int
-    #: Pages a second, over the last few seconds; `byte_rate` is the same in bytes.
+    #: Pages a second, over the last few seconds.
     rate: float
     failed: int
     busy_hosts: int

@@ -16,7 +16,8 @@ def intake_of(
 ) -> LinkFilter:
     """Return the link filter of a new crawl, which knows no URL yet.
 
-    `scope_members` are the hosts that an earlier run added to the scope.
+    `scope_members` are the hosts that an earlier run added to the scope (the hosts
+    whose pages may be crawled).
     """
     scope = scope_of(spider)
     scope.restore(scope_members)

@@ -18,9 +18,10 @@ from crawler.page.node import Node
 from crawler.response import Response
 from crawler.web import media_type
 
-#: Maximum number of elements examined on a page, and maximum number of elements of a
-#: list whose fields are examined.
-_ELEMENTS, _SAMPLE = 20_000, 20
+#: Maximum number of elements examined on a page.
+_ELEMENTS = 20_000
+#: Maximum number of elements of a list whose fields are examined.
+_SAMPLE = 20
 #: Minimum number of repeated elements that count as a list.
 _FEWEST = 3
 #: Paths of values in linked data (JSON-LD or microdata) that a spider may want. Most of
@@ -55,20 +56,24 @@ class FirstPart:
 class Look:
     """The guesses about one page. A field is empty if nothing of its kind was found."""
 
-    #: A CSS selector of the repeated elements, and the number of its matches.
+    #: A CSS selector of the repeated elements.
     items: str = ""
+    #: The number of repeated elements, of rows of JSON, or of entries of a feed.
     count: int = 0
+    #: The fields that most of the repeated elements have.
     parts: tuple[FirstPart, ...] = ()
     #: A CSS selector of the link to the next page.
     next_link: str = ""
     #: A CSS selector of the title of the page.
     title: str = ""
-    #: The type of the linked data in the page, and the paths of its values.
+    #: The type of the linked data in the page (JSON-LD or microdata), such as
+    #: "Product".
     linked: str = ""
+    #: The paths of the values in the linked data, such as "offers.price".
     paths: tuple[str, ...] = ()
-    #: For JSON: whether the body is JSON, and the key of its rows ("" if the body
-    #: itself is the list of rows).
+    #: Whether the body is JSON with a list of objects (rows).
     is_json: bool = False
+    #: For JSON: the key of the list of rows; "" if the body itself is the list.
     rows: str = ""
     #: For a feed: the name of its entry elements, with their namespace.
     entries: str = ""
@@ -131,8 +136,8 @@ def _of_page(page: Page) -> Look:
 
 
 def _linked_data_of(page: Page) -> tuple[str, tuple[str, ...]]:
-    """Return the type of the first useful item of linked data, and the paths of its
-    values.
+    """Return the type of the first useful item of linked data (JSON-LD or microdata),
+    and the paths of its values.
 
     ("", ()) if the page has no such item.
     """
@@ -150,7 +155,8 @@ def _is_plain(value: object) -> bool:
 
 
 def _list_of(page: Page) -> tuple[str, int, tuple[FirstPart, ...]]:
-    """Return the list that looks most like items: selector, number and fields."""
+    """Return the repeated elements that look most like items: their selector, number
+    and fields."""
     aside = set(islice(page.css(_ASIDE), 1000))
     best: tuple[float, str, int, tuple[FirstPart, ...]] = (0.0, "", 0, ())
     for selector in _candidates(page):
@@ -170,7 +176,8 @@ def _list_of(page: Page) -> tuple[str, int, tuple[FirstPart, ...]]:
 def _candidates(page: Page) -> list[str]:
     """Return at most 100 selectors of elements that repeat, each selector once.
 
-    The elements have the same tag and class, and the same parent.
+    Elements repeat if at least three have the same tag and class. Elements without a
+    class must also have the same parent.
     """
     groups: dict[tuple[object, str, str], list[Node]] = {}
     for node in islice(page.css(_ITEM_TAGS), _ELEMENTS):
@@ -188,7 +195,7 @@ def _candidates(page: Page) -> list[str]:
 
 
 def _selector_of(nodes: Sequence[Node]) -> str:
-    """Return a selector that matches all these elements.
+    """Return a selector that matches all of the given elements.
 
     "" if every such selector would also match many other elements.
     """
@@ -223,7 +230,7 @@ _GUESSES: tuple[tuple[str, tuple[str, ...], str], ...] = (
 
 
 def _parts(nodes: Sequence[Node]) -> tuple[FirstPart, ...]:
-    """Return the fields that most elements have.
+    """Return the fields that most of the given elements have.
 
     The result is empty if the elements do not look like items.
     """

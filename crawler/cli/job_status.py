@@ -38,12 +38,15 @@ class JobStatus(msgspec.Struct, kw_only=True):
     next: datetime | None = None
     #: When the running process of the job started; None if the job is not running.
     running_since: datetime | None = None
-    #: The latest run: its number, when it began, and its result.
+    #: The number of the latest run.
     run: int | None = None
+    #: When the latest run began.
     started: datetime | None = None
+    #: The result of the latest run, in words.
     result: str = ""
+    #: The exit code of the latest run; None if it is unknown.
     exit_code: int | None = None
-    #: Failed runs in a row since the last good one.
+    #: Number of failed runs since the last good run.
     failures: int = 0
     error: str = ""
     #: Whether `crawl jobs --check` exits with code 3 because of this job.

@@ -11,9 +11,10 @@ import sys
 
 # Parameters of mallopt(), by their names in glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
-# In bytes: how much free memory malloc keeps instead of returning it to the kernel,
-# and the size from which a block of memory gets a mapping of its own.
-_KEPT, _LARGE = 64 * 1024**2, 4 * 1024**2
+# How much free memory malloc keeps instead of returning it to the kernel, in bytes.
+_KEPT = 64 * 1024**2
+# The size from which malloc gives a block of memory a mapping of its own, in bytes.
+_LARGE = 4 * 1024**2
 
 
 def settle() -> None:

@@ -104,7 +104,9 @@ def asking(project: Project, args: argparse.Namespace) -> tuple[Ask, Spider | No
         from crawler.run import api
 
         if args.arguments:
-            raise ConfigError("-a needs a spider: add --spider NAME, or remove -a")
+            raise ConfigError(
+                "-a was given without --spider; add --spider NAME, or remove -a"
+            )
         return partial(api.fetch, settings=project.settings(), private=True), None
     from crawler.cli.project import spider_of
     from crawler.cli.spider_client import fetch_as

@@ -29,7 +29,8 @@ Output = TypeVar("Output")
 
 
 class Target(msgspec.Struct, frozen=True):
-    """What NAME in `crawl run NAME` stands for: a spider, and the settings of a job."""
+    """What NAME in `crawl run NAME` stands for: a spider, with the settings of the job
+    if NAME is a job."""
 
     spider: type[Spider]
     #: The name under which the state is stored, and after which the default output file

@@ -131,7 +131,9 @@ def _named(reader: Reader, name: str) -> tuple[str, int | None]:
     jobs = reader.jobs()
     if len(jobs) != 1:
         known = ", ".join(jobs) or "none yet"
-        raise ConfigError(f"Run {name} of which job? Write JOB/{name}; jobs: {known}")
+        raise ConfigError(
+            f"Run {name} is named without its job; write JOB/{name} (jobs: {known})"
+        )
     return jobs[0], int(number)
 
 

@@ -179,10 +179,11 @@ def _helpers(
         return nullcontext()
     if not settings.storage.url:
         raise ConfigError(
-            "--processes needs a database that the processes share; add "
+            "--processes was given without a database that the processes share; add "
             "-s storage.url=postgresql://host/database"
         )
-    # The database's URL may contain a password: it is no argument of other processes.
+    # The database's URL may contain a password, so other processes do not receive it as
+    # an argument.
     settings_given = [
         each
         for each in args.settings

@@ -122,7 +122,8 @@ class Ending(msgspec.Struct, frozen=True):
     report: Report
     #: The finished outputs: paths or URIs.
     published: list[str] = msgspec.field(default_factory=list)
-    #: Outputs that are not finished: the path of the partial file → its items.
+    #: Outputs that are not finished: the path of the partial file → the number of its
+    #: items.
     unpublished: dict[str, int] = msgspec.field(default_factory=dict)
     #: Outputs of an earlier run that were not replaced, because this run was bad.
     kept: list[str] = msgspec.field(default_factory=list)

@@ -189,12 +189,13 @@ async def _until_over(
                 return ending
             given_up = ending
             patience.begin()
-            # The process goes on with the run that it began.
+            # From now on this process resumes the run that it began.
             terms = msgspec.structs.replace(terms, fresh=False)
 
 
 def _over(given_up: Ending | None, exc: StateError) -> Ending | None:
-    """Return the end of a process that the run had given up, if the run is over."""
+    """Return how the run ended, if another process has ended it; else None. `given_up`
+    says how this process left the run."""
     if given_up is None or not isinstance(exc, NoRun) or exc.last is None:
         return None
     report = given_up.report
@@ -252,8 +253,9 @@ class _Patience:
         if isinstance(exc, NoRun):
             return math.inf if self._joins else 0.0
         if isinstance(exc, JobLocked):
-            # If the database was restored to an older state, this state may name this
-            # process as the run's leader. That lease ends by itself.
+            # A database that was restored to an older state may name this process as
+            # the one that leads the run. This entry expires by itself after the time
+            # `storage.lease`.
             return 2 * self._lease
         return STORE_PATIENCE
 

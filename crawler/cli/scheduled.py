@@ -99,8 +99,8 @@ def _take(lock: JobLock, now: datetime) -> None:
         lock.acquire("", now.timestamp())
     except JobLocked:
         raise JobLocked(
-            f"The jobs of this project are run by {_holder(lock.path)}; stop that "
-            "process first"
+            f"The jobs of this project are already run by {_holder(lock.path)}; stop "
+            "that process first"
         ) from None
 
 

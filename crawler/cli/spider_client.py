@@ -38,10 +38,10 @@ from crawler.web.urls import origin_of
 
 class Unpaced:
     """Runs the hooks of a spider, such as `prepare`, outside of a crawl, and sends the
-    requests of its `fetch`.
+    requests that the spider makes with `Spider.fetch`.
 
-    No request waits because of limits for its host. In a crawl other classes have the
-    methods of this class; here most of them do nothing.
+    No request waits because of limits for its host. The methods are those of the
+    classes that a crawl uses instead; here most of them do nothing.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -61,11 +61,12 @@ class Unpaced:
         return self
 
     def waits(self, entry: Entry, *, asked: bool) -> None:
-        """Do nothing: outside of a crawl no other request needs the host meanwhile."""
+        """Do nothing. In a crawl this method lets other requests be sent to the host
+        while a callback waits; here there are no other requests."""
 
     def lent(self) -> AbstractAsyncContextManager[None]:
-        """Return a context that does nothing: there is no turn (the right to send the
-        next request to a host) that could be lent."""
+        """Return a context that does nothing. In a crawl other requests may be sent to
+        the host while the block runs; here there are no other requests."""
         return nullcontext()
 
     def receiving(self) -> AbstractContextManager[Receiving]:

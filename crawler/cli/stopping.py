@@ -42,9 +42,10 @@ class Stopper:
     def __init__(self, say: Callable[[str], None], grace: float) -> None:
         self._say = say
         self._grace = grace
-        #: The number of signals that the signal handler has counted, without copies;
-        #: and the number of these that the event loop has handled.
-        self._caught = self._heard = 0
+        #: The number of signals that the signal handler has counted, without copies.
+        self._caught = 0
+        #: The number of counted signals that the event loop has handled.
+        self._heard = 0
         self._caught_at = -ECHO
         #: Messages to the thread that ends the process if the event loop is blocked. A
         #: signal handler may safely put a message into a SimpleQueue.

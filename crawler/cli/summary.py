@@ -45,7 +45,8 @@ def check(path: str | None, outputs: Sequence[object]) -> None:
         ) from exc
     if not os.access(target.parent, os.W_OK):
         raise ConfigError(
-            f"--summary {path}: you may not write to the folder; choose another"
+            f"--summary {path}: this user may not write to the folder {target.parent}; "
+            "choose another"
         )
 
 

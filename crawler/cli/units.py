@@ -27,7 +27,7 @@ def write(project: Scheduled, args: argparse.Namespace) -> int:
     jobs = list(project.jobs.scheduled().values())
     if not jobs:
         raise ConfigError(
-            "No job of config.toml has a schedule; add one to its table, such as "
+            "No job of config.toml has a schedule; add one to [jobs.NAME], such as "
             'schedule = "30 2 * * *"'
         )
     place = UnitPlace(
@@ -70,12 +70,18 @@ def _worker_files(
 ) -> dict[str, str]:
     """Return the Kubernetes files for the workers of each job: file name → text.
 
-    ConfigError if no database is set that the processes can share.
+    ConfigError if the files are not for Kubernetes, or if no database is set that the
+    processes can share.
     """
-    if args.kind != "kubernetes" or not url:
+    if args.kind != "kubernetes":
         raise ConfigError(
-            "--workers needs --print kubernetes, and the setting storage.url: the "
-            "database that the processes share"
+            f"--workers was given with --print {args.kind}; use --print kubernetes, or "
+            "remove --workers"
+        )
+    if not url:
+        raise ConfigError(
+            "--workers was given without a database that the processes share; add "
+            "-s storage.url=postgresql://host/database"
         )
     return {
         f"crawl-{job.name}-workers.yaml": kubernetes.yaml(

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     settings = project.settings(target)
     if not settings.storage.url:
         raise ConfigError(
-            "crawl work needs the database that it shares with crawl run; add "
+            "crawl work has no database; give the database that crawl run uses: "
             "-s storage.url=postgresql://host/database"
         )
     if args.beside:

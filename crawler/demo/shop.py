@@ -57,8 +57,9 @@ class Book:
     pence: int
     year: int
     about: str
-    #: The reviews of the book: their stars and their texts, in the same order.
+    #: The number of stars in each review of the book.
     stars: tuple[int, ...]
+    #: The texts of the reviews, in the order of `stars`.
     opinions: tuple[str, ...]
 
     @property

@@ -143,11 +143,12 @@ def _job(name: str, values: object, source: str, now: datetime) -> Job:
     place = f"jobs.{name}"
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            f"{source}: [{place}]: the name of a job is also the name of files; begin "
-            "the name with a letter or digit, then use letters, digits, - _ and ."
+            f"{source}: [{place}]: the job's name {name!r} is not valid, because it is "
+            "also the name of files; begin the name with a letter or digit, then use "
+            "letters, digits, - _ and ."
         )
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{source}: {place} must be a table: write [{place}]")
+        raise ConfigError(f"{source}: {place} is not a table; write [{place}]")
     read = {
         key: layers.settled(JobSettings, place, key, value, source)
         for key, value in values.items()
@@ -178,8 +179,11 @@ def _check(settings: JobSettings) -> None:
             raise ValueError(
                 f"output {output!r}: {{{unknown[0]}}} is not a placeholder; use {known}"
             )
-    if settings.max_error_rate is not None and settings.max_error_rate > 1:
-        raise ValueError("max_error_rate must be a share from 0 to 1, such as 0.05")
+    rate = settings.max_error_rate
+    if rate is not None and rate > 1:
+        raise ValueError(
+            f"max_error_rate = {rate} is not a share from 0 to 1, such as 0.05"
+        )
     for name in ("on_finish", "on_failure"):
         _check_hook(name, getattr(settings, name))
 

@@ -68,7 +68,8 @@ class Processes:
     """Starts the command of a job in a process group of its own.
 
     The command runs in the folder `root`. Its output is appended to JOB.log in
-    `folder`, or is shown. The lock files are in `folder`, too.
+    `folder`, or with `is_shown` goes to the terminal. The lock files are in `folder`,
+    too.
     """
 
     def __init__(

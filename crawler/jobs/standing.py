@@ -33,7 +33,7 @@ class Standing:
 
     reason: FinishReason
     status: Status | None = None
-    #: A remark for a person, in addition to the reason; or "".
+    #: A remark for a person, shown after `reason`; "" if there is none.
     note: str = ""
 
     @property

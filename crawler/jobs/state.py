@@ -18,9 +18,10 @@ from crawler.errors import StateError
 
 logger = logging.getLogger(__name__)
 
-#: Names of files; they begin with a dot. The name of a job never begins with a dot, so
-#: no file of a job has one of these names.
+#: The file with the state of the scheduler. The name begins with a dot, and the name of
+#: a job never does, so no file of a job has this name.
 STATE = ".schedule.json"
+#: The file that a running scheduler locks, so that no second scheduler runs the jobs.
 LOCK = ".schedule.lock"
 
 
@@ -32,9 +33,11 @@ class JobState(msgspec.Struct, kw_only=True, omit_defaults=True):
     timezone: str
     #: The last due time that was handled: the job was started, or this time skipped.
     seen: datetime
-    #: When the last process of the job started and ended, and its exit code.
+    #: When the last process of the job started.
     started: datetime | None = None
+    #: When the last process of the job ended; None if it is running.
     ended: datetime | None = None
+    #: The exit code of the last process of the job; None if it is unknown.
     exit_code: int | None = None
     #: A note for a person on the last due time or run, such as "skipped".
     note: str = ""

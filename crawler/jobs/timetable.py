@@ -2,7 +2,8 @@
 
 Rule: each due time is handled once. The last handled due time is stored, not the time
 of the clock. So a job is not repeated if the clock is set back. If the clock jumps
-ahead, the missed times are counted.
+ahead, the due times in between count as missed, and the `catch_up` of the job decides
+whether it runs for them.
 """
 
 from __future__ import annotations

@@ -132,4 +132,4 @@ def test_it_serves_the_shop_alone_until_ctrl_c(tmp_path: Path) -> None:
 def test_a_port_without_serve_is_a_mistake(tmp_path: Path) -> None:
     found = demo(tmp_path, "--port", "8000")
     assert found.returncode == 2
-    assert "--port needs --serve" in found.stderr
+    assert "--port was given without --serve" in found.stderr

@@ -149,7 +149,7 @@ def test_a_run_is_exported_to_an_output_by_name(project: Path) -> None:
     [
         ("[outputs.a]\nformat = 3", "[outputs.a]: format = 3 must be text"),
         ("[outputs.a]\nfields = []", "[outputs.a]: An output needs a uri"),
-        ("outputs = 3", "[outputs] must hold only tables"),
+        ("outputs = 3", "outputs is not a table of tables"),
         ('[outputs.a]\nuri = "x.csv"\ndelimeter = ";"', "did you mean 'delimiter'?"),
         ('[outputs.a]\nclass = "no.such"', "'no.such' of an output cannot be imported"),
         ('[outputs.a]\nuri = "s3://b/x.jsonl"\nregoin = "x"', "'regoin' is not valid"),

@@ -113,7 +113,7 @@ def test_a_server_that_cannot_be_reached_is_one_line(
     [
         (
             "mysql://h/db",
-            "storage.url = 'mysql://h/db': write the database's URL as postgresql://",
+            "'mysql://h/db': the value is not the URL of a PostgreSQL database",
         ),
         ("postgresql://h/db?nope=1", "not a valid PostgreSQL URL: invalid URI query"),
     ],

@@ -66,9 +66,13 @@ def test_workers_are_printed_with_a_database_and_without_its_password(
 
     done = crawl(tmp_path, *kind)
     refused = crawl(tmp_path, *kind, "-s", "storage.url=")
+    other = crawl(tmp_path, "schedule", "--print", "systemd", "--workers", "8")
 
     assert done.returncode == 0, done.stderr
     assert 'kind: "Deployment"' in done.stdout
     assert "postgresql://u@db/crawl" in done.stdout
     assert "s3cret" not in done.stdout + done.stderr
     assert refused.returncode == 2
+    assert "--workers was given without a database" in refused.stderr
+    assert other.returncode == 2
+    assert "--workers was given with --print systemd" in other.stderr

@@ -70,7 +70,7 @@ def test_a_job_says_what_runs_when_and_how_well() -> None:
         pytest.param(
             {"settings": {"politeness": {"rat": 1}}}, "'rate'?", id="its settings"
         ),
-        pytest.param(3, "must be a table", id="no table"),
+        pytest.param(3, "is not a table", id="no table"),
     ],
 )
 def test_what_is_wrong_with_a_job_is_one_line_with_its_place(

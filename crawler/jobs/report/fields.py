@@ -14,7 +14,8 @@ SAMPLE = 20_000
 #: Maximum number of fields that are counted. Items with more fields probably use data
 #: as keys.
 MAX_FIELDS = 100
-#: A field counts as emptier if its share (0 to 1) fell by more than this.
+#: A field counts as emptier if the share of items (0 to 1) that have a value for it
+#: fell by more than this.
 DROP = 0.05
 
 _EMPTY: tuple[object, ...] = (None, "", [], {})

@@ -93,7 +93,7 @@ class Figures:
     #: Duration of one bar in seconds.
     width: float = 1.0
     latency: Latency = field(default_factory=Latency)
-    #: Number of responses for each step of `STEPS`, and of slower ones.
+    #: Number of responses for each step of `STEPS`, and of slower responses.
     histogram: list[int] = field(default_factory=list)
     #: Pairs (HTTP status, number of responses).
     statuses: list[tuple[int, int]] = field(default_factory=list)
@@ -101,7 +101,7 @@ class Figures:
     host_count: int = 0
     failed: list[Group] = field(default_factory=list)
     skipped: list[Group] = field(default_factory=list)
-    #: Pairs (reason, number of attempts).
+    #: Pairs (reason, number of failed attempts after which the page was tried again).
     retried: list[tuple[str, int]] = field(default_factory=list)
     slowest: list[Visit] = field(default_factory=list)
     biggest: list[Visit] = field(default_factory=list)
@@ -146,8 +146,8 @@ class _Collector:
         self._statuses: Counter[int] = Counter()
         self._retried: Counter[str] = Counter()
         self._examples: dict[_Key, list[Visit]] = defaultdict(list)
-        #: The group of each failed or skipped page. If a later attempt to fetch the
-        #: page ends well, the page is removed here.
+        #: For each page that has failed or was skipped: the key of its group. If a
+        #: later attempt to fetch the page ends well, the page is removed here.
         self._standing: dict[int, _Key] = {}
         self._slowest: list[tuple[float, int, Visit]] = []
         self._biggest: list[tuple[float, int, Visit]] = []
@@ -292,7 +292,8 @@ def latency(elapsed: Sequence[float]) -> Latency:
 
 
 def histogram(elapsed: Iterable[float]) -> list[int]:
-    """Return the number of responses for each step of `STEPS`, and of slower ones."""
+    """Return the number of responses for each step of `STEPS`, and of slower
+    responses."""
     counts = [0] * (len(STEPS) + 1)
     for seconds in elapsed:
         counts[bisect_right(STEPS, seconds)] += 1

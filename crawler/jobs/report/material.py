@@ -53,7 +53,7 @@ class Material:
     figures: Figures | None = None
     fills: list[Fill] = field(default_factory=list)
     changes: Changes | None = None
-    #: The fields in which items have changed, the most frequent first.
+    #: The fields in which items differ from the earlier run, the most frequent first.
     changed: list[ChangedField] = field(default_factory=list)
     #: The last runs of the job, the oldest first; this run is the last of them.
     trend: list[PastRun] = field(default_factory=list)
@@ -62,7 +62,8 @@ class Material:
     zone_name: str = "UTC"
     #: When the job is due next; None without a schedule.
     due: datetime | None = None
-    #: The URLs of the pages on which failed URLs were found, by their fingerprints.
+    #: The URLs of the pages on which failed URLs were found, by the fingerprints of
+    #: these pages.
     parents: Mapping[int, str] = field(default_factory=dict)
 
 

@@ -165,8 +165,8 @@ def _plain_cron(job: Job) -> str:
     if is_stepped:
         raise unsayable(
             job,
-            "Kubernetes does not support a schedule that needs both a day of the month "
-            "and a weekday",
+            "the schedule needs both a day of the month and a weekday, which "
+            "Kubernetes does not support",
         )
     weekdays = {day % 7 for day in fields.weekdays if isinstance(day, int)}
     return " ".join(

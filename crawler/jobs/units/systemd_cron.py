@@ -94,8 +94,8 @@ def calendar(job: Job) -> Iterator[str]:
             if limit and not all_days:
                 raise unsayable(
                     job,
-                    "systemd does not support a schedule with both a numbered weekday "
-                    "of the month and a day of the month",
+                    "the schedule has both a numbered weekday, such as 5#2, and a day "
+                    "of the month, which systemd does not support",
                 )
             for day in [limit] if limit else days:
                 yield f"{weekday}*-{months}{day} {clock} {zone}"
@@ -173,7 +173,11 @@ def _weekdays(fields: CronSim, job: Job) -> Iterator[tuple[str, str]]:
     Both texts are in the syntax of systemd; "" means all.
     """
     if CronSim.LAST_WEEKDAY in fields.days:
-        raise unsayable(job, "systemd does not support LW, the last weekday of a month")
+        raise unsayable(
+            job,
+            "the schedule has LW (the last weekday of a month), which systemd does not "
+            "support",
+        )
     if is_any_weekday(fields):
         yield "", ""
         return
@@ -228,13 +232,15 @@ def refuse_extensions(job: Job, whom: str) -> None:
     fields = fields_of(job)
     is_plain = all(isinstance(day, int) for day in fields.weekdays)
     if not is_plain or any(day < 0 for day in fields.days):
-        raise unsayable(job, f"{whom} does not support L, LW and #")
+        raise unsayable(
+            job, f"the schedule has L, LW or #, which {whom} does not support"
+        )
 
 
 def unsayable(job: Job, why: str) -> ConfigError:
     """Return the error for a schedule that another scheduler cannot express.
 
-    `why` is a sentence that names the scheduler, such as systemd.
+    `why` says what the scheduler, such as systemd, does not support.
     """
     schedule = job.settings.schedule
     return ConfigError(

@@ -198,5 +198,5 @@ def test_what_cannot_be_said_is_refused_with_the_reason(line: str, whom: str) ->
         "Kubernetes": lambda made: kubernetes.cron_job(made, PLACE),
     }
 
-    with pytest.raises(ConfigError, match=f"{whom} does not support"):
+    with pytest.raises(ConfigError, match=f"which {whom} does not support"):
         say[whom](job(line))
