@@ -304,7 +304,8 @@ class Request:
         return self.options.kind
 
     def with_headers(self, headers: Mapping[str, str]) -> Request:
-        """Return a copy in which these headers replace headers with the same names."""
+        """Return a copy with these headers added; they replace headers with the same
+        names."""
         added = parts.headers(headers)
         names = {name.lower() for name, _ in added}
         kept = [pair for pair in self.options.headers if pair[0].lower() not in names]
@@ -451,7 +452,8 @@ class Entry:
         self.depth = depth
         #: The fingerprint of the page with the link to this URL; 0 for a start URL.
         self.parent = parent
-        #: The link as written in the page, or where else the URL comes from: "start".
+        #: The link as written in the page, or the other source of the URL, such as
+        #: "start".
         self.found_as = found_as
         #: The number of redirects that led to this URL.
         self.redirects = redirects
@@ -463,8 +465,8 @@ class Entry:
         self.attempt = attempt
         #: The time of the first try, in seconds since 1970; 0: not tried yet.
         self.first_tried = first_tried
-        #: Seconds for which this process had paused the host before the first try; they
-        #: do not count as time of the tries.
+        #: Total seconds for which this process had paused the host before the first
+        #: try. Only later pauses are subtracted from the time since the first try.
         self.paused_before = 0.0
         #: The earliest time of the next try, in seconds of the monotonic clock; 0: now.
         self.due = due

@@ -82,9 +82,11 @@ def add(counts: dict[str, int], word: str, amount: int = 1) -> None:
         counts.pop(word, None)
 
 
-# Prefixes of words in `Counters.own`: these words count fields of typed items with and
-# without a value. A spider's own words never begin with a space.
-_FILLED, _EMPTY = " filled ", " empty "
+# Prefix of a word in `Counters.own` that counts the items with a value for a field. A
+# spider's own words never begin with a space.
+_FILLED = " filled "
+# Prefix of a word in `Counters.own` that counts the items without a value for a field.
+_EMPTY = " empty "
 
 
 def fill_words(field: str, filled: int, asked: int) -> dict[str, int]:
@@ -239,7 +241,7 @@ class Report(msgspec.Struct):
     #: Responses by HTTP version.
     http_versions: dict[str, int] = msgspec.field(default_factory=dict)
     #: For each proxy in [proxies]: the requests, failures and bans of this process. The
-    #: names contain no passwords.
+    #: names of the proxies contain no passwords.
     proxies: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     #: Connections that were opened.
     connections: int = 0

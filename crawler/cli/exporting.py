@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 
 class _Kept:
-    """Gives the stored items of a run to sinks, as the store of a crawl does.
+    """Gives the stored items of a run to the sinks (the objects that write items), as
+    the store of a crawl does.
 
     Nothing is written to the store; the number of the last item that each sink has
     written is kept in memory.

@@ -65,7 +65,8 @@ class RunFigures(msgspec.Struct, frozen=True):
 
 
 class RunGauge:
-    """Makes progress figures from the statuses of a crawl, given in time order."""
+    """Makes progress figures from the states of a crawl at several moments, given in
+    time order."""
 
     def __init__(self, running: Shown) -> None:
         self._running = running

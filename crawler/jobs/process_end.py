@@ -80,7 +80,7 @@ def last_run(
 
     `code` is its exit code, negative for a signal. If `code` is None, the exit code is
     read from the report of the run. `why` is the reason why the scheduler stopped the
-    process ("" if it did not); the note for the list of jobs ends with it.
+    process ("" if it did not); this reason becomes a part of `Ended.note`.
     """
     run, report = _run_of(reader, job, since)
     is_killed = code is not None and code < 0

@@ -82,8 +82,8 @@ class _Work:
     """A job that is running, or waits because too many other jobs are running."""
 
     running: RunningJob | None = None
-    #: The scheduler waits for the process in this scope, and cancels it to stop the
-    #: process.
+    #: The scheduler waits for the process in this scope. To stop the process, it
+    #: cancels the scope.
     patience: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     #: Number of retries after a killed process.
     tries: int = 0
@@ -148,7 +148,11 @@ class JobScheduler:
             for name in self._jobs:
                 running = self._launcher.find(name)
                 if running is not None:
-                    logger.info("Job %s is still running: %s", name, _who(running))
+                    logger.info(
+                        "Job %s: still running from an earlier scheduler, as %s",
+                        name,
+                        _who(running),
+                    )
                     self._work[name] = _Work(running)
                     tasks.start_soon(self._perform, name, self._work[name])
             self._ledger.save()
@@ -219,7 +223,7 @@ class JobScheduler:
         try:
             if work.running is None:
                 work.running = await self._launcher.start(name)
-                logger.info("Job %s has started: %s", name, _who(work.running))
+                logger.info("Job %s: started as %s", name, _who(work.running))
         except (CrawlError, OSError) as exc:
             await self._ended(
                 name, self._clock.now(), CRASHED, f"could not start: {exc}"
@@ -231,7 +235,7 @@ class JobScheduler:
         settings = self._jobs[name].settings
         if code == LOCKED and settings.overlap == "queue":
             logger.info(
-                "Job %s already runs in another process; it starts when that one ends",
+                "Job %s: it already runs in another process, and starts when that ends",
                 name,
             )
             return partial(self._reader.until_free, name)

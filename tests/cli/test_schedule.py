@@ -97,7 +97,7 @@ def test_a_job_survives_its_scheduler_and_is_found_by_the_next(tmp_path: Path) -
             process.wait(PATIENCE)
         at_work = listed(tmp_path)["running_since"]
         with starting(tmp_path, "schedule") as process:
-            found = heard(process, "already running")
+            found = heard(process, "still running")
             site.held["/two"].set()
             rest = heard(process, "3 items")
             code = ended(process)
