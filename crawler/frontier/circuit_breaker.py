@@ -1,4 +1,5 @@
-"""A circuit breaker: stops requests to a failing target, and tries again after a pause.
+"""A circuit breaker: stops requests to a failing target (a host or a proxy), and tries
+again after a pause.
 
     CLOSED ──10 failures──► OPEN ──its pause ends──► PROBING ──failure──► OPEN, longer
        ▲                                                │    └─after 3 pauses─► GIVEN_UP
@@ -86,7 +87,7 @@ class CircuitBreaker:
     def _ignore(self, now: float) -> float:
         return 0.0
 
-    #: The effect of a failure in each state.
+    #: In each state: the method that handles a failure.
     _on_failure: ClassVar[Mapping[BreakerState, _Rule]] = {
         BreakerState.CLOSED: _count,
         BreakerState.OPEN: _ignore,

@@ -27,7 +27,7 @@ class Exchange(NamedTuple):
 
     host: str
     sign: Sign
-    #: Seconds from the request to the end of the body, or to the failure.
+    #: Seconds from the start of the request to the end of the body, or to the failure.
     seconds: float = 0.0
     #: The page's fingerprint; it separates a failing page from a failing host.
     page: int | None = None
@@ -45,7 +45,8 @@ class Verdict(NamedTuple):
     is_excused: bool = False
     #: Whether the host gets no more requests.
     is_given_up: bool = False
-    #: Seconds for which the host is paused, after a refusal.
+    #: Seconds for which the host is paused after a refusal (429 or 503); 0: it is not
+    #: paused.
     pause: float = 0.0
 
 

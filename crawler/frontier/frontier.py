@@ -158,7 +158,7 @@ class Frontier(Generic[E]):
         asked: bool = True,
         fingerprint: int | None = None,
     ) -> None:
-        """Note that the request of an entry from `pop` has ended.
+        """End the request of an entry (a queued request) that `pop` returned.
 
         If no request was sent, the host's turn (the right to send one request) is
         cancelled. `fingerprint` identifies the turn if other requests of the host are
@@ -170,8 +170,8 @@ class Frontier(Generic[E]):
         self._freed(host, now, asked=asked)
 
     def _freed(self, host: str, now: float, *, asked: bool) -> None:
-        """Note that one request fewer is in flight at this host, or at a host that
-        shares its pace."""
+        """Update the state of a host, because a request to it, or to a host that shares
+        its pace, is no longer in flight."""
         queue = self._queues.get(host)
         if queue is None:
             return

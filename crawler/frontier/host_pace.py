@@ -147,7 +147,8 @@ class HostPace:
             state.set_interval()
 
     def pause(self, host: str, until: float, now: float) -> None:
-        """Send this host no request before `until`, for example after a refusal.
+        """Send this host no request before `until`, for example after a refusal (429 or
+        503).
 
         A longer pause that is already set is kept.
         """
@@ -329,7 +330,7 @@ class _State:
         #: Whether the host is in the list of hosts to forget.
         self.resting = False
         self.paused_until = self.paused_seconds = 0.0
-        #: The end of the pause after a refusal, in monotonic seconds.
+        #: End of the pause after a refusal (429 or 503), in monotonic seconds.
         self.refused_until = 0.0
         #: The object for the same host name with or without "www.", if that name is in
         #: use.

@@ -35,8 +35,8 @@ CLEAN_ANSWERS = 3
 
 
 class HostHealth(Protocol):
-    """A policy's record of the failures of one host; only `HostPace` reads and changes
-    the record."""
+    """A record of the failures of one host, for a `PacePolicy`; only `HostPace` reads
+    and changes the record."""
 
     @property
     def interval(self) -> float:
@@ -143,7 +143,8 @@ class Backoff:
     __slots__ = ("_breaker", "_first_pause", "_refusals", "_slowdown", "troubled_at")
 
     def __init__(self, first_pause: Callable[[], float] = lambda: 1.0) -> None:
-        #: Returns the seconds of the pause after a refusal without Retry-After.
+        #: Called for the seconds of the pause after a refusal (429 or 503) without
+        #: Retry-After.
         self._first_pause = first_pause
         self._slowdown = Slowdown()
         self._breaker = CircuitBreaker()

@@ -10,13 +10,15 @@ from collections.abc import Iterable
 
 import msgspec
 
-#: Seconds of the first pause after a failure; each pause is twice the previous pause.
+#: Seconds of the first pause of a proxy after a failure; each pause is twice the
+#: previous pause.
 FIRST_REST = 5.0
-#: Seconds of the longest pause after failures.
+#: Seconds of the longest pause of a proxy after failures.
 LONGEST_REST = 600.0
-#: Seconds of the first pause after a ban; each pause is twice the previous pause.
+#: Seconds of the first pause of a proxy for a host that has banned it; each pause is
+#: twice the previous pause.
 FIRST_BAN = 60.0
-#: Seconds of the longest pause after bans.
+#: Seconds of the longest pause of a proxy for a host that has banned it.
 LONGEST_BAN = 3600.0
 
 
@@ -73,7 +75,8 @@ class ProxyHealth:
         trouble.again(now, FIRST_BAN, LONGEST_BAN)
 
     def succeeded(self, proxy: str, host: str) -> None:
-        """Note that a response of the host came through the proxy and was not a ban."""
+        """Forget the failures of the proxy and its bans by this host, because a
+        response came through the proxy and was not a ban."""
         if self._failures:
             self._failures.pop(proxy, None)
         if self._bans:

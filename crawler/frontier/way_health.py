@@ -28,18 +28,20 @@ class WayHealth:
         return 0.0 if breaker is None else breaker.open_until
 
     def is_given_up(self, way: str) -> bool:
-        """Return whether the route receives no more requests for the rest of the
-        crawl."""
+        """Return whether the route (a proxy, or "": direct) receives no more requests
+        for the rest of the crawl."""
         breaker = self._breakers.get(way)
         return breaker is not None and breaker.is_given_up
 
     def succeeded(self, way: str) -> None:
-        """Note that a response came through the route, so the route works."""
+        """Record that the route (a proxy, or "": direct) works, because a response came
+        through it."""
         if self._breakers:
             self._breakers.pop(way, None)
 
     def failed(self, way: str, now: float) -> None:
-        """Note that the route itself failed before it reached a host."""
+        """Count a failure of the route itself (a proxy, or "": direct): no host was
+        reached."""
         breaker = self._breakers.get(way)
         if breaker is None:
             breaker = self._breakers[way] = CircuitBreaker()

@@ -144,7 +144,8 @@ def assemble(resources: RunResources) -> Assembled:
     apart = [session.name for session in all_of(spider.sessions)]
     wire: Fetch = Wire(plan.client, start_origins, credentials, names, apart)
     if team is not None:
-        from crawler.run.teamwork import Guarded  # not needed by a run with one process
+        # this module is not needed by a run with one process
+        from crawler.run.teamwork import Guarded
 
         wire = Guarded(wire, team)
     pool = _proxy_pool(resources)

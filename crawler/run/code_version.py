@@ -66,7 +66,8 @@ class _Sources:
         #: Top-level packages that count as the project's own even if they are
         #: installed.
         self.packages: set[str] = set()
-        #: The hash of each file; a module without a file has its name as the key.
+        #: By path: the hash of each file. A module without a file has its module name
+        #: as the key.
         self.found: dict[Path | str, bytes] = {}
         self._specs: dict[str, ModuleSpec | None] = {}
         #: Sources whose imports are not followed yet: the source text, and the name of

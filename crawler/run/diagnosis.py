@@ -24,8 +24,8 @@ _SETTINGS = {
     "max_url": "http.max_url",
     "patterns": "allow and deny in the spider",
 }
-# By reason why documents or requests were skipped: the noun for their number, and the
-# advice.
+# By reason for which documents or requests were skipped: the noun that follows their
+# number in the advice, and the advice.
 _SKIPPED = {
     XML: (
         "XML document",

@@ -119,7 +119,8 @@ class Engine:
         scheduler.on_idle = self._committer.hurry
         self._workers: TaskGroup | None = None
         self._reason: FinishReason | None = None
-        #: Number of workers too many; so many end after their next page.
+        #: Number of workers that are no longer needed; this many end after their next
+        #: page.
         self._spare = 0
         #: Number of workers that were added to replace waiting workers.
         self._added = 0
@@ -358,7 +359,7 @@ class Engine:
 
     def _landed(self, group: Sequence[Outcome], committed: Committed) -> None:
         """After a commit: call the observers, pass new requests to the scheduler, and
-        wake the outputs."""
+        let the outputs write the new items."""
         observers, scheduler = self._observers, self._parts.scheduler
         settled, sources = [], 0
         clock = anyio.current_time() - self._wall_clock()

@@ -20,10 +20,11 @@ from crawler.web.file_extensions import extension_of
 from crawler.web.links import Link, Resolver
 from crawler.web.urls import Scope
 
-#: The filter that skips links to files; it applies only to batches of links.
+#: Name of the filter that skips links to files, by the extension in the URL; it applies
+#: only to batches of links.
 EXTENSION = "extension"
 
-#: Receives a link's URL, host and depth; returns False to skip the link.
+#: Called with the URL, host and depth of a link; returns False to skip the link.
 Filter = Callable[[str, str, int], bool]
 
 
@@ -95,7 +96,7 @@ class LinkFilter:
         #: Number of requests of `start()` so far. These requests are numbered, because
         #: after a crash `start()` runs again and yields the same requests.
         self._starts = 0
-        #: The filters in the order of their use.
+        #: Name and function of each filter, in the order of use.
         self._filters: list[tuple[str, Filter]] = [
             ("scope", lambda url, host, _: scope.allows(url, host)),
         ]
@@ -107,7 +108,8 @@ class LinkFilter:
             )
 
     def start(self, request: Request, found: Discovered) -> None:
-        """Accept a request of `start()`, and add its host to the scope."""
+        """Add a request of `start()` to the requests to queue, and its host to the
+        scope."""
         self._grow(request.url, found)
         name = urls.name_of(urls.host_of(request.url))
         if name not in self.start_names:
@@ -124,8 +126,8 @@ class LinkFilter:
         self._starts += 1
 
     def request(self, parent: Entry, request: Request, found: Discovered) -> None:
-        """Accept a request of a callback. Filters apply only if the request follows a
-        link."""
+        """Add a request of a callback to the requests to queue. Filters apply only if
+        the request follows a link."""
         if not isinstance(request, LinkRequest):
             number = found.staged + len(found.requests)
             self._add(parent, request, found, BUILT, number)

@@ -22,8 +22,8 @@ class Made(msgspec.Struct):
     asked: int = 0
 
     def add(self, outcome: Outcome) -> None:
-        """Add the result of one request. A fetch may need several requests, for example
-        after redirects."""
+        """Add the counts of one request. A call of `fetch` may need several requests,
+        for example after redirects."""
         self.answers.extend(outcome.answers)
         assert outcome.entry is not None
         said = outcome.status or outcome.reason

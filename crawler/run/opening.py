@@ -35,7 +35,8 @@ async def open_run(
     *,
     hand_in: HandIn | None = None,
 ) -> AsyncIterator[CrawlRun]:
-    """Open a run. `sink` receives its items in addition to the outputs."""
+    """Open the resources of a run, such as store, client and outputs. `sink` receives
+    the items in addition to the outputs."""
     begun = time.monotonic()
     plan = plan_run(spider, settings, options)
     await plan.check()

@@ -119,8 +119,8 @@ class OwnFetches:
         return HookFetches(self, entry, session, clock)
 
     def waits(self, entry: Entry, *, asked: bool) -> None:
-        """Return the turn of the page (its right to send one request to its host),
-        because its callback begins to wait. The page's body has been read."""
+        """Give back the turn of the page (its right to send one request to its host),
+        because its callback begins to wait. The body of the page has been read."""
         if not isinstance(entry, OwnEntry):
             self._scheduler.free(entry, asked=asked)
 

@@ -73,8 +73,8 @@ class OwnTurns:
             self.wake(host)
 
     def wake(self, host: str) -> None:
-        """If a request may be sent to the host now, give this turn to the first waiting
-        request."""
+        """If a request may be sent to the host now, let the first waiting request be
+        sent."""
         self._drop_over(host)
         queue = self._waiting.get(host)
         following = self._first(queue) if queue else None

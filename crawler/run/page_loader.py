@@ -166,8 +166,8 @@ class NodeRoom:
 
 
 class HeldBody:
-    """A response body that, when the response is closed, frees the nodes of the parsed
-    page in the count of `NodeRoom`."""
+    """A response body. When it is closed, the nodes of its parsed page no longer count
+    against the limit on nodes in memory."""
 
     def __init__(self, body: BodyStream, release: Callable[[], None]) -> None:
         self._body = body

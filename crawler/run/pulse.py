@@ -23,7 +23,8 @@ from crawler.store.status import Status
 
 logger = logging.getLogger(__name__)
 
-#: Rates are averages over this many last seconds, so that a slow-down is visible.
+#: Number of seconds over which rates (such as pages per second) are averaged, so that a
+#: slow-down is visible.
 WINDOW = 10.0
 #: Maximum number of paused hosts in a status.
 MAX_RESTING = 5
@@ -94,7 +95,8 @@ class Pulse:
 
 
 class StatusNotes:
-    """Writes the run's status to its store each second while the block runs.
+    """Writes the run's status to its store each second while the `async with` block
+    runs.
 
     At the end it writes why the process leaves the run. A store in memory gets no
     status, because no other process can read that store.
@@ -126,7 +128,8 @@ class StatusNotes:
         try:
             if not isinstance(error, Exception):
                 return await self._tasks.__aexit__(kind, error, trace)
-            # Raise the error itself, not the task group's ExceptionGroup.
+            # Raise the error of the `async with` block itself, not the exception group
+            # of the task group.
             await self._tasks.__aexit__(None, None, None)
         finally:
             if self._store.is_durable:

@@ -21,7 +21,8 @@ from crawler.store.base import Outcome, State
 from crawler.web import urls
 from crawler.web.refresh import MAX_DELAY, has_word, refresh_target
 
-#: Like "303 See Other", a refresh uses GET.
+#: Status of the redirect as which a Refresh header is handled: the target is requested
+#: with GET.
 _SEE_OTHER = 303
 
 

@@ -55,8 +55,8 @@ Turn = Entry | RobotsTurn
 
 #: Maximum number of hosts that wait for a DNS lookup; with more, `start()` pauses.
 MAX_NAMES = 1_000
-#: Maximum number of such hosts that one search for the next request skips, so that the
-#: event loop is not blocked.
+#: Maximum number of hosts without a finished DNS lookup that one search for the next
+#: request skips, so that the event loop is not blocked.
 NAMES_AT_ONCE = 256
 #: Maximum number of waiting requests of `start()`; with more, `start()` pauses.
 MAX_STARTS = 250_000
@@ -106,8 +106,8 @@ class Scheduler:
         self._hosts = hosts
         #: Decides when requests of the spider's `fetch` are sent; None until the first.
         self._own: OwnTurns | None = None
-        #: Fingerprints of entries in flight that have already returned their turn (the
-        #: right to send one request).
+        #: Fingerprints of requests in flight whose turn (the right to send one request)
+        #: was already given back.
         self._freed: set[int] = set()
         self._loop = asyncio.get_running_loop()
         self._waiters: deque[asyncio.Future[Turn | None]] = deque()
@@ -137,7 +137,8 @@ class Scheduler:
         return self
 
     async def __anext__(self) -> Turn:
-        # The caller is already running, so serve it before waking a waiting worker.
+        # The calling worker is already running, so it gets a request before a waiting
+        # worker is woken.
         turn = self._next()
         if turn is not None:
             return turn
@@ -195,9 +196,9 @@ class Scheduler:
         self.wake()
 
     def done(self, entry: Entry, *, asked: bool, is_page: bool) -> None:
-        """End the fetch of a page: return its turn (the right to send one request to
-        its host); if the entry did not become a page, it does not count towards the
-        limit on pages.
+        """End the fetch of a page: give back its turn (the right to send one request to
+        its host). If `is_page` is False, the request does not count towards the limit
+        on pages.
 
         No worker is woken, because the calling worker asks for the next request itself.
         """
@@ -277,8 +278,9 @@ class Scheduler:
             own.wake_all()
 
     def answered(self, turn: RobotsTurn, retry_at: float | None) -> None:
-        """Continue after a request for robots.txt: send requests to the origin, or
-        request its robots.txt again at `retry_at` (on the event loop's clock)."""
+        """Continue after a request for robots.txt: allow requests to the origin if
+        `retry_at` is None; else hold them back until `retry_at` (on the event loop's
+        clock), when robots.txt is requested again."""
         now = self._loop.time()
         if retry_at is None:
             self.frontier.resume(turn.origin, now)
@@ -371,7 +373,7 @@ class Scheduler:
         if self._rate is not None:
             await self._rate.supply()
 
-    # -- giving requests to workers
+    # -- methods that give requests to workers
 
     def wake(self) -> None:
         """Give requests to waiting workers after a change, and set a timer for the next
@@ -435,7 +437,8 @@ class Scheduler:
             if popped is None or popped.host in names.ready:
                 return popped
             if popped.request.options.proxy or popped.kind:
-                return popped  # its proxy or browser looks the name up
+                # the proxy or browser of the request looks the host name up
+                return popped
             self._await_name(popped, names, now)
             popped = self.frontier.pop(now)
         if popped is not None:

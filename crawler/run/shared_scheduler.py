@@ -128,7 +128,7 @@ class SharedScheduler(Scheduler):
 
     def busy_shards(self) -> frozenset[int]:
         """Return the shards (groups of hosts that one process owns) with a request in
-        flight, or with an uncommitted outcome."""
+        flight, or with a page whose results are not committed yet."""
         hosts = {entry.host for entry in self.in_flight.values()}
         shards = map(shard_of, hosts | self._robots.keys())
         return frozenset(shards) | self._fetching.keys()
@@ -141,8 +141,8 @@ class SharedScheduler(Scheduler):
         return not any(map(self._team.owns, self.frontier.hosts()))
 
     def working_shards(self) -> frozenset[int]:
-        """Return the shards (groups of hosts that one process owns) with entries that
-        wait for a request, or whose request has just begun."""
+        """Return the shards (groups of hosts that one process owns) with requests that
+        wait, or with a request that has just begun."""
         return frozenset(map(shard_of, self.frontier.hosts()))
 
     def end(self) -> None:
@@ -150,7 +150,7 @@ class SharedScheduler(Scheduler):
         over, because then no process will find more requests."""
         self.landed(Committed(), (), 1)
 
-    # -- requests that a spider sends with `fetch`
+    # -- methods for requests that a spider sends with `fetch`
 
     async def take_own_turn(self, host: str, kind: str, home: str) -> None:
         """Wait until a request of a spider's `fetch` may be sent to the host.
@@ -187,8 +187,9 @@ class SharedScheduler(Scheduler):
         return False
 
     def answered(self, turn: RobotsTurn, retry_at: float | None) -> None:
-        """Continue after a request for robots.txt: send requests to the origin, or
-        request its robots.txt again at `retry_at` (on the event loop's clock)."""
+        """Continue after a request for robots.txt: allow requests to the origin if
+        `retry_at` is None; else hold them back until `retry_at` (on the event loop's
+        clock), when robots.txt is requested again."""
         self._robots -= Counter({turn.host: 1})
         super().answered(turn, retry_at)
 

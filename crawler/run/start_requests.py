@@ -26,9 +26,10 @@ from crawler.store.base import Facts, Item, Outcome
 
 logger = logging.getLogger(__name__)
 
-#: The counter for invalid URLs of `start()`.
+#: Name of the counter for invalid URLs of `start()`.
 BAD_START = "bad_url"
-#: Maximum number of bad URLs that are logged one by one; more are only counted.
+#: Maximum number of invalid URLs that are logged one by one; further ones are only
+#: counted.
 MAX_NAMED = 10
 
 
@@ -49,7 +50,8 @@ class StartRequests:
         least: int,
         urls: Path | str | None = None,
     ) -> None:
-        #: URLs that replace the requests of `start()`; None: `start()` is used.
+        #: A file of URLs that replace the requests of `start()`; None: `start()` is
+        #: used.
         self._urls = urls
         self._lines: UrlLines | None = None
         self._spider = spider
@@ -93,8 +95,8 @@ class StartRequests:
         except StopCrawl as exc:
             last.facts = Facts(start_ended=True, stopped=exc.reason)
         except (Exception, SystemExit) as exc:
-            # sys.exit() here would leave threads and state open, so it counts as a
-            # failure.
+            # sys.exit() in `start()` counts as a failure, because otherwise it would
+            # leave threads and files open.
             self._failed(exc, given)
         if isinstance(given, AsyncGenerator):
             await self._close(given)

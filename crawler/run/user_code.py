@@ -13,7 +13,8 @@ _PACKAGE = "crawler."
 
 
 def user_frame(exc: BaseException) -> str:
-    """Return file, line and function of the innermost frame of the user's own code."""
+    """Return file, line and function of the innermost frame of the user's own code in
+    an exception's traceback; "" if there is none."""
     found = ""
     trace = exc.__traceback__
     while trace is not None:

@@ -1,12 +1,12 @@
-"""Visits one entry: sends its request, runs its callback, and returns the outcome
-(items, links and state) for the committer.
+"""Visits one entry (a queued request): sends its request, runs its callback, and
+returns the outcome (items, links and state) for the committer.
 
     may it be requested? (robots.txt, a host or route given up) → layers, wire
         → status and headers → (redirect | retry | unwanted: body not read) → body
         → callback → outcome
 
 Rule: a visit raises only on cancellation, and never waits for another visit. An entry
-that must wait returns to the frontier with a due time.
+that must wait returns to the frontier (the queue) with a due time.
 """
 
 from __future__ import annotations
