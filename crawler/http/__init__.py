@@ -20,7 +20,7 @@ __all__ = [
 
 
 def is_fake(transport: AsyncBaseTransport | None) -> bool:
-    """Return whether a transport is httpx's fake for tests.
+    """Return whether a transport is httpx's fake for tests (`httpx.MockTransport`).
 
     No real server receives its requests, so a crawl need not wait between them.
     """

@@ -18,9 +18,9 @@ from crawler.web.addresses import Address, is_private_name, is_public, parse_add
 
 __all__ = ["AddressGuard", "check_target"]
 
-#: Maximum number of start hosts whose first addresses are stored. Start hosts above
-#: this number may not have private addresses, unless `http.private_networks` names
-#: them.
+#: Maximum number of start hosts (hosts of start URLs) whose first addresses are stored.
+#: Start hosts above this number may not have private addresses, unless
+#: `http.private_networks` names them.
 _MOST_STARTS = 100_000
 _NOTHING: frozenset[Address] = frozenset()
 _ADVICE = "to allow it, add the host to http.private_networks"
@@ -90,8 +90,8 @@ class AddressGuard:
     def _settle(self, host: str, private: frozenset[Address]) -> frozenset[Address]:
         """Return the private addresses that a host may have.
 
-        For a start host they are those of its first lookup, which is stored here. Other
-        hosts may have none.
+        For a start host (the host of a start URL) they are the private addresses of its
+        first lookup, which this method stores. Other hosts may have none.
         """
         known = self._first.get(host)
         if known is not None:

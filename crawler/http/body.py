@@ -63,23 +63,23 @@ class Body(httpx.AsyncByteStream):
         self._chunks: deque[bytes] = deque()
         self._decoder: Decoder | None = None
         self._error: Exception | None = None
-        # None once the body has ended, because a reference cycle between body and
-        # source would delay freeing the memory.
+        # The object that receives this body's reports. None once the body has ended,
+        # because a reference cycle would delay freeing the memory.
         self._source: BodySource | None = source
         self._reader: asyncio.Future[None] | None = None
         self._taken = False
         self._kept: list[bytes] | None = None
         #: Whether the last byte has been received.
         self.is_complete = False
-        #: Bytes that were received and are not read yet.
+        #: Number of bytes that were received and that the consumer has not read yet.
         self.queued = 0
-        #: Bytes received so far, before decoding.
+        #: Number of bytes received so far, before decoding.
         self.received = 0
 
     # Methods that the connection calls
 
     def decode_with(self, decoder: Decoder) -> None:
-        """Decode the body with this decoder."""
+        """From now on, decode the body's Content-Encoding with this decoder."""
         self._decoder = decoder
 
     def feed(self, data: bytes) -> None:
@@ -92,15 +92,15 @@ class Body(httpx.AsyncByteStream):
             self._wake()
 
     def end(self) -> None:
-        """Note that the last byte of the body has arrived."""
+        """Record that the last byte of the body has arrived."""
         self.is_complete = True
         self._source = None
         if self._reader is not None:
             self._wake()
 
     def end_by_coding(self) -> bool:
-        """Let the decoder check whether a body is complete that the connection may have
-        cut off.
+        """Let the decoder check whether the body is complete, because the connection
+        may have been cut.
 
         Return False if the body has no encoding, because then its end is unknown.
         """

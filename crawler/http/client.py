@@ -66,7 +66,8 @@ class ClientOptions(msgspec.Struct, frozen=True):
     transport: httpx.AsyncBaseTransport | None = None
     event_hooks: EventHooks | None = None
     auth: Any = None
-    #: Headers that only the origins of the start URLs receive.
+    #: Headers of the spider. Those with secrets go only to the origins of the start
+    #: URLs, and to the hosts in `Client(hosts=...)`.
     headers: Headers = ()
     #: Returns whether a host may have private addresses.
     allow_private: Callable[[str], bool] = nobody
@@ -159,8 +160,8 @@ class Client(httpx.AsyncClient):
     async def look_up(self, host: str) -> None:
         """Look up the addresses of a host for its next connection.
 
-        FetchError if the host has no address, or if none is found within `http.connect`
-        seconds.
+        Raises FetchError if the host has no address, or if none is found within
+        `http.connect` seconds.
         """
         assert self._own is not None
         name, url = urls.name_of(host), f"//{host}"
@@ -274,7 +275,7 @@ class Client(httpx.AsyncClient):
         started = time.perf_counter()
         if request.options.proxy and type(self._transport) is httpx.AsyncHTTPTransport:
             # httpx's own transport would ignore the request's proxy, and so reveal the
-            # address that the proxy should hide.
+            # crawl's own IP address to the server.
             none = (
                 "http.transport=httpx needs one proxy for all requests (http.proxy), "
                 "but this request has its own"
@@ -379,8 +380,8 @@ class Client(httpx.AsyncClient):
         )
 
     def _seconds(self, options: Options) -> dict[str, float | None]:
-        """Return the request's timeouts in seconds: for each phase and, unless the
-        response is streamed, in total.
+        """Return the request's timeouts in seconds: for each phase (such as "connect"
+        or "read") and, unless the response is streamed, in total.
 
         Requests share the result: do not change it.
         """
@@ -448,7 +449,8 @@ def _with(
     options: Options,
     length: int | None,
 ) -> list[fast_models.Pair]:
-    """Return a request's headers: its own, and those of the client with other names.
+    """Return the headers to send: those of the request, and those of the client whose
+    names the request does not set.
 
     Content-Length is always the length of the body. All cookies are in one Cookie
     header (RFC 6265 section 5.4).
@@ -472,7 +474,7 @@ def _verify(http: HttpSettings) -> ssl.SSLContext | bool:
     """Return the TLS context for the settings in [http]; True if the default context is
     enough.
 
-    ConfigError if a file of certificates is invalid.
+    Raises ConfigError if a file of certificates is invalid.
     """
     if http.key and not http.cert:
         raise ConfigError(

@@ -52,7 +52,8 @@ class Connector:
         guard: AddressGuard,
         resolver: NameResolver,
     ) -> None:
-        #: Set by the transport, because pool and connector refer to each other.
+        #: The pool that receives the connections. The transport sets it later, because
+        #: pool and connector refer to each other.
         self.pool: Pool
         self._context = context
         #: Protocols to offer, best first: "h2", "http/1.1".
@@ -78,8 +79,8 @@ class Connector:
                 raise _proxy_failed(proxy, exc) from exc
             if proxy is None and (version := await self._older_version(exc, origin)):
                 raise TlsError(
-                    f"{origin.host} supports at most {version}; "
-                    "the crawler needs TLS 1.2"
+                    f"{origin.host} supports at most {version}, but "
+                    "the crawler needs TLS 1.2 or later"
                 ) from exc
             raise _handshake_failed(origin, exc) from exc
 
@@ -115,7 +116,8 @@ class Connector:
         """Return the protocols to offer by ALPN, the preferred one first."""
         if origin.is_forwarding:
             return ["http/1.1"]
-        # If only HTTP/2 is allowed, offer it even after errors.
+        # If the settings allow only HTTP/2, offer it even after HTTP/2 errors of this
+        # origin.
         return [
             name for name in self._protocols if with_http2 or name != "h2"
         ] or self._protocols
@@ -215,7 +217,10 @@ async def _go_through(
         negotiation.begin(wire.transport)
         return
     if early:
-        raise ProxyError("The proxy sent more than its answer before the TLS handshake")
+        raise ProxyError(
+            f"The proxy sent {len(early):,} bytes after it opened the tunnel, before "
+            "the TLS handshake"
+        )
     dial.is_through = True
     try:
         transport = await offer().start_tls(wire.transport, negotiation)
@@ -232,8 +237,8 @@ async def _go_through(
 def _settle(
     making: asyncio.Task[None], negotiation: Negotiation, connected: socket.socket
 ) -> None:
-    """Clean up after an attempt to connect: close the connection if no transfer can use
-    it, and leave no socket open."""
+    """Clean up after an attempt to connect: close the connection if the pool has not
+    accepted it, and leave no socket open."""
     if not making.done():
         return  # cancelled a second time: the event loop is shutting down
     # Retrieve the exception, so that asyncio does not report it as unhandled.

@@ -41,7 +41,8 @@ ACCEPT_ENCODING = ", ".join(
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """Limits on the size of a body in bytes, and on its compression ratio."""
+    """Limits on the size of a response's body in bytes, and on its compression
+    ratio."""
 
     #: Maximum number of bytes of one body, as received.
     max_body: int = 32 * MiB
@@ -65,7 +66,7 @@ class Decoder:
         decoder.finish()
 
     Names that are not encodings, such as "utf-8", are ignored, as in browsers. A known
-    encoding without a decoder here is a DecodingError.
+    encoding that cannot be decoded here (such as "compress") raises DecodingError.
     """
 
     def __init__(self, encodings: Sequence[str], bounds: Bounds) -> None:
@@ -84,7 +85,7 @@ class Decoder:
         #: Whether the connection may have been cut off. Then only the encodings show
         #: whether the body is complete.
         self.may_be_cut = False
-        #: Bytes received so far.
+        #: Number of bytes of the body received so far.
         self.received = 0
         self._bounds = bounds
         self._layers = [_Layer(FORMATS[name]) for name in reversed(names)]
@@ -113,8 +114,8 @@ class Decoder:
         return filter(None, pieces)
 
     def finish(self) -> None:
-        """Note the end of the input. TruncatedError if the end of an encoding is
-        missing."""
+        """Check that the body is complete, because no more bytes follow. Raise
+        TruncatedError if the end of the encoded data is missing."""
         for layer in self._layers:
             is_begun = layer.has_members or not self.may_be_cut
             if not (layer.has_ended and is_begun):
@@ -176,8 +177,8 @@ class _Layer:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the input may end here; an empty body is complete in every
-        encoding."""
+        """Whether the encoded data may end after the bytes received so far. An empty
+        body is complete in every encoding."""
         if self._current is not None:
             return self.format.may_stop(self._current)
         return self._members > 0 or not self._held

@@ -1,5 +1,5 @@
-"""Decompressors for the content encodings, with the interface of Python's
-`compression.zstd.ZstdDecompressor`.
+"""Decompressors for the values of Content-Encoding (gzip, deflate, br, zstd), with the
+interface of Python's `compression.zstd.ZstdDecompressor`.
 
 No call returns much more than was asked for, so that a decompression bomb is noticed
 before it has grown. No I/O, no clock.
@@ -26,7 +26,8 @@ _ZSTD_WINDOW_LOG = 23
 #: Maximum size of a gzip header in bytes: the file name and the comment in it have no
 #: limit of their own.
 _MAX_GZIP_HEADER = 72 * 1024
-#: Maximum size of brotli input that is kept to be decoded a second time.
+#: Maximum number of bytes of a brotli body that are kept, so that the body can be
+#: decoded a second time.
 _MAX_KEPT = 2 * 1024 * 1024
 
 
@@ -36,7 +37,7 @@ class Decompressor(Protocol):
 
     @property
     def eof(self) -> bool:
-        """Whether the member has ended."""
+        """Whether the member (such as a gzip file) has ended."""
         ...
 
     @property
@@ -47,7 +48,7 @@ class Decompressor(Protocol):
 
     @property
     def unused_data(self) -> bytes:
-        """Input after the member's end."""
+        """The input after the end of the member (such as a gzip file)."""
         ...
 
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
@@ -58,27 +59,29 @@ class ContentCoding(msgspec.Struct, frozen=True):
     decompressor they need."""
 
     name: str
-    #: Number of bytes that must have arrived before a member can be decoded.
+    #: Number of bytes of a member (such as a gzip file) that must have arrived before
+    #: decoding can begin.
     head: int
     open: Callable[[bytes], Decompressor]
-    #: Returns whether the bytes after a member begin another member. If not, they are
-    #: ignored.
+    #: Returns whether the bytes after a member (such as a gzip file) begin another
+    #: member. If not, these bytes are ignored.
     continues: Callable[[bytes], bool] = lambda head: False
-    #: Returns whether a body may end within this member, because only the member's
-    #: trailer is missing, but no data.
+    #: Returns whether a body may end within this member (such as a gzip file), because
+    #: no data is missing, only the trailer with the checksum.
     may_stop: Callable[[Decompressor], bool] = lambda member: False
 
 
 class _Frame(msgspec.Struct, frozen=True):
-    """The header and trailer around a deflate stream."""
+    """The header and trailer around a deflate stream, as gzip or zlib define them."""
 
     #: Returns the offset at which the header ends; None while the header is incomplete.
     header_end: Callable[[bytes], int | None]
-    #: Adds a piece of the body to the checksum.
+    #: Returns the checksum of the decoded data, with one more piece.
     checksum: Callable[..., int]
     #: Length of the trailer in bytes.
     trailer: int
-    #: Compares the trailer with the checksum and the size of the body.
+    #: Raises zlib.error if the trailer does not match the checksum and the size of the
+    #: decoded data.
     verify: Callable[[bytes, int, int], None]
 
 
@@ -159,7 +162,7 @@ def _gzip_header_end(head: bytes) -> int | None:
     if len(head) > _MAX_GZIP_HEADER:
         raise zlib.error(f"the gzip header is over {_MAX_GZIP_HEADER:,} bytes")
     if len(head) < 12:
-        # Wait for 12 bytes: every header has ten bytes, and the length of an extra
+        # Wait for 12 bytes: every gzip header has ten bytes, and the length of an extra
         # field may follow.
         return None
     flags, end = head[3], 10
@@ -187,7 +190,9 @@ def _zlib_header_end(head: bytes) -> int | None:
     if len(head) < 2:
         return None
     if head[1] & _PRESET_DICTIONARY:
-        raise zlib.error("the zlib data needs a preset dictionary, which is unknown")
+        raise zlib.error(
+            "the zlib data needs a preset dictionary, which is not known here"
+        )
     return 2
 
 
@@ -235,7 +240,7 @@ class _Brotli:
         #: The input so far; None if it is too large to be decoded again.
         self._kept: list[bytes] | None = []
         self._kept_size = 0
-        #: Bytes of output returned so far.
+        #: Number of decoded bytes returned so far.
         self._given = 0
         #: The output of `_decode_again`; None if the body is decoded for the first
         #: time.
@@ -260,8 +265,8 @@ class _Brotli:
             self._kept, self.needs_input = None, False
             return next(self._second)
         self._given += len(piece)
-        # The library's `can_accept_more_data` ignores output that the library still
-        # holds.
+        # The brotli library's `can_accept_more_data` ignores output that the library
+        # still holds.
         self.needs_input = not piece
         return piece
 
@@ -273,11 +278,11 @@ class _Brotli:
                 self._kept = None
 
     def _decode_again(self, kept: list[bytes], max_length: int) -> Iterator[bytes]:
-        """Decode the kept input again, the last piece byte by byte, to find where the
-        stream ends.
+        """Decode the brotli body again from the kept input, with the last piece byte by
+        byte, to find where the stream ends.
 
-        Output that was already returned is skipped. brotli.error if the stream has no
-        end.
+        Output that was already returned is skipped. Raises brotli.error if the stream's
+        end is missing.
         """
         self._object = brotli.Decompressor()
         *before, last = kept
@@ -291,7 +296,7 @@ class _Brotli:
                 given -= min(given, len(piece))
             if self.eof:
                 yield b""
-        raise brotli.error("the brotli data has no end")
+        raise brotli.error("the brotli data is truncated")
 
 
 def _open_zstd(head: bytes) -> Decompressor:
@@ -331,7 +336,8 @@ if brotli:
 
 
 def errors() -> tuple[type[Exception], ...]:
-    """Return the exception classes that decompressors raise for a damaged body."""
+    """Return the exception classes that the decompression libraries raise for a damaged
+    body."""
     found = (zlib.error, _zstd().ZstdError)
     return (*found, brotli.error) if brotli else found
 

@@ -32,7 +32,7 @@ class Connect(Protocol):
 
 
 class DialHome(Protocol):
-    """The pool's methods that the dialler uses."""
+    """The methods of the connection pool (pool.py) that the dialler calls."""
 
     options: TransportOptions
     ticker: TimeoutWheel
@@ -50,8 +50,8 @@ class DialHome(Protocol):
 
 
 class _Dial:
-    """A connection that is being opened for one transfer, but may then serve another
-    transfer."""
+    """A connection that is being opened for one request, but may then carry another
+    request."""
 
     __slots__ = (
         "_dialler",
@@ -72,7 +72,8 @@ class _Dial:
         self.is_late = self.is_cancelled = self.is_through = False
         seconds = transfer.clock.seconds("connect")
         self.due = NEVER if seconds is None else now + seconds
-        # Use a task, because the dial continues if the request stops waiting for it.
+        # Use a task, because the connection is still opened if the request stops
+        # waiting for it.
         self.task = asyncio.get_running_loop().create_task(dialler.run(self))
         self.task.add_done_callback(lambda _: dialler.ended(self))
 
@@ -107,8 +108,8 @@ class Dialler:
         self._connect = connect
 
     def grow(self, origin: Origin) -> None:
-        """Start the dials that the origin's waiting transfers need, within the limits
-        on connections."""
+        """Start to open the connections that the requests waiting for this origin need,
+        within the limits on connections."""
         home = self._home
         while len(origin.dials) < self._wanted(origin):
             if not home.make_place():
@@ -125,8 +126,8 @@ class Dialler:
         if not waiting or self._home.is_closed:
             return 0
         if origin.is_http2:
-            # One HTTP/2 connection may carry all waiting transfers. Its SETTINGS will
-            # show whether it does.
+            # One HTTP/2 connection may carry all waiting requests. The server's
+            # SETTINGS frame will show how many it allows.
             return int(len(origin.http2) < options.max_http2_per_origin)
         room = options.max_per_origin - origin.open
         if origin.is_http2 is None:
@@ -134,20 +135,20 @@ class Dialler:
         return min(waiting, room)
 
     async def run(self, dial: _Dial) -> None:
-        """Open the connection of a dial."""
+        """Open the connection of a dial (one connection that is being opened)."""
         await self._connect(dial, time.monotonic() >= dial.origin.http2_from)
 
     def connected(self, dial: _Dial, connection: Connection, is_http2: bool) -> bool:
-        """Pass the new connection of a dial to the pool; return False if the dial has
-        already ended."""
+        """Pass a newly opened connection to the pool. Return False if the attempt to
+        open it has already ended, such as by a timeout."""
         if not self._end(dial):
             return False
         self._home.adopt(connection, is_http2)
         return True
 
     def ended(self, dial: _Dial) -> None:
-        """Remove a dial that has ended from the counts. If the dial failed, fail its
-        transfer.
+        """Count one attempt to connect less, because it has ended. If it failed, its
+        request fails.
 
         This runs as the task's done callback, because a task that is cancelled early
         does not even run its `finally`.

@@ -66,8 +66,8 @@ __all__ = [
 ]
 
 
-#: Error numbers if the process or the system can open no more files. In this case
-#: glibc's getaddrinfo reports EBUSY.
+#: Error numbers that mean that the process or the system can open no more files. In
+#: this case glibc's getaddrinfo reports EBUSY.
 OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.EBUSY)
 
 

@@ -28,14 +28,14 @@ class FailedReuse:
         self._requests: OrderedDict[str, None] = OrderedDict()
 
     def note(self, transfer: Transfer) -> None:
-        """Note that the transfer's idle connection was dead."""
+        """Remember a request that failed because its idle connection was dead."""
         self._requests[_name(transfer)] = None
         if len(self._requests) > _KEPT:
             self._requests.popitem(last=False)
 
     def takes(self, transfer: Transfer) -> bool:
-        """Return whether this is the next try of a noted request, and forget the
-        request."""
+        """Return whether this request repeats a remembered failed request; if so,
+        forget the failed one."""
         if not self._requests:
             return False
         name = _name(transfer)

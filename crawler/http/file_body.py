@@ -34,7 +34,8 @@ class FileBody(httpx.AsyncByteStream):
 
     @classmethod
     async def of(cls, request: Request) -> FileBody:
-        """Return the body of a request. FetchError if a file does not exist."""
+        """Return the body of a request. Raise FetchError if one of its files does not
+        exist."""
         pieces, url = request.options.pieces, request.url
         sizes = await anyio.to_thread.run_sync(_sizes, pieces, url)
         return cls(pieces, sizes, url)

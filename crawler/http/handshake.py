@@ -30,11 +30,12 @@ class Negotiation(asyncio.Protocol):
     def __init__(self, pool: Pool, dial: Dialling, offers: Sequence[str]) -> None:
         self._pool = pool
         self._dial = dial
-        #: The protocol if the peer does not support ALPN.
+        #: The protocol to use if the peer does not support ALPN.
         self._default = "h2" if list(offers) == ["h2"] else "http/1.1"
         self._early: list[bytes] = []
         self._is_over = False
-        #: Kept for cleanup, in case the connection is not used.
+        #: The connection's asyncio transport, so that it can be closed if the
+        #: connection is not used.
         self.transport: asyncio.Transport | None = None
         self.is_adopted = False
 
@@ -42,8 +43,8 @@ class Negotiation(asyncio.Protocol):
         self.begin(transport)
 
     def begin(self, transport: asyncio.BaseTransport) -> None:
-        """Create the connection for the negotiated protocol, and pass it to the dial
-        that opens it."""
+        """Create the HTTP/1.1 or HTTP/2 connection, whichever was negotiated, and pass
+        it to the dial (the task that has opened the socket)."""
         # A cast is needed, because uvloop's transports are not subclasses of asyncio's.
         self.transport = cast(asyncio.Transport, transport)
         if self._is_over:

@@ -22,7 +22,8 @@ class IdleConnections:
     def __init__(self, ticker: TimeoutWheel) -> None:
         self._ticker = ticker
         self._connections: OrderedDict[Connection, None] = OrderedDict()
-        #: Connections that became idle before this time have already freed memory.
+        #: Connections that became idle before this time have already freed their memory
+        #: (see `slim`).
         self._slimmed = 0.0
 
     def __len__(self) -> int:

@@ -39,8 +39,8 @@ class Dialling(Protocol):
     is_through: bool
 
     def adopt(self, connection: Connection, is_http2: bool) -> bool:
-        """Pass the open connection to the pool; return False if the dial was
-        cancelled."""
+        """Pass the open connection to the pool; return False if the attempt to connect
+        was cancelled."""
 
     def cancel(self) -> None: ...
 
@@ -48,10 +48,11 @@ class Dialling(Protocol):
 class Statistics(msgspec.Struct):
     """Counters of a transport."""
 
-    #: Number of connections made so far, and the current numbers of open and of idle
-    #: connections.
+    #: Number of connections made so far.
     connections: int = 0
+    #: Number of connections that are open now, idle ones included.
     open_connections: int = 0
+    #: Number of open connections that no request uses now.
     idle_connections: int = 0
     #: Number of responses by HTTP version.
     http_versions: Counter[str] = msgspec.field(default_factory=Counter)
@@ -107,7 +108,8 @@ class Origin:
         self.scheme, self.host, self.port = scheme, host, port
         #: The proxy of the connections; None for direct connections.
         self.proxy = proxy
-        #: Whether request targets are in absolute-form, for a proxy that forwards them.
+        #: Whether request lines contain the whole URL, because the proxy forwards
+        #: requests without a tunnel.
         self.is_forwarding = is_forwarding
         #: Transfers that wait for a connection, in order of arrival.
         self.waiting: dict[Transfer, None] = {}
@@ -133,8 +135,8 @@ class Origin:
         )
 
     def first_waiting(self, *, is_fresh: bool = True) -> Transfer | None:
-        """Remove and return the transfer that has waited longest and may use the
-        connection.
+        """Remove and return the request that has waited longest for a connection and
+        may use this one.
 
         `is_fresh` says whether the connection is new.
         """

@@ -26,9 +26,10 @@ class ConnectionPlaces:
     def __init__(self, max_connections: int) -> None:
         #: The transport's own limit on connections.
         self.max_connections = max_connections
-        #: How many sockets the process may have open: the current estimate, and the
-        #: maximum.
-        self._files = self._most_files = spare_files()
+        #: Current estimate of how many sockets the limit on open files allows.
+        self._files = spare_files()
+        #: The highest value to which `recover` raises the estimate.
+        self._most_files = self._files
         self.open: set[Connection] = set()
         #: Number of connections that are being opened.
         self.dials = 0

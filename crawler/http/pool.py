@@ -80,8 +80,8 @@ class Pool:
     # Methods for transfers
 
     def submit(self, transfer: Transfer) -> None:
-        """Send the transfer on a free connection, or queue the transfer until a
-        connection is free."""
+        """Send a request on a free connection, or queue the request until a connection
+        is free."""
         origin = transfer.origin
         if self.is_closed:
             transfer.fail(httpx.ConnectError("The transport is closed"))
@@ -111,20 +111,20 @@ class Pool:
             self.statistics.pool_waits += 1
 
     def send_again(self, transfer: Transfer) -> None:
-        """Send a transfer again on another connection; its caller does not notice."""
+        """Send a request again on another connection; its caller does not notice."""
         self.statistics.resent += 1
         transfer.resent += 1
         transfer.wait_anew()
         self.submit(transfer)
 
     def failed_reuse(self, transfer: Transfer) -> None:
-        """Note that a request failed on a dead idle connection, and must not be
+        """Record that a request failed on a dead idle connection, and must not be
         repeated automatically."""
         self._failed_reuse.note(transfer)
 
     def forget(self, transfer: Transfer) -> None:
-        """Remove a waiting transfer, and cancel a dial (a connection that is being
-        opened) if it is no longer needed."""
+        """Remove a request that waits for a connection, and cancel a dial (a connection
+        that is being opened) if it is no longer needed."""
         origin = transfer.origin
         if transfer in origin.waiting:
             del origin.waiting[transfer]
@@ -147,7 +147,7 @@ class Pool:
     # Methods for new connections
 
     def adopt(self, connection: Connection, is_http2: bool) -> None:
-        """Add a new connection, and give it to waiting transfers."""
+        """Add a new connection, and send waiting requests on it."""
         origin = connection.origin
         self._places.open.add(connection)
         origin.open += 1
@@ -163,8 +163,8 @@ class Pool:
     def _adopt_http2(self, connection: Multiplexed) -> None:
         origin = connection.origin
         for dial in list(origin.dials):
-            # These connections are being opened in case the server speaks only
-            # HTTP/1.1.
+            # Cancel the other connections: they were being opened in case the server
+            # speaks only HTTP/1.1.
             dial.cancel()
         if len(origin.http2) < self.options.max_http2_per_origin:
             origin.http2.append(connection)
@@ -188,7 +188,7 @@ class Pool:
             self._idle.add(connection)
 
     def has_room_again(self, connection: Multiplexed) -> None:
-        """Give waiting transfers to an HTTP/2 connection that accepts more streams.
+        """Send waiting requests on an HTTP/2 connection that accepts more streams.
 
         If no stream is open afterwards, the connection is kept as an idle one.
         """
@@ -207,7 +207,7 @@ class Pool:
 
     def retired(self, connection: Multiplexed) -> None:
         """Stop using an HTTP/2 connection that opens no more streams; open another one
-        if transfers wait."""
+        if requests wait."""
         origin = connection.origin
         if connection in origin.http2:
             origin.http2.remove(connection)
@@ -234,7 +234,7 @@ class Pool:
         self._dialler.grow(origin)
 
     def gone(self, connection: Connection) -> None:
-        """Note that a connection's socket is closed, so that its file descriptor is
+        """Record that a connection's socket is closed, so that its file descriptor is
         free."""
         self.lost(connection)
         if self._places.closing.pop(connection, None) is not None:
@@ -302,7 +302,8 @@ class Pool:
     # Cleanup: once a second, and at the end
 
     def _sweep(self, now: float) -> bool:
-        """Close connections that were idle for too long; return False if none is left.
+        """Close connections that were idle for too long; return False if no connection
+        is left to check.
 
         Also abort connections that were closed some seconds ago, if the peer has not
         read the rest of their data.

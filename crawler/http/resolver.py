@@ -32,7 +32,7 @@ _THREADS = 512
 #: 8767 section 5).
 _PATIENCE_SECONDS = 1.8
 _KEPT_NAMES = 10_000
-#: Seconds that an answer is cached: getaddrinfo does not return the TTL.
+#: Seconds that a name's addresses are cached: getaddrinfo does not return the TTL.
 _FOUND_SECONDS = 60.0
 _MISSING_SECONDS = 30.0
 #: Seconds that an expired answer is used again if there is no new answer (RFC 8767).
@@ -63,9 +63,9 @@ class NameResolver:
         self._kept: OrderedDict[str, tuple[float, _Answer]] = OrderedDict()
         self._asking: dict[str, asyncio.Task[_Answer]] = {}
         self._threads: ThreadPoolExecutor | None = None
-        #: Whether any lookup was ever answered, and names without an answer since the
-        #: last answer.
+        #: Whether any lookup was ever answered.
         self._has_answered = False
+        #: Names whose lookups had no answer since the last answered lookup.
         self._unanswered: set[str] = set()
         #: Number of lookups so far, without those that the cache answered.
         self.lookups = 0

@@ -13,7 +13,7 @@ from crawler.http.body import Body
 from crawler.http.content_decoding import Bounds, Decoder
 from crawler.http.errors import fetch_error_of
 
-#: The key in `response.extensions` of a transport that has already decoded the body.
+#: A transport that has already decoded the body sets this key in `response.extensions`.
 DECODED = "crawler"
 
 
@@ -218,7 +218,8 @@ class ExchangeBody:
 
 
 def _text(value: bytes) -> str:
-    # Decode as httpx does: as Latin-1 if the value is not UTF-8 (RFC 9110 section 5.5).
+    # Decode the header value as httpx does: as Latin-1 if the value is not UTF-8 (RFC
+    # 9110 section 5.5).
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -38,17 +38,18 @@ class LoopClock(Protocol):
 class Watched(Protocol):
     """An object whose due time the wheel checks."""
 
-    #: The clock's time at which `expire` is called.
+    #: The time at which `expire` is called, on the clock of the wheel.
     due: float
 
     def expire(self, now: float) -> None: ...
 
 
 class TimeoutWheel:
-    """A clock that moves in steps and calls due objects; it stops when unused.
+    """A clock that moves in steps, and calls `expire` of the watched objects that are
+    due.
 
-    `sweep` is called once a second. The clock continues while objects are watched, or
-    `sweep` returns True.
+    `sweep` is a function that is called once a second. The clock stops once no object
+    is watched and `sweep` has returned False.
     """
 
     def __init__(
@@ -61,7 +62,8 @@ class TimeoutWheel:
         self._sweep = sweep
         self._running_loop = running_loop
         self._next_sweep = 0.0
-        #: Whether the last sweep returned True.
+        #: Whether the clock must run for the next call of `sweep`, although no object
+        #: is watched.
         self._is_swept_for = True
         self._watched: set[Watched] = set()
         self._timer: Timer | None = None
@@ -78,7 +80,7 @@ class TimeoutWheel:
         self._watched.discard(thing)
 
     def start(self) -> None:
-        """Start the clock if it does not run."""
+        """Start the clock, if it is not running."""
         self._is_swept_for = True
         if self._timer is None:
             self._loop = self._running_loop()

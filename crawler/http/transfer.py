@@ -38,7 +38,8 @@ class Connection(Protocol):
     """Carries transfers: one at a time with HTTP/1.1, many with HTTP/2."""
 
     origin: Origin
-    #: The time of the timeout wheel at which the last transfer ended.
+    #: The time at which the connection's last transfer ended, on the clock of
+    #: timeout_wheel.py.
     idle_since: float
 
     @property
@@ -70,7 +71,7 @@ _ENCODED = (b"content-encoding", b"content-length")
 
 
 class TransferHome(Protocol):
-    """The pool's methods that a transfer uses."""
+    """The methods of the connection pool (pool.py) that a transfer calls."""
 
     ticker: TimeoutWheel
     options: TransportOptions
@@ -192,7 +193,7 @@ class Transfer:
     # Methods that the connection calls
 
     def begin(self, connection: Connection) -> None:
-        """Note that the request is being written."""
+        """Record that the request is being written."""
         self.connection = self.network_stream = connection
         if self.started is not None and not self.started.done():
             self.started.set_result(None)
@@ -200,8 +201,8 @@ class Transfer:
         self.clock.begin(has_body=self.content != b"")
 
     def sends_by_itself(self, unsent: Callable[[], int]) -> None:
-        """Note that the rest of the request is in the socket's buffer; `unsent` returns
-        how many bytes are left there."""
+        """Record that the rest of the request is in the socket's buffer; `unsent`
+        returns how many bytes are left there."""
         self.is_sending = True
         self.clock.watch_unsent(unsent)
 
@@ -212,7 +213,7 @@ class Transfer:
         self.wants_fresh = True
 
     def note_progress(self) -> None:
-        """Note that the peer made progress with this request."""
+        """Record that the peer made progress with this request."""
         self.clock.note_progress()
 
     def answer(
@@ -250,7 +251,7 @@ class Transfer:
         return True
 
     def complete(self) -> None:
-        """Note the end of the body."""
+        """Record that the body is complete, which ends the transfer."""
         self.body.end()
         self._finish()
 
@@ -265,8 +266,8 @@ class Transfer:
         self._finish()
 
     def _with_first(self, error: Exception) -> Exception:
-        """Return an error that says why another try was made, and how that try
-        ended."""
+        """Return an error that names both why the request was sent again, and why this
+        second try failed."""
         first = self.first_error
         if first is None or str(first) == str(error):
             return error
@@ -282,7 +283,7 @@ class Transfer:
     # Methods that the caller and the clock call
 
     def consumed(self, size: int) -> None:
-        """Note that the consumer has read this many received bytes."""
+        """Record that the consumer has read this many received bytes."""
         if self.connection is not None:
             if self.body.queued + size > HIGH_WATER:
                 self.clock.restart_rate()

@@ -74,14 +74,15 @@ class TransferClock:
         self._limits = _NO_LIMITS if limits is None else limits
         self._options = options
         self._ticker = ticker
-        #: The timeout wheel's time of the last progress in the current phase.
+        #: The time of the last progress in the current phase, on the clock of
+        #: timeout_wheel.py.
         self._since = now = ticker.now
         self._rate_due, self._rate_mark = NEVER, 0
         self._unsent: Callable[[], int] | None = None
         self._left_unsent = 0
         total = self._limits.get("total", options.timeouts.total)
         self._deadline = NEVER if total is None else now + total
-        #: The timeout wheel's time at which `expire` is called.
+        #: The time at which `expire` is called, on the clock of timeout_wheel.py.
         self.due = self._deadline
         ticker.watch(self)
 
@@ -95,13 +96,13 @@ class TransferClock:
         return usual
 
     def wait(self) -> None:
-        """Note that the request waits for a connection."""
+        """Record that the request waits for a connection."""
         self._since = self._ticker.now
         seconds = _shorter(self.seconds("connect"), self.seconds("pool"))
         self._wait_until(self._since, seconds)
 
     def begin(self, *, has_body: bool) -> None:
-        """Note that the request is being written."""
+        """Record that the request is being written."""
         self._since = now = self._ticker.now
         limits = self._limits
         seconds = limits.get("read", self._options.timeouts.read)
@@ -113,16 +114,16 @@ class TransferClock:
         self.due = due if due < self._rate_due else self._rate_due
 
     def watch_unsent(self, unsent: Callable[[], int]) -> None:
-        """Note that the rest of the request is in the socket's buffer. `unsent` returns
-        how many bytes are left there."""
+        """Record that the rest of the request is in the socket's buffer. `unsent`
+        returns how many bytes are left there."""
         self._unsent, self._left_unsent = unsent, unsent()
 
     def note_progress(self) -> None:
-        """Note that the peer made progress with this request."""
+        """Record that the peer made progress with this request."""
         self._since = self._ticker.now
 
     def watch_rate(self) -> None:
-        """Note that the body has begun: from now on its rate is checked."""
+        """Record that the body has begun: from now on its rate is checked."""
         self._rate_due = self._since + self._options.min_rate_window
         self.due = min(self.due, self._rate_due)
 

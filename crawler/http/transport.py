@@ -87,7 +87,10 @@ class Transport(httpx.AsyncBaseTransport):
     ) -> None:
         protocols = ["h2"] * http2 + ["http/1.1"] * http1
         if not protocols:
-            raise ValueError("A Transport needs http1=True, http2=True or both")
+            raise ValueError(
+                "Transport(http1=False, http2=False) allows no version of HTTP; set one "
+                "of them to True"
+            )
         context = made_when_needed(verify, cert)
         self._has_default_options = options is _DEFAULT_OPTIONS
         self._resolver = NameResolver(options.resolve)

@@ -255,7 +255,7 @@ async def test_a_small_body_can_be_taken_without_waiting() -> None:
 
 
 async def test_a_transport_speaks_something() -> None:
-    with pytest.raises(ValueError, match="needs http1=True"):
+    with pytest.raises(ValueError, match="no version of HTTP"):
         Transport(http1=False, http2=False)
 
 

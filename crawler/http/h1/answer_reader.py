@@ -109,7 +109,8 @@ class AnswerReader:
         self._is_broken = False
         #: The response's final head, until the caller takes it.
         self.new_head: AnswerHead | None = None
-        #: Where the body ends; None until the head is complete.
+        #: How to find the end of the body (Content-Length, chunks, or the end of the
+        #: connection); None until the head is complete.
         self.framing: Framing | None = None
         #: Why the response cannot be read; None if there is no error.
         self.error: Exception | None = None
@@ -145,7 +146,7 @@ class AnswerReader:
         if self.framing is None:
             if self.error is None and len(self._start) > self._max_bytes:
                 self.error = HeaderTooLargeError(
-                    "The head is larger than http.max_headers, "
+                    "The response's head is larger than http.max_headers, "
                     f"{self._max_bytes:,} bytes"
                 )
             return b""
@@ -164,7 +165,10 @@ class AnswerReader:
             self._start += data
         try:
             if self._is_broken:
-                raise httptools.HttpParserError("The response's head is malformed")
+                raise httptools.HttpParserError(
+                    "The response's head is malformed; it begins with "
+                    f"{self._start[:40]!r}"
+                )
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             if not self._goes_on_after(len(data)):
@@ -229,8 +233,8 @@ class AnswerReader:
             self._parser.feed_data(repaired)
         except httptools.HttpParserError:
             if self._start is not repaired and self.framing is None:
-                # This head was informational. The next head is faulty, too, so repair
-                # that one.
+                # The repaired head was that of an informational response (1xx). The
+                # parser refuses the next head, too, so repair the next head.
                 return self._read_leniently(0)
             return self.framing is not None
         return True
@@ -262,7 +266,8 @@ class AnswerReader:
         if len(fields) > self._max_fields:
             what = "header lines" if self.framing is None else "trailers"
             self.error = HeaderTooLargeError(
-                f"There are over {self._max_fields:,} {what} (http.max_header_count)"
+                f"The response has over {self._max_fields:,} {what} "
+                "(http.max_header_count)"
             )
             raise self.error
 
@@ -278,11 +283,12 @@ class AnswerReader:
             self._take_final(status)
 
     def _measure_head(self) -> None:
-        """Check the size of the head: the sum of its fields."""
+        """Set the error HeaderTooLargeError, and raise it, if the response's header
+        fields have more bytes than allowed."""
         size = sum(len(name) + len(value) + 4 for name, value in self._fields)
         if size > self._max_bytes:
             self.error = HeaderTooLargeError(
-                f"The head has {size:,} bytes; http.max_headers is {self._max_bytes:,}"
+                f"The response's head has {size:,} bytes; http.max_headers is {self._max_bytes:,}"
             )
             raise self.error
 
@@ -296,8 +302,8 @@ class AnswerReader:
             raise self.error
         if self._informational > _MAX_INFORMATIONAL:
             self.error = UnreadableError(
-                f"There are over {_MAX_INFORMATIONAL} informational responses before "
-                f"the final one; the last has status {status}"
+                f"The server sent over {_MAX_INFORMATIONAL} informational responses "
+                f"before the final one; the last has status {status}"
             )
             raise self.error
         self._fields, self._reason = [], b""
@@ -316,7 +322,8 @@ class AnswerReader:
         version = b"HTTP/1.0" if is_old else b"HTTP/1.1"
         self.new_head = AnswerHead(status, self._reason, version, self._fields, framing)
         if self.is_bodiless:
-            # The parser does not know about the HEAD request, and waits for a body.
+            # The parser does not know that the request was a HEAD, and would wait for a
+            # body.
             self.is_ended = self.is_spent = True
             self.keeps_alive = not (framing.is_closing or is_old)
 
@@ -333,7 +340,7 @@ class AnswerReader:
     def on_message_complete(self) -> None:
         if self.framing is not None and not self.is_ended:
             self.is_ended = True
-            # Read the flag now, because the parser resets it after the message.
+            # Read this flag now, because the parser resets it after the response.
             self.keeps_alive = self._parser.should_keep_alive()
 
 

@@ -42,15 +42,17 @@ class ChunkReader:
         self._max_trailers = max_trailers
         self._max_trailer_bytes = max_trailer_bytes
         self._trailers = self._trailer_bytes = 0
-        #: Bytes of the current chunk that are still missing.
+        #: Number of bytes of the current chunk that are still missing.
         self._left = 0
-        #: Whether the line end after a chunk is still missing.
+        #: Whether the chunk is complete, but the line end after the chunk is still
+        #: missing.
         self._is_behind_chunk = False
         #: The part of an incomplete line that has arrived.
         self._rest = b""
         #: Whether the chunk of size 0 has arrived, so that the body is complete.
         self.has_last_chunk = False
-        #: Whether the empty line after the trailers has arrived, too.
+        #: Whether the empty line after the trailers (header fields after the body) has
+        #: arrived, so that the response is complete.
         self.is_ended = False
 
     @property
@@ -61,8 +63,8 @@ class ChunkReader:
     def feed(self, data: bytes) -> list[bytes]:
         """Read the next bytes; return the pieces of the body in them.
 
-        UnreadableError if a chunk is malformed; HeaderTooLargeError if the trailers
-        exceed the limits.
+        Raises UnreadableError if a chunk is malformed, and HeaderTooLargeError if the
+        trailers (header fields after the body) exceed the limits.
         """
         pieces: list[bytes] = []
         data, at, left = self._rest + data, 0, self._left
@@ -98,7 +100,9 @@ class ChunkReader:
         trailer."""
         is_empty = not line.strip(_BLANKS)
         if self._is_behind_chunk and not is_empty:
-            raise UnreadableError("A chunk of the body is longer than its size says")
+            raise UnreadableError(
+                "A chunk of the body is longer than the size before the chunk says"
+            )
         if self._is_behind_chunk:
             self._is_behind_chunk = False
         elif is_empty:
@@ -125,11 +129,11 @@ class ChunkReader:
         self._trailer_bytes += len(line)
         if self._trailers > self._max_trailers:
             raise HeaderTooLargeError(
-                f"There are over {self._max_trailers:,} trailers "
+                f"The response has over {self._max_trailers:,} trailers "
                 "(http.max_header_count)"
             )
         if self._trailer_bytes > self._max_trailer_bytes:
             raise HeaderTooLargeError(
-                "The trailers are over "
+                "The trailers of the response have over "
                 f"{self._max_trailer_bytes:,} bytes (http.max_headers)"
             )

@@ -32,7 +32,8 @@ _DRAINED_SECONDS = 2.0
 
 
 class Http1Home(TransferHome, Protocol):
-    """The pool's methods that an HTTP/1.1 connection uses."""
+    """The methods of the connection pool (pool.py) that an HTTP/1.1 connection
+    calls."""
 
     def released(self, connection: Any) -> None: ...
 
@@ -139,8 +140,8 @@ class Http1Connection(asyncio.Protocol):
             self._transport.write(b"0\r\n\r\n")
 
     def abandon(self, transfer: Transfer, *, timed_out: bool = False) -> None:
-        """Stop a transfer: read the rest of its body if it is short, else close the
-        connection."""
+        """Stop a transfer (the request in flight): read the rest of the response's body
+        if the rest is short, else close the connection."""
         self._transfer = None
         reader = self._reader
         framing = None if reader is None else reader.framing
@@ -167,7 +168,8 @@ class Http1Connection(asyncio.Protocol):
         self.abort()
 
     def consumed(self, transfer: Transfer, size: int) -> None:
-        """Resume reading once the consumer has caught up."""
+        """Resume reading from the socket once the consumer has read most of the
+        received bytes."""
         if self._is_paused and transfer.body.queued < LOW_WATER:
             self._resume()
 
@@ -247,7 +249,7 @@ class Http1Connection(asyncio.Protocol):
         if reader.error is not None:
             self._fail(reader.error)
         elif transfer is None and self._drain_left < 0:
-            # the transfer was abandoned, or more bytes arrived than its body has
+            # the request was abandoned, or bytes arrived after the end of the response
             self.abort()
         elif reader.is_ended:
             self._finish(reader)
@@ -255,7 +257,7 @@ class Http1Connection(asyncio.Protocol):
             self._hold_back(transfer)
 
     def _answer(self, transfer: Transfer, head: AnswerHead) -> None:
-        """Pass the response's head to the transfer."""
+        """Pass the response's head to the transfer (the request in flight)."""
         status, reason, version, fields, framing = head
         is_late = status == 408 and framing.is_closing and self._is_reused
         if is_late and transfer.is_unanswered:
@@ -289,8 +291,8 @@ class Http1Connection(asyncio.Protocol):
         transfer, self._transfer = self._transfer, None
         may_stay = reader.keeps_alive and not reader.is_faulty
         if transfer is not None:
-            # A server that responds early need not read the rest of the request (RFC
-            # 9112 section 9.5).
+            # Do not use the connection again if the server has responded before it read
+            # the whole request: it need not read the rest (RFC 9112 section 9.5).
             may_stay &= not (transfer.is_sending or self._has_unsent(transfer))
             transfer.complete()
         else:
@@ -356,7 +358,7 @@ class Http1Connection(asyncio.Protocol):
         transfer.fail(self._why_lost(reader, exc))
 
     def _why_lost(self, reader: AnswerReader, exc: Exception | None) -> Exception:
-        """Return the error for the transfer whose connection was lost."""
+        """Return the error for the request whose connection was lost."""
         error: Exception
         if reader.framing is not None:
             error = TruncatedError("The body ends too early")

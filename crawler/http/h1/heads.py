@@ -39,6 +39,7 @@ _STATUS_LINE = lazy_regex(
 )
 _NAME = lazy_regex(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(rb"[!-~\x80-\xff]+")
+_SPLITTING = re.compile(rb"[\0\r\n]")
 
 
 def request_head(request: httpx.Request) -> bytes:
@@ -49,7 +50,8 @@ def request_head(request: httpx.Request) -> bytes:
 def forwarded_head(request: httpx.Request, fields: Sequence[Field]) -> bytes:
     """Return the head of a request that a proxy passes on (RFC 9112 section 3.2.2).
 
-    The target is in absolute-form. `fields` are header fields for the proxy itself.
+    The request line contains the whole URL. `fields` are header fields for the proxy
+    itself.
     """
     url = request.url
     own = {name.lower() for name, _ in fields}
@@ -61,9 +63,11 @@ def forwarded_head(request: httpx.Request, fields: Sequence[Field]) -> bytes:
 def _head(request: httpx.Request, target: bytes, fields: tuple[Field, ...]) -> bytes:
     method = request.method.encode("ascii", "replace")
     if not (_TARGET.fullmatch(target) and _TARGET.fullmatch(method)):
+        is_valid = _TARGET.fullmatch(method)
+        what = f"URL {target[:100]!r}" if is_valid else f"method {request.method!r}"
         raise httpx.LocalProtocolError(
-            f"The method {request.method!r} or the URL {target[:100]!r} has a space "
-            "or a control character; escape it"
+            f"The request's {what} has a space or a control character; remove this "
+            "character or escape it"
         )
     return b"%b %b HTTP/1.1\r\n%b" % (method, target, _field_lines(fields))
 
@@ -80,9 +84,10 @@ def _field_lines(fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
         or lines.count(b"\r") != len(fields)
         or b"\0" in lines
     ):
+        name = next(name for name, value in fields if _SPLITTING.search(name + value))
         raise httpx.LocalProtocolError(
-            "A header of the request has a CR, LF or NUL, which would split it; "
-            "remove this character"
+            f"The request's header {name[:40]!r} has a CR, LF or NUL, which would "
+            "split the header; remove this character"
         )
     return lines + b"\r\n"
 
@@ -102,8 +107,8 @@ class Framing:
 
 
 def framing_of(fields: Fields) -> Framing:
-    """Return where a message ends, and its encodings. UnreadableError if its header
-    fields leave the end unclear."""
+    """Return where a message ends, and its encodings. Raise UnreadableError if its
+    header fields leave the end unclear."""
     framing = Framing()
     codings: list[bytes] = []
     for name, value in fields:
@@ -130,8 +135,8 @@ def _add_transfer_codings(framing: Framing, names: list[bytes]) -> None:
     others = names[:-1] if framing.is_chunked else names
     if b"chunked" in others:
         raise UnreadableError(
-            '"chunked" is not the last coding in Transfer-Encoding'
-            " (RFC 9112 section 6.1)"
+            f'"chunked" is not the last coding in Transfer-Encoding {names!r} '
+            "(RFC 9112 section 6.1)"
         )
     framing.encodings += others
 
@@ -166,7 +171,8 @@ def _transfer_codings(values: Iterable[bytes]) -> list[bytes]:
 
 
 def body_start(received: bytes, since: int = 0) -> int | None:
-    """Return where the first head ends; None if its empty line has not arrived.
+    """Return the offset at which the first head ends; None if the empty line at the end
+    of the head has not arrived.
 
     An earlier call has already searched the bytes before `since`.
     """

@@ -47,7 +47,7 @@ __all__ = ["Http2Connection"]
 
 
 class Http2Home(TransferHome, Protocol):
-    """The pool's methods that an HTTP/2 connection uses."""
+    """The methods of the connection pool (pool.py) that an HTTP/2 connection calls."""
 
     def has_room_again(self, connection: Any) -> None: ...
 
@@ -67,7 +67,8 @@ class Http2Home(TransferHome, Protocol):
 # This class has over 12 attributes, because each part listed at the top of this file is
 # one of them.
 class Http2Connection(asyncio.Protocol):
-    """One connection, which carries as many transfers at a time as the peer allows.
+    """One connection, which carries as many transfers (requests in flight) at a time as
+    the peer allows.
 
     This class has over 15 methods, because several interfaces meet here: those of the
     pool and the transfer (14 methods), of asyncio (6), of keep-alive (3), and of the
@@ -89,7 +90,7 @@ class Http2Connection(asyncio.Protocol):
         self._encoder = FieldEncoder()
         #: The beginning of a frame whose rest has not arrived.
         self._received = b""
-        # These four are set in `connection_made`.
+        # `connection_made` sets _transport, _outbox, _endings and _frames.
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         self._outbox: WriteBuffer = None  # type: ignore[assignment]
         self._endings: StreamEndings = None  # type: ignore[assignment]
@@ -121,7 +122,7 @@ class Http2Connection(asyncio.Protocol):
 
     @property
     def has_room(self) -> bool:
-        """Whether another stream may be opened now (section 5.1.2)."""
+        """Whether another stream may be opened now (RFC 9113 section 5.1.2)."""
         return (
             len(self._streams) < self._peer.streams
             and not self.is_retired
@@ -285,7 +286,8 @@ class Http2Connection(asyncio.Protocol):
         )
 
     def _break(self, exc: FrameError) -> None:
-        """End the connection with an error: GOAWAY with the code (section 5.4.1)."""
+        """End the connection with an error: GOAWAY with the code (RFC 9113 section
+        5.4.1)."""
         self._outbox.write(frames.goaway(exc.code))
         self._outbox.flush()
         self._home.http2_failed(self.origin)

@@ -17,12 +17,12 @@ __all__ = [
 ]
 
 FRAMES_FOR_HEAD = 50
-#: Number of frames that each piece of body sent adds to the allowance, because some
-#: peers send several window updates for one piece.
+#: Number of frames that the peer may send for each piece of a request's body, because
+#: some peers send several window updates for one piece.
 FRAMES_FOR_PIECE = 4
-#: Number of body bytes that earn one frame. With this limit, a body of 32 MiB in small
-#: frames takes seconds of CPU time; without it, such a body in frames of 16 bytes took
-#: a minute.
+#: Number of body bytes after which the peer may send one more frame. With this limit, a
+#: body of 32 MiB in small frames takes seconds of CPU time; without it, such a body in
+#: frames of 16 bytes took a minute.
 BYTES_FOR_FRAME = 64
 #: Number of compressed bytes of a header block that take as long to read as one frame.
 BLOCK_BYTES_FOR_FRAME = 16
@@ -38,8 +38,8 @@ class FloodGuard:
         self._left: float = _MOST
 
     def spend(self, count: float) -> None:
-        """Take frames, or work of the same cost, from the allowance. FrameError if
-        nothing is left."""
+        """Subtract frames, or work of the same cost, from the number of frames that the
+        peer may still send. Raise FrameError if none is left."""
         self._left -= count
         if self._left < 0:
             raise FrameError(
@@ -49,6 +49,7 @@ class FloodGuard:
             )
 
     def earn(self, count: float) -> None:
-        """Add frames to the allowance, because of progress."""
+        """Let the peer send more frames, because of progress (such as received body
+        bytes)."""
         left = self._left + count
         self._left = left if left < _MOST else _MOST

@@ -9,14 +9,14 @@ from crawler.http.h2.frames import FrameError, StreamError
 
 __all__ = ["DEFAULT_WINDOW", "MAX_WINDOW", "ReceiveWindow", "grown", "moved"]
 
-#: The initial size of every window (section 6.9.2).
+#: The initial size of every window (RFC 9113 section 6.9.2).
 DEFAULT_WINDOW = 65_535
 MAX_WINDOW = 2**31 - 1
 
 
 def grown(room: int, size: int) -> int:
-    """Return how many bytes may be sent after a WINDOW_UPDATE by `size` (section
-    6.9.1)."""
+    """Return how many bytes may be sent after a WINDOW_UPDATE by `size` (RFC 9113
+    section 6.9.1)."""
     if not size:
         raise StreamError(
             ErrorCode.PROTOCOL_ERROR,
@@ -35,12 +35,13 @@ def moved(room: int, difference: int) -> int:
     """Return how many bytes may be sent after SETTINGS_INITIAL_WINDOW_SIZE has changed
     by `difference`.
 
-    The result may be negative (section 6.9.2).
+    The result may be negative (RFC 9113 section 6.9.2).
     """
     if room + difference > MAX_WINDOW:
         raise FrameError(
             ErrorCode.FLOW_CONTROL_ERROR,
-            "The server's INITIAL_WINDOW_SIZE makes a window over 2**31 - 1 "
+            f"The server's change of INITIAL_WINDOW_SIZE by {difference:,} makes a "
+            "window over 2**31 - 1 "
             "(RFC 9113 section 6.9.2)",
         )
     return room + difference
@@ -63,7 +64,8 @@ class ReceiveWindow:
         if self._room < 0:
             raise FrameError(
                 ErrorCode.FLOW_CONTROL_ERROR,
-                "The server sent DATA beyond the flow-control window "
+                f"The server sent {-self._room:,} bytes of DATA beyond the "
+                "flow-control window "
                 "(RFC 9113 section 6.9.1)",
             )
 

@@ -34,7 +34,7 @@ CONNECTION_WINDOW = 16 * 1024 * 1024
 
 
 class Http2Pool(Protocol):
-    """The pool's methods that the frame handlers call."""
+    """The methods of the connection pool (pool.py) that the frame handlers call."""
 
     def send_again(self, transfer: Transfer) -> None: ...
 
@@ -108,7 +108,7 @@ class FrameHandlers:
         self._allowance.spend(1)
         handler = self._HANDLERS.get(frame.type)
         if handler is None:
-            return  # frames of unknown types are ignored (section 5.5)
+            return  # frames of unknown types are ignored (RFC 9113 5.5)
         try:
             handler(self, frame)
         except StreamError as exc:
@@ -119,7 +119,7 @@ class FrameHandlers:
             raise
 
     def _refuse(self, frame: Frame, exc: StreamError) -> None:
-        """End a stream with an error (section 5.4.2), mostly for a malformed
+        """End a stream with an error (RFC 9113 section 5.4.2), mostly for a malformed
         response."""
         stream = self._streams.get(frame.stream_id)
         if stream is None:  # a fault on stream 0 ends the connection
@@ -171,7 +171,7 @@ class FrameHandlers:
             self._on_fields(*block)
 
     def _on_fields(self, frame: Frame, fields: Fields) -> None:
-        """Take a complete header block: the head of a response, or its trailers."""
+        """Handle a complete header block: the head of a response, or its trailers."""
         stream = self._streams.addressed(frame)
         if stream is None:
             # Decoding the block took time although its stream is closed, so count it

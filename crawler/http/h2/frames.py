@@ -82,11 +82,11 @@ class ProtocolError(Exception):
 
 
 class FrameError(ProtocolError):
-    """A connection error: the whole connection ends (section 5.4.1)."""
+    """A connection error: the whole connection ends (RFC 9113 section 5.4.1)."""
 
 
 class StreamError(ProtocolError):
-    """A stream error: only its stream ends (section 5.4.2)."""
+    """A stream error: only its stream ends (RFC 9113 section 5.4.2)."""
 
 
 class Frame(NamedTuple):
@@ -172,7 +172,7 @@ def check_priority(frame: Frame) -> None:
     if not frame.stream_id:
         raise FrameError(
             ErrorCode.PROTOCOL_ERROR,
-            "PRIORITY frame on stream 0; it must be on another stream "
+            "The server sent a PRIORITY frame on stream 0; it must be on another stream "
             "(RFC 9113 section 6.3)",
         )
     if len(frame.payload) != 5:
@@ -191,7 +191,7 @@ def settings_of(frame: Frame) -> list[tuple[int, int]]:
         raise FrameError(
             ErrorCode.FRAME_SIZE_ERROR,
             f"The SETTINGS frame has {len(frame.payload)} bytes; it must have a "
-            "multiple of 6, and none with ACK (RFC 9113 section 6.5)",
+            "multiple of 6, or 0 if its ACK flag is set (RFC 9113 section 6.5)",
         )
     return list(_SETTING.iter_unpack(frame.payload))
 
@@ -227,7 +227,8 @@ def _check_on_connection(frame: Frame) -> None:
     if frame.stream_id:
         raise FrameError(
             ErrorCode.PROTOCOL_ERROR,
-            f"{_name(frame)} frame on stream {frame.stream_id}; it must be on stream 0 "
+            f"The server sent a {_name(frame)} frame on stream {frame.stream_id}; it must "
+            "be on stream 0 "
             "(RFC 9113 section 6)",
         )
 

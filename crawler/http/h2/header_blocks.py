@@ -30,9 +30,10 @@ class BlockReader:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._decoder = HeaderDecoder(max_bytes)
-        #: The HEADERS frame of an incomplete header block, and the parts of the block
-        #: so far. Only CONTINUATION may follow.
+        #: The HEADERS frame of an incomplete header block: only CONTINUATION frames may
+        #: follow. None if no block is incomplete.
         self.open: Frame | None = None
+        #: The parts of the incomplete header block that have arrived.
         self._parts: list[bytes] = []
         #: Size in bytes of the last header block, as received.
         self.size = 0
@@ -59,13 +60,14 @@ class BlockReader:
             raise FrameError(
                 ErrorCode.PROTOCOL_ERROR,
                 f"A CONTINUATION frame on stream {frame.stream_id} follows no HEADERS "
+                "frame of this stream "
                 "(RFC 9113 section 6.10)",
             )
         parts.append(frame.payload)
         if sum(map(len, parts)) > self._max_bytes:
             self._refuse_size()
         if len(parts) > _MAX_FRAMES:
-            _refuse(f"The header block has over {_MAX_FRAMES} frames")
+            _refuse(f"A header block of the response has over {_MAX_FRAMES} frames")
         if not frame.flags & frames.END_HEADERS:
             return None
         self.open, self._parts = None, []
@@ -86,8 +88,8 @@ class BlockReader:
 
     def _refuse_size(self) -> NoReturn:
         _refuse(
-            "The head or the trailers are larger than http.max_headers, "
-            f"{self._max_bytes:,} bytes"
+            f"A header block of the response is over {self._max_bytes:,} bytes "
+            "(http.max_headers)"
         )
 
 

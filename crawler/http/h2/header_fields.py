@@ -23,8 +23,8 @@ __all__ = [
     "read_head",
 ]
 
-#: Fields that are not sent: those about the connection (section 8.2.2), and Host, which
-#: becomes `:authority`.
+#: Fields that are not sent: those about the connection (RFC 9113 section 8.2.2), and
+#: Host, which becomes `:authority`.
 _DROPPED = frozenset(
     [
         b"host",
@@ -62,7 +62,7 @@ _KEPT_BLOCKS = 64
 
 
 class MalformedError(StreamError):
-    """A malformed response, which is a stream error (section 8.1.1)."""
+    """A malformed response, which is a stream error (RFC 9113 section 8.1.1)."""
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorCode.PROTOCOL_ERROR, message)
@@ -186,22 +186,35 @@ def check_fields(fields: Fields) -> Fields:
     """Return a response's header fields or trailers if they are valid, else raise
     MalformedError.
 
-    Fields about the connection are dropped. Section 8.2.2 makes such fields an error,
-    but some servers pass them on from an HTTP/1.1 server behind them.
+    Fields about the connection are dropped. RFC 9113 section 8.2.2 makes such fields an
+    error, but some servers pass them on from an HTTP/1.1 server behind them.
     """
     names = [name for name, _ in fields]
     lines = b"\n".join([*names, b""])
     values = b" ".join([value for _, value in fields])
     are_names = lines.count(b"\n") == len(fields) and _NAMES.fullmatch(lines)
     if not are_names or _SPLITTING.search(values):
-        raise MalformedError(
-            "A header of the response has a forbidden character, or is a pseudo-field "
-            "out of place "
-            "(RFC 9113 section 8.2.1)"
-        )
+        raise _malformed(fields)
     if not _DROPPED.isdisjoint(names):
         return [field for field in fields if field[0] not in _DROPPED]
     return fields
+
+
+def _malformed(fields: Fields) -> MalformedError:
+    """Return the error for the first invalid field."""
+    for name, value in fields:
+        if name.startswith(b":"):
+            return MalformedError(
+                f"The response has the pseudo-field {name[:40]!r} where none "
+                "is allowed (RFC 9113 section 8.3)"
+            )
+        is_name = b"\n" not in name and _NAMES.fullmatch(name + b"\n")
+        if not is_name or _SPLITTING.search(value):
+            break
+    return MalformedError(
+        f"The response's header {name[:40]!r} has a forbidden character "
+        "(RFC 9113 section 8.2.1)"
+    )
 
 
 def length_and_encodings(fields: Fields) -> tuple[int | None, list[bytes]]:
@@ -215,8 +228,13 @@ def length_and_encodings(fields: Fields) -> tuple[int | None, list[bytes]]:
             # A value that is repeated counts once (RFC 9110 section 8.6).
             value = b",".join({part.strip() for part in value.split(b",")})
             if not value.isdigit() or len(value) > _MAX_DIGITS:
-                raise MalformedError(f"Content-Length {value[:40]!r} is not a number")
+                raise MalformedError(
+                    f"Content-Length {value[:40]!r} is not a number of up to "
+                    f"{_MAX_DIGITS} digits"
+                )
             if length not in (None, int(value)):
-                raise MalformedError("The response has two different Content-Lengths")
+                raise MalformedError(
+                    f"The response has two Content-Lengths: {length} and {int(value)}"
+                )
             length = int(value)
     return length, encodings

@@ -16,14 +16,17 @@ from crawler.http.transfer import Fields
 __all__ = ["CompressionError", "HeaderDecoder", "OversizedError"]
 
 _STATIC: tuple[tuple[bytes, bytes], ...] = tuple(HeaderTable.STATIC_TABLE)
-#: RFC 7541 section 4.2: the default of SETTINGS_HEADER_TABLE_SIZE, which we do not
-#: change.
+#: Maximum size in bytes of the HPACK table: the default of SETTINGS_HEADER_TABLE_SIZE,
+#: which we do not change (RFC 7541 section 4.2).
 _MAX_TABLE = 4_096
-#: RFC 7541 section 4.1: bytes that each entry counts in addition to name and value.
+#: Number of bytes that an entry of the HPACK table counts in addition to its name and
+#: value (RFC 7541 section 4.1).
 _ENTRY = 32
-#: Maximum number of bits of an integer; no accepted block needs more.
+#: Maximum number of bits by which a byte of an integer is shifted, so that an integer
+#: has at most 35 bits. No accepted header block needs more.
 _MAX_SHIFT = 28
-#: Maximum length of a string that is cached: longer ones are seldom repeated.
+#: Maximum length in encoded bytes of a Huffman-coded string whose decoded form is
+#: cached. Longer strings are seldom repeated.
 _REMEMBERED = 128
 _END_OF_STRING = 256
 
@@ -42,7 +45,8 @@ class HeaderDecoder:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        #: RFC 7541 section 2.3.2: the dynamic table, the newest entry first.
+        #: The entries of the dynamic HPACK table, the newest first (RFC 7541 section
+        #: 2.3.2).
         self._entries: deque[tuple[bytes, bytes]] = deque()
         self._size = 0
         self._max_size = _MAX_TABLE
@@ -54,14 +58,14 @@ class HeaderDecoder:
         try:
             while at < len(block):
                 kind = block[at]
-                if kind >= 0x80:  # section 6.1: an indexed field, taken from the table
+                if kind >= 0x80:  # indexed field (RFC 7541 6.1)
                     index, at = _integer(block, at, 0x7F)
                     field = self._entry(index)
-                # section 6.2.1: a literal that is added to the table
+                # RFC 7541 section 6.2.1: a literal that is added to the HPACK table
                 elif kind >= 0x40:
                     field, at = self._literal(block, at, 0x3F)
                     self._add(field)
-                elif kind >= 0x20:  # section 6.3: the new size of the table
+                elif kind >= 0x20:  # new table size (RFC 7541 6.3)
                     if fields:
                         raise CompressionError(
                             "the size of the HPACK table changes after a field"
@@ -69,7 +73,7 @@ class HeaderDecoder:
                     self._max_size, at = _integer(block, at, 0x1F)
                     self._shrink()
                     continue
-                else:  # sections 6.2.2 and 6.2.3: a literal that is not added
+                else:  # literal, not added to the table (RFC 7541 6.2.2, 6.2.3)
                     field, at = self._literal(block, at, 0x0F)
                 fields.append(field)
                 size += len(field[0]) + len(field[1]) + _ENTRY
@@ -83,7 +87,7 @@ class HeaderDecoder:
 
     def _entry(self, index: int) -> tuple[bytes, bytes]:
         """Return a field of the HPACK tables by its index: first the static table, then
-        the dynamic table (section 2.3.3)."""
+        the dynamic table (RFC 7541 section 2.3.3)."""
         if 0 < index <= len(_STATIC):
             return _STATIC[index - 1]
         index -= len(_STATIC) + 1
@@ -95,7 +99,8 @@ class HeaderDecoder:
     def _literal(
         self, block: bytes, at: int, mask: int
     ) -> tuple[tuple[bytes, bytes], int]:
-        """Read a literal field; its name may be a table entry (section 6.2)."""
+        """Read a field whose value is in the header block itself. The field's name may
+        be that of an entry in the HPACK table (RFC 7541 section 6.2)."""
         index, at = _integer(block, at, mask)
         if index:
             name = self._entry(index)[0]
@@ -106,7 +111,8 @@ class HeaderDecoder:
 
     def _add(self, field: tuple[bytes, bytes]) -> None:
         """Add an entry to the dynamic table. Older entries are removed to make room. An
-        entry above the limit empties the table (section 4.4)."""
+        entry that is larger than the table's limit empties the table (RFC 7541 section
+        4.4)."""
         self._entries.appendleft(field)
         self._size += len(field[0]) + len(field[1]) + _ENTRY
         if self._size > self._max_size:
@@ -115,7 +121,8 @@ class HeaderDecoder:
     def _shrink(self) -> None:
         if self._max_size > _MAX_TABLE:
             raise CompressionError(
-                f"the HPACK table may not have over {_MAX_TABLE:,} bytes"
+                f"the server set the HPACK table to {self._max_size:,} bytes; at most "
+                f"{_MAX_TABLE:,} are allowed (RFC 7541 section 6.3)"
             )
         while self._size > self._max_size:
             name, value = self._entries.pop()
@@ -123,8 +130,8 @@ class HeaderDecoder:
 
 
 def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
-    """Return the integer that begins at offset `at`, and the offset of its end (section
-    5.1)."""
+    """Return the integer that begins at offset `at`, and the offset of its end (RFC
+    7541 section 5.1)."""
     value = block[at] & mask
     at += 1
     if value < mask:
@@ -142,8 +149,8 @@ def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
 
 
 def _string(block: bytes, at: int) -> tuple[bytes, int]:
-    """Return the string that begins at offset `at`, and the offset of its end (section
-    5.2)."""
+    """Return the string that begins at offset `at`, and the offset of its end (RFC 7541
+    section 5.2)."""
     is_coded = block[at] >= 0x80
     length, at = _integer(block, at, 0x7F)
     end = at + length
@@ -156,8 +163,8 @@ def _string(block: bytes, at: int) -> tuple[bytes, int]:
 
 
 class _State:
-    """A node of the Huffman tree where a byte may begin, and the result of each next
-    byte."""
+    """A node of the Huffman tree that decoding may have reached at the start of a byte,
+    and the cached result for each value of that byte."""
 
     __slots__ = ("is_padding", "node", "steps")
 
@@ -203,8 +210,8 @@ class _Codes:
         node[code & 1] = byte
 
     def step(self, state: _State, byte: int) -> tuple[_State, bytes]:
-        """Decode one byte of a string from a state on; return the next state and the
-        decoded bytes. The result is cached."""
+        """Decode one byte of a Huffman-coded string, from this state on. Return the
+        next state and the decoded bytes. The result is cached."""
         node, found = state.node, bytearray()
         for place in range(7, -1, -1):
             branch = node[byte >> place & 1]
@@ -228,7 +235,7 @@ def _codes() -> _Codes:
 
 
 def _decoded(code: bytes) -> bytes:
-    """Decode a Huffman-coded string (section 5.2 and appendix B)."""
+    """Decode a Huffman-coded string (RFC 7541 section 5.2 and appendix B)."""
     codes = _codes()
     state = codes.start
     found: list[bytes] = []

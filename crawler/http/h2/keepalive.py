@@ -43,8 +43,8 @@ class KeepAlive:
     def __init__(
         self, patient: KeptAlive, ticker: TimeoutWheel, silence: float
     ) -> None:
-        # The connection. None once the connection has ended, because a reference cycle
-        # would delay freeing the memory.
+        # The checked connection. None once this connection has ended, because a
+        # reference cycle would delay freeing the memory.
         self._patient: KeptAlive | None = patient
         self._ticker = ticker
         self._silence = silence
@@ -53,11 +53,12 @@ class KeepAlive:
         self._asked_at: float | None = None
         #: Whether no new request is sent until the peer's next frame.
         self.is_doubted = False
-        #: The timeout wheel's time of the next check for silence.
+        #: The time of the next check for silence, on the clock of timeout_wheel.py.
         self.due = NEVER
 
     def hear(self) -> bool:
-        """Note received bytes; return whether a PING was unanswered until now."""
+        """Record that bytes were received; return whether a PING was unanswered until
+        now."""
         self._heard_at = self._ticker.now
         self._has_spoken = True
         if self._asked_at is None:
@@ -67,7 +68,7 @@ class KeepAlive:
         return True
 
     def listen(self, *, is_alone: bool) -> None:
-        """Note that a request is about to be sent. `is_alone` says whether the
+        """Record that a request is about to be sent. `is_alone` says whether the
         connection has no other request."""
         if is_alone and self._is_silent():
             # The peer may have died while the connection was idle.
@@ -76,8 +77,8 @@ class KeepAlive:
             self._look_at(self._ticker.now + self._silence)
 
     def doubt(self) -> None:
-        """Note that a request has timed out: while the peer is silent, no new requests
-        are sent."""
+        """Record that a request has timed out: while the peer is silent, no new
+        requests are sent."""
         if self._is_silent():
             self.is_doubted = True
             self._ask()

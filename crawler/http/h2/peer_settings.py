@@ -34,14 +34,14 @@ class PeerSettings:
         self._our_streams = max_streams
 
     def begin(self) -> None:
-        """Note the first SETTINGS frame. Unless it limits the number of streams, our
+        """Record the first SETTINGS frame. Unless it limits the number of streams, our
         own limit applies from now on."""
         self.is_known = True
         self.streams = self._our_streams
 
     def apply(self, code: int, value: int) -> None:
-        """Apply one setting. The encoder handles the table size; unknown settings are
-        ignored."""
+        """Apply one setting. The field encoder (header_fields.py) handles the size of
+        the HPACK table; unknown settings are ignored."""
         if code == Setting.MAX_CONCURRENT_STREAMS:
             self.streams = min(value, self._our_streams)
         elif code == Setting.INITIAL_WINDOW_SIZE:

@@ -20,8 +20,8 @@ from crawler.http.transfer import Transfer
 
 __all__ = ["after_goaway", "after_loss", "after_reset"]
 
-#: Maximum number of times that a request is sent again because GOAWAY frames exclude
-#: it.
+#: Maximum number of times that a request is sent again because a GOAWAY frame said that
+#: it was not processed.
 _MAX_LEFT_OUT = 3
 
 
@@ -32,7 +32,7 @@ class Resender(Protocol):
 
 
 def after_goaway(pool: Resender, transfer: Transfer, last_id: int, code: int) -> None:
-    """Send a request again that GOAWAY excludes, because it was not processed."""
+    """Send a request again that was not processed, as a GOAWAY frame has said."""
     if last_id:
         # This try does not count, because the peer has processed other requests.
         transfer.resent -= 1

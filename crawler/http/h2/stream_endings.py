@@ -57,8 +57,8 @@ class StreamEndings:
         self._outbox = outbox
         self._ticker = ticker
         self._resets = 0
-        #: The timeout wheel's time at which `expire` is called, to reset an abandoned
-        #: stream.
+        #: The time at which `expire` is called to reset an abandoned stream, on the
+        #: clock of timeout_wheel.py.
         self.due = NEVER
 
     def end(self, stream: Stream) -> None:
@@ -66,8 +66,8 @@ class StreamEndings:
         if stream.id not in self.streams:
             return
         if stream.transfer is not None and stream.transfer.is_sending:
-            # The server responds early, and does not need the rest of the request
-            # (section 8.1).
+            # The server responds early, and does not need the rest of the request (RFC
+            # 9113 section 8.1).
             self._outbox.write(frames.reset(stream.id, ErrorCode.NO_ERROR))
         self.forget(stream)
         stream.finish()

@@ -41,12 +41,12 @@ class Streams(dict[int, "Stream"]):
 
     def __init__(self, first_id: int = 1) -> None:
         super().__init__()
-        #: Number of the next stream. A client uses odd numbers, each once (section
-        #: 5.1.1).
+        #: Number of the next stream. A client uses odd numbers, each once (RFC 9113
+        #: section 5.1.1).
         self._next_id = first_id
 
     def open(self, transfer: Transfer, send_room: int) -> Stream:
-        """Open a stream for the transfer."""
+        """Open a stream for the transfer (the request in flight)."""
         stream = Stream(self._next_id, transfer, send_room)
         self._next_id += 2
         self[stream.id] = stream
@@ -60,7 +60,7 @@ class Streams(dict[int, "Stream"]):
 
     @property
     def are_used_up(self) -> bool:
-        """Whether all stream numbers have been used (section 5.1.1)."""
+        """Whether all stream numbers have been used (RFC 9113 section 5.1.1)."""
         return self._next_id > _MAX_ID
 
     def addressed(self, frame: Frame) -> Stream | None:
@@ -94,11 +94,11 @@ class Stream:
 
     def __init__(self, stream_id: int, transfer: Transfer, send_room: int) -> None:
         self.id = stream_id
-        #: None once the transfer is abandoned and the rest of the body is being
-        #: skipped.
+        #: The request on this stream. None once the request is abandoned and the rest
+        #: of the response's body is being skipped.
         self.transfer: Transfer | None = transfer
-        #: The timeout wheel's time until which the rest of an abandoned body may be
-        #: read.
+        #: The time until which the rest of an abandoned body may be read, on the clock
+        #: of timeout_wheel.py.
         self.due = NEVER
         #: Bytes of the request's body that may be sent now. If the peer changes its
         #: settings, the number may become negative.
@@ -110,7 +110,7 @@ class Stream:
         self.writable: asyncio.Future[None] | None = None
         #: Whether the final head has arrived; fields after it are trailers.
         self.has_head = False
-        #: Missing bytes of the response's body; None without Content-Length.
+        #: Number of missing bytes of the response's body; None without Content-Length.
         self.left: int | None = None
 
     # Sending the request
@@ -122,7 +122,8 @@ class Stream:
         assert transfer is not None  # an abandoned stream has no more data to send
         piece, self.to_send = self.to_send[:room], self.to_send[room:]
         self.send_room -= len(piece)
-        # The connection's `send_end` ends a streamed body.
+        # A streamed body has no last piece here: `Http2Connection.send_end` ends the
+        # body.
         is_last = not self.to_send and transfer.content is not None
         transfer.is_sending = not is_last
         transfer.note_progress()
@@ -140,7 +141,7 @@ class Stream:
         if writable is not None and not writable.done():
             writable.set_result(None)
 
-    # Receiving the response (section 8.1)
+    # Receiving the response (RFC 9113 section 8.1)
 
     def take_fields(self, fields: Fields, *, is_last: bool) -> None:
         """Take a header block: an interim head, the final head, or trailers."""
@@ -208,7 +209,8 @@ class Stream:
         return padding
 
     def finish(self) -> None:
-        """Handle END_STREAM: check that the response is complete (section 8.1.1)."""
+        """Handle END_STREAM: check that the response is complete (RFC 9113 section
+        8.1.1)."""
         transfer = self.transfer
         if transfer is None:
             return
@@ -223,7 +225,8 @@ class Stream:
 def _check_interim(status: int, number: int, is_last: bool) -> None:
     """Raise MalformedError if a stream may not have this interim response.
 
-    `number` counts the interim responses of the stream, `is_last` is END_STREAM.
+    `number` is how many interim responses the stream has had, `is_last` whether
+    END_STREAM is set.
     """
     if status == 101:
         raise MalformedError(
@@ -236,6 +239,6 @@ def _check_interim(status: int, number: int, is_last: bool) -> None:
         )
     if number > _MAX_INFORMATIONAL:
         raise MalformedError(
-            f"There are over {_MAX_INFORMATIONAL} interim responses before the final "
+            f"The server sent over {_MAX_INFORMATIONAL} interim responses before the final "
             f"one; the last has status {status}"
         )

@@ -19,7 +19,8 @@ _BODY = re.compile(
 )
 _UNPRINTABLE = re.compile(r"[^ -~]")
 _TARGET = re.compile(r"[!-~]+")
-#: The proxy refuses us (407) or the target (403): another try would fail, too.
+#: Statuses with which the proxy refuses us (407) or the target (403): another try would
+#: fail, too.
 _FINAL_STATUSES = (403, 407)
 
 
@@ -33,7 +34,7 @@ async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> 
     target = f"{bracketed(host)}:{port}"
     if not _TARGET.fullmatch(target):
         raise ProxyError(
-            f"The proxy cannot connect to {host!r}, which is no valid host name",
+            f"The proxy cannot connect to {host!r}, which is not a valid host name",
             is_final=True,
         )
     authority = target.encode("ascii")

@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from crawler.errors import ConfigError
-from crawler.settings import SOCKS_NEEDS, has_socks
+from crawler.settings import SOCKS_NEEDS, has_socks, without_password
 
 __all__ = ["ProxyServer", "bracketed", "proxy_server"]
 
@@ -59,7 +59,8 @@ class ProxyServer(msgspec.Struct, frozen=True):
 
 
 def proxy_server(given: httpx.Proxy | str) -> ProxyServer:
-    """Return the proxy for a URL or for httpx's Proxy. ConfigError if it is invalid."""
+    """Return the proxy for a URL or for an `httpx.Proxy`. Raise ConfigError if the URL
+    is invalid."""
     return _read_text(given) if isinstance(given, str) else _read(given)
 
 
@@ -68,9 +69,11 @@ def _read_text(url: str) -> ProxyServer:
     try:
         return _read(httpx.Proxy(url))
     except (ValueError, httpx.InvalidURL) as exc:
-        # The message does not contain the URL, because it may hold a password.
+        # Without an "@" it is unknown which part of the URL is a password.
+        shown = without_password(url) if "@" in url else "(hidden: it may be secret)"
         raise ConfigError(
-            "A proxy's URL is invalid; write http://host:port or socks5://host:port"
+            f"The proxy's URL {shown} is invalid; write http://host:port or "
+            "socks5://host:port"
         ) from exc
 
 
@@ -80,8 +83,9 @@ def _read(proxy: httpx.Proxy) -> ProxyServer:
     if scheme == "socks5" and not has_socks():
         raise ConfigError(f"A {SOCKS_NEEDS}")
     if scheme == "socks5" and max(len(username), len(password)) > _MOST_SOCKS_BYTES:
+        what = "password" if len(username) <= _MOST_SOCKS_BYTES else "user name"
         raise ConfigError(
-            "The user name or the password of a SOCKS5 proxy is longer than 255 bytes"
+            f"The {what} of the SOCKS5 proxy {proxy.url.host} is longer than 255 bytes"
         )
     return ProxyServer(
         scheme,

@@ -72,7 +72,8 @@ async def _authenticate(
     received = await wire.read(2)
     if received[0] != _VERSION:
         raise ProxyError(
-            f"The proxy did not answer in SOCKS5, but in version {received[0]}"
+            f"The proxy did not answer as a SOCKS5 proxy (first byte {received[0]}); "
+            "check the scheme of the proxy's URL"
         )
     answer = dialogue.receive_data(received)
     assert isinstance(answer, SOCKS5AuthReply)
@@ -103,6 +104,6 @@ async def _reply(wire: ProxyWire) -> bytes:
         return head + length + await wire.read(length[0] + 2)
     if head[3] not in _ADDRESS_BYTES:
         raise ProxyError(
-            f"The proxy did not answer in SOCKS5: address type {head[3]} is unknown"
+            f"The proxy sent a SOCKS5 answer with the unknown address type {head[3]}"
         )
     return head + await wire.read(_ADDRESS_BYTES[head[3]] + 2)

@@ -14,8 +14,8 @@ _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
 class ProxyWire(asyncio.Protocol):
-    """The connection to a proxy until its tunnel is open. Its bytes are read by number,
-    or up to the end of a head."""
+    """The connection to a proxy until its tunnel is open. The caller reads a given
+    number of bytes, or all bytes up to the end of a response's head."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport = None  # type: ignore[assignment]
@@ -27,16 +27,16 @@ class ProxyWire(asyncio.Protocol):
         self.transport.write(data)
 
     async def read(self, size: int) -> bytes:
-        """Read exactly `size` bytes. ConnectionError if the proxy closes the connection
-        first."""
+        """Read exactly `size` bytes. Raise ConnectionError if the proxy closes the
+        connection first."""
         while len(self._received) < size:
             await self._more()
         data, self._received = self._received[:size], self._received[size:]
         return data
 
     async def read_head(self, most: int) -> bytes:
-        """Read a head with its empty line. ProxyError if the head is larger than `most`
-        bytes."""
+        """Read a response's head with its empty line. Raise ProxyError if the head is
+        larger than `most` bytes."""
         while (end := _END_OF_HEAD.search(self._received)) is None:
             if len(self._received) > most:
                 raise ProxyError(f"The proxy sent a head of over {most:,} bytes")

@@ -137,7 +137,7 @@ def test_informational_answers_are_passed_over_and_counted() -> None:
         pytest.param(
             OK + b"A: " + b"b" * 2_000 + b"\r\n\r\n",
             HeaderTooLargeError,
-            "The head has 2,00",
+            "The response's head has 2,00",
             id="long",
         ),
         pytest.param(
