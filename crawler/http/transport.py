@@ -88,8 +88,8 @@ class Transport(httpx.AsyncBaseTransport):
         protocols = ["h2"] * http2 + ["http/1.1"] * http1
         if not protocols:
             raise ValueError(
-                "Transport(http1=False, http2=False) allows no version of HTTP; set one "
-                "of them to True"
+                "Transport(http1=False, http2=False) allows no version of "
+                "HTTP; set one of them to True"
             )
         context = made_when_needed(verify, cert)
         self._has_default_options = options is _DEFAULT_OPTIONS

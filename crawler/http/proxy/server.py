@@ -70,7 +70,11 @@ def _read_text(url: str) -> ProxyServer:
         return _read(httpx.Proxy(url))
     except (ValueError, httpx.InvalidURL) as exc:
         # Without an "@" it is unknown which part of the URL is a password.
-        shown = without_password(url) if "@" in url else "(hidden: it may be secret)"
+        shown = (
+            without_password(url)
+            if "@" in url
+            else "(hidden: it may contain a password)"
+        )
         raise ConfigError(
             f"The proxy's URL {shown} is invalid; write http://host:port or "
             "socks5://host:port"

@@ -93,7 +93,7 @@ def test_a_block_that_is_no_hpack_ends_the_connection() -> None:
 @pytest.mark.parametrize(
     ("part", "words"),
     [
-        pytest.param(bytes(101), "over 1,000 bytes (http.max_headers)", id="bytes"),
+        pytest.param(bytes(101), "is over 1,000 bytes", id="bytes"),
         pytest.param(b"", "has over 64 frames", id="empty frames"),
     ],
 )
@@ -125,5 +125,5 @@ def test_fields_larger_than_the_limit_are_refused_though_the_block_is_small() ->
     limit = 1_600
     assert len(block) < limit
 
-    with pytest.raises(FrameError, match=r"larger than http\.max_headers, 1,600 bytes"):
+    with pytest.raises(FrameError, match="is over 1,600 bytes"):
         BlockReader(limit).begin(headers(block))

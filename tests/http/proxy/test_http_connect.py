@@ -101,7 +101,7 @@ async def failure(
         pytest.param(
             answers(answer(b"<h1>Pay for the WLAN</h1>"), HANG),
             None,
-            "more than its answer",
+            "after it opened the tunnel",
             id="200 with a page",
         ),
     ],
