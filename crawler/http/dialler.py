@@ -95,8 +95,8 @@ class _Dial:
 
 
 class Dialler:
-    """Starts dials (connections that are being opened) for waiting transfers, and
-    handles their ends."""
+    """Starts dials (connections that are being opened) for waiting requests, and
+    handles the success or failure of each dial."""
 
     __slots__ = ("_connect", "_home", "_places")
 

@@ -18,7 +18,7 @@ __all__ = ["Dialling", "Multiplexed", "Origin", "Statistics"]
 
 
 class Multiplexed(Connection, Protocol):
-    """A connection that carries several transfers at a time (HTTP/2)."""
+    """A connection that carries several requests at a time (HTTP/2)."""
 
     @property
     def has_room(self) -> bool: ...
@@ -35,7 +35,8 @@ class Dialling(Protocol):
 
     origin: Origin
     task: asyncio.Task[None]
-    #: Whether the proxy has opened its tunnel. From then on, a failure is the target's.
+    #: Whether the proxy has opened its tunnel. From then on, the target is at fault if
+    #: the connection fails.
     is_through: bool
 
     def adopt(self, connection: Connection, is_http2: bool) -> bool:
@@ -63,7 +64,7 @@ class Statistics(msgspec.Struct):
     is_short_of_files: bool = False
     #: Number of requests that were sent again without asking the caller.
     resent: int = 0
-    #: How often an origin fell back to HTTP/1.1.
+    #: How often an origin was changed back to HTTP/1.1 after HTTP/2 errors.
     fallbacks: int = 0
     #: Number of name lookups, without those that the cache answered.
     lookups: int = 0
@@ -125,7 +126,8 @@ class Origin:
         self.http2_failures = 0
         #: The monotonic time from which HTTP/2 is offered again.
         self.http2_from = 0.0
-        #: The last TLS session, which halves the cost of the next handshake.
+        #: The TLS session of the last connection to this origin. Resuming it halves the
+        #: cost of the next handshake.
         self.tls_session: ssl.SSLSession | None = None
 
     def __repr__(self) -> str:
@@ -141,7 +143,7 @@ class Origin:
         `is_fresh` says whether the connection is new.
         """
         for transfer in self.waiting:
-            # A transfer whose idle connection has just failed waits for a new
+            # A request whose idle connection has just failed waits for a new
             # connection.
             if is_fresh or not (transfer.wants_fresh and self.dials):
                 del self.waiting[transfer]
@@ -149,8 +151,8 @@ class Origin:
         return None
 
     def kept_back(self, is_starved: bool) -> int:
-        """Return how many waiting requests neither the open connections nor those being
-        opened can serve.
+        """Return how many waiting requests cannot be served by the open connections and
+        by those that are being opened.
 
         These are the requests that arrived last. `is_starved` says whether the origin
         waits until another origin closes a connection.

@@ -30,8 +30,8 @@ from crawler.http.transfer import Connection, Transfer
 
 __all__ = ["Pool"]
 
-#: Number of an origin's HTTP/2 connections that must break the protocol before HTTP/1.1
-#: is used.
+#: After this number of HTTP/2 connections that broke the protocol, HTTP/1.1 is used
+#: with an origin.
 _HTTP2_CHANCES = 2
 #: Seconds that a closed connection may keep its socket, to send the rest of its data.
 _GOODBYE_SECONDS = 3.0
@@ -77,7 +77,7 @@ class Pool:
         self.options = options
         self._places.max_connections = options.max_connections
 
-    # Methods for transfers
+    # Methods that the transport and the requests in flight call
 
     def submit(self, transfer: Transfer) -> None:
         """Send a request on a free connection, or queue the request until a connection
@@ -102,7 +102,8 @@ class Pool:
         self.count_waits(origin)
 
     def count_waits(self, origin: Origin) -> None:
-        """Count the requests that wait because of a limit, each once."""
+        """Count the origin's requests that wait because of a limit on connections. Each
+        request is counted once."""
         is_starved = origin in self._starved
         for transfer in islice(reversed(origin.waiting), origin.kept_back(is_starved)):
             if transfer.has_waited:
@@ -215,8 +216,8 @@ class Pool:
         self._dialler.grow(origin)
 
     def lost(self, connection: Connection) -> None:
-        """Remove a connection that is closed or about to close, so that another one may
-        be opened."""
+        """Remove a connection that is closed or about to close, so that another
+        connection may be opened."""
         places = self._places
         if connection not in places.open:
             return
@@ -277,7 +278,8 @@ class Pool:
         return True
 
     def starve(self, origin: Origin) -> None:
-        """Let an origin wait until another origin closes a connection."""
+        """Let an origin wait until another origin closes a connection, because a limit
+        on connections is reached."""
         self._starved[origin] = None
 
     def serve_starved(self) -> None:
@@ -289,7 +291,7 @@ class Pool:
 
     def _has_to_yield(self, origin: Origin) -> bool:
         """Return whether the origin must close its free connection, because another
-        origin waits to open one."""
+        origin waits to open a connection."""
         if not self._starved:
             return False
         if not origin.waiting:
@@ -333,7 +335,7 @@ class Pool:
         )
 
     async def aclose(self) -> None:
-        """Close all connections, also those that are being opened; their requests
+        """Close all connections, also those that are being opened. The requests on them
         fail."""
         self.is_closed = True
         dials = [dial for origin in self.origins for dial in origin.dials]
@@ -354,7 +356,7 @@ def _start(connection: Connection, transfer: Transfer) -> None:
     try:
         connection.start(transfer)
     except httpx.LocalProtocolError as exc:
-        # The request cannot be written. The connection has not begun it, so only the
-        # transfer fails.
+        # The request is invalid, so it cannot be written. The connection has sent
+        # nothing, so only the request fails.
         transfer.fail(exc)
         connection.rest()

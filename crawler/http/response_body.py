@@ -18,8 +18,8 @@ DECODED = "crawler"
 
 
 class LowestRate(msgspec.Struct, frozen=True):
-    """The lowest allowed rate of a body: bytes a second, measured over a window of
-    seconds."""
+    """The lowest allowed rate of a body: `rate` bytes a second, measured over each
+    `window` of seconds."""
 
     rate: int = 1000
     window: float = 30.0

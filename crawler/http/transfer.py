@@ -123,12 +123,13 @@ class Transfer:
         self.origin = origin
         self.bounds: Bounds = request.extensions.get("bounds") or options.bounds
         self.content: bytes | None = _content(request)
-        #: Done when the head has arrived, or will never arrive.
+        #: Done when the response's head has arrived; holds the error if the request has
+        #: failed before.
         self.head: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.body = Body(self)
         self.connection: Connection | None = None
         self.network_stream: Connection | None = None
-        #: The connection's own state of this transfer: with HTTP/2, its stream.
+        #: What the connection stores for this request: with HTTP/2, the stream.
         self.stream: object = None
         #: Done when a streamed request body may be sent; None if the request has no
         #: such body.
@@ -149,8 +150,8 @@ class Transfer:
         self.refused = 0
         #: Whether the request has waited because of a limit on connections.
         self.has_waited = False
-        #: Whether the transfer needs a new connection, because an idle one has just
-        #: failed.
+        #: Whether the request needs a new connection, because an idle connection has
+        #: just failed.
         self.wants_fresh = False
         self._home = home
         limits: dict[str, float | None] | None = request.extensions.get("timeout")
@@ -165,7 +166,8 @@ class Transfer:
 
     @property
     def has_head(self) -> bool:
-        """Whether the head has arrived, or will never arrive."""
+        """Whether the response's head has arrived, or will never arrive because the
+        request has failed."""
         return self.head.done()
 
     @property
@@ -207,8 +209,8 @@ class Transfer:
         self.clock.watch_unsent(unsent)
 
     def wait_anew(self) -> None:
-        """Reset the transfer, because the request must be sent on another
-        connection."""
+        """Forget the connection, because the request must be sent again on another
+        one."""
         self.connection = None
         self.wants_fresh = True
 
@@ -219,8 +221,8 @@ class Transfer:
     def answer(
         self, status: int, fields: Fields, encodings: list[bytes], length: int | None
     ) -> bool:
-        """Take the response's final head; return False if its body is too large or
-        cannot be decoded."""
+        """Store the response's final head; return False if the response's body is too
+        large or cannot be decoded."""
         self.status = status
         self.fields = fields
         self.clock.note_progress()
@@ -241,7 +243,8 @@ class Transfer:
         return not self.body.is_failed
 
     def feed(self, data: bytes) -> bool:
-        """Take a piece of the body; return False if the body has become too large."""
+        """Store a piece of the response's body; return False if the body has become too
+        large."""
         self.clock.note_progress()
         body = self.body
         body.feed(data)
@@ -256,7 +259,8 @@ class Transfer:
         self._finish()
 
     def fail(self, error: Exception) -> None:
-        """End the transfer with an error, because its connection cannot continue."""
+        """End the transfer (the request in flight) with an error, because its
+        connection cannot continue."""
         if self.is_done:
             return
         if self.head.done():
@@ -290,7 +294,8 @@ class Transfer:
             self.connection.consumed(self, size)
 
     def abandon(self, *, timed_out: bool = False) -> None:
-        """End the transfer without an error, because the caller stopped waiting."""
+        """End the transfer (the request in flight) without an error, because the caller
+        stopped waiting."""
         if self.is_done:
             return
         connection = self.connection
@@ -301,8 +306,8 @@ class Transfer:
             self._home.forget(self)
 
     def stop(self, error: Exception, *, timed_out: bool = False) -> None:
-        """End the transfer although its connection could continue, such as after a
-        timeout. The caller receives the error."""
+        """End the transfer (the request in flight) although its connection could
+        continue, such as after a timeout. The caller receives the error."""
         if self.is_done:
             return
         if self.head.done():

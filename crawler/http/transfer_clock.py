@@ -1,4 +1,5 @@
-"""The timeouts of one transfer: which one runs now, and what happens when it expires.
+"""The timeouts of one transfer (a request in flight): which timeout runs now, and what
+happens when it expires.
 
 The timeout wheel reads `due` and calls `expire`. No timer is set for a single read.
 """
@@ -87,8 +88,8 @@ class TransferClock:
         ticker.watch(self)
 
     def seconds(self, phase: str) -> float | None:
-        """Return the limit of a phase in seconds: the request's own, or the
-        transport's."""
+        """Return the timeout of a phase (such as "read") in seconds: that of the
+        request if it has one, else that of the transport."""
         limits = self._limits
         if phase in limits:
             return limits[phase]
@@ -128,18 +129,19 @@ class TransferClock:
         self.due = min(self.due, self._rate_due)
 
     def restart_rate(self) -> None:
-        """Restart the rate window, because the crawl itself held the body back."""
+        """Restart the measurement of the body's rate, because the crawl itself held the
+        body back."""
         self._since = self._ticker.now
         self._rate_mark = -1
 
     def stop(self) -> None:
-        """Stop, because the transfer is over."""
+        """Stop all timeouts, because the transfer (the request in flight) is over."""
         self._ticker.unwatch(self)
         self._transfer = None
 
     def expire(self, now: float) -> None:
-        """Check the limit that applies now; end the transfer if the limit is
-        exceeded."""
+        """Check the timeout and the lowest rate that apply now; end the transfer (the
+        request in flight) if either is violated."""
         transfer = self._transfer
         if transfer is None:
             return
@@ -165,7 +167,8 @@ class TransferClock:
         if seconds is not None and now >= self._since + seconds:
             transfer.stop(error, timed_out=True)
         else:
-            # Once the connection is open, another limit applies, so check again soon.
+            # Once the connection is open, another timeout applies, so check again after
+            # at most a second.
             left = 1.0 if seconds is None else min(1.0, self._since + seconds - now)
             self._wait_until(now, left)
 

@@ -108,7 +108,8 @@ class Transport(httpx.AsyncBaseTransport):
         return _response(await self.exchange(request))
 
     async def exchange(self, request: httpx.Request) -> Transfer:
-        """Send the request, and return the transfer once its head has arrived.
+        """Send the request, and return the transfer (request and response) once the
+        response's head has arrived.
 
         This is `handle_async_request` without the cost of httpx's Response.
         """
@@ -124,7 +125,7 @@ class Transport(httpx.AsyncBaseTransport):
                 await self._upload(transfer)
             await transfer.head
         except BaseException:
-            # The caller was cancelled, or the transfer has failed and already ended.
+            # The caller was cancelled, or the request has failed and has already ended.
             transfer.abandon()
             raise
         if origin.is_forwarding and transfer.status == _PROXY_AUTHENTICATION_REQUIRED:
@@ -188,8 +189,8 @@ class Transport(httpx.AsyncBaseTransport):
         connection.send_end(transfer)
 
     async def look_up(self, host: str) -> None:
-        """Look up a host name, and cache its addresses for a minute. DnsError if the
-        name has no address."""
+        """Look up a host name, and cache its addresses for a minute. Raises DnsError if
+        the name has no address."""
         await self._resolver.addresses(host)
 
     def statistics(self) -> Statistics:

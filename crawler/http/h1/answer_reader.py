@@ -116,8 +116,8 @@ class AnswerReader:
         self.error: Exception | None = None
         self.is_ended = False
         self.keeps_alive = False
-        #: Whether bytes arrived that belong to no response. Then the next response on
-        #: this connection cannot be trusted.
+        #: Whether invalid bytes arrived, or bytes that belong to no response. Then the
+        #: next response on this connection cannot be trusted.
         self.is_faulty = False
 
     def let_go(self) -> None:
@@ -181,8 +181,8 @@ class AnswerReader:
             self._go_on_in_chunks()
 
     def _goes_on_after(self, added: int) -> bool:
-        """Return whether the response can be read although the parser has refused
-        it."""
+        """Return whether the rest of the response can be read although the parser has
+        refused these bytes."""
         is_headed = self.framing is not None and self.framing.is_chunked
         may_go_on = self.error is None and (is_headed or self.is_ended)
         return may_go_on or self._read_leniently(added)

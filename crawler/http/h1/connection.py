@@ -47,7 +47,8 @@ class Http1Home(TransferHome, Protocol):
 
 
 class Http1Connection(asyncio.Protocol):
-    """Carries one transfer at a time, and is idle in the pool in between.
+    """Carries one transfer (a request in flight) at a time, and is idle in the pool in
+    between.
 
     This class has over 15 methods, because three interfaces meet here: those of the
     pool and of the transfer (13 methods), and that of asyncio (6).
@@ -86,7 +87,7 @@ class Http1Connection(asyncio.Protocol):
         #: if there is no such body.
         self._drain_left = -1
 
-    # Called by the pool and by transfers
+    # Methods that the pool and the requests in flight call
 
     @property
     def is_closing(self) -> bool:
@@ -350,7 +351,8 @@ class Http1Connection(asyncio.Protocol):
         if transfer is None or reader is None:
             return
         if self._is_reused and not reader.has_begun:
-            # The server closed the connection at the moment when it was used again.
+            # The server closed the idle connection at the moment when this request was
+            # sent on it, so the request may be sent again.
             if transfer.may_be_sent_again:
                 self._home.send_again(transfer)
                 return

@@ -221,7 +221,8 @@ class Http2Connection(asyncio.Protocol):
             self.has_room_again()
 
     def has_room_again(self) -> None:
-        """Report to the pool that another stream may be opened."""
+        """Report to the connection pool that another stream may be opened on this
+        connection."""
         self._home.has_room_again(self)
 
     def ping(self) -> None:

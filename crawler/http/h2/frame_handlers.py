@@ -29,7 +29,8 @@ from crawler.http.transfer import Fields, Transfer
 
 __all__ = ["CONNECTION_WINDOW", "FrameHandlers"]
 
-#: Bytes that the peer may send on all streams before a WINDOW_UPDATE.
+#: Number of bytes that the peer may send on all streams together before it needs a
+#: WINDOW_UPDATE frame.
 CONNECTION_WINDOW = 16 * 1024 * 1024
 
 
@@ -174,8 +175,8 @@ class FrameHandlers:
         """Handle a complete header block: the head of a response, or its trailers."""
         stream = self._streams.addressed(frame)
         if stream is None:
-            # Decoding the block took time although its stream is closed, so count it
-            # against floods.
+            # Decoding the header block took time although its stream is closed, so
+            # count the block as part of a flood.
             self._allowance.spend(self._blocks.size / BLOCK_BYTES_FOR_FRAME)
             return
         most = self._connection.max_header_count

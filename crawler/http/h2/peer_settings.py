@@ -27,7 +27,7 @@ class PeerSettings:
         self.is_known = False
         #: Maximum number of open streams: the peer's limit or ours, whichever is lower.
         self.streams = min(_STREAMS_BEFORE_SETTINGS, max_streams)
-        #: Bytes of a request's body that may be sent on a new stream.
+        #: Number of bytes of a request's body that may be sent on a new stream.
         self.window = DEFAULT_WINDOW
         #: Maximum size in bytes of a frame's payload.
         self.frame_size = MAX_FRAME_SIZE

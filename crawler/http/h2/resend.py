@@ -26,7 +26,7 @@ _MAX_LEFT_OUT = 3
 
 
 class Resender(Protocol):
-    """The pool's method that sends a transfer again."""
+    """The method of the connection pool (pool.py) that sends a request again."""
 
     def send_again(self, transfer: Transfer) -> None: ...
 
@@ -34,7 +34,8 @@ class Resender(Protocol):
 def after_goaway(pool: Resender, transfer: Transfer, last_id: int, code: int) -> None:
     """Send a request again that was not processed, as a GOAWAY frame has said."""
     if last_id:
-        # This try does not count, because the peer has processed other requests.
+        # Do not count that this request is sent again, because the peer has processed
+        # other requests.
         transfer.resent -= 1
     if _is_whole(transfer) and transfer.resent < _MAX_LEFT_OUT:
         pool.send_again(transfer)

@@ -78,7 +78,7 @@ class Streams(dict[int, "Stream"]):
 
 
 class Stream:
-    """One stream: the HTTP/2 state of a transfer."""
+    """One stream: the HTTP/2 state of a transfer (a request in flight)."""
 
     __slots__ = (
         "due",
@@ -100,8 +100,8 @@ class Stream:
         #: The time until which the rest of an abandoned body may be read, on the clock
         #: of timeout_wheel.py.
         self.due = NEVER
-        #: Bytes of the request's body that may be sent now. If the peer changes its
-        #: settings, the number may become negative.
+        #: Number of bytes of the request's body that may be sent now. If the peer
+        #: changes its settings, this number may become negative.
         self.send_room = send_room
         self.receive_window = ReceiveWindow(STREAM_WINDOW)
         #: The part of the request's body that waits until the flow-control windows
@@ -144,7 +144,8 @@ class Stream:
     # Receiving the response (RFC 9113 section 8.1)
 
     def take_fields(self, fields: Fields, *, is_last: bool) -> None:
-        """Take a header block: an interim head, the final head, or trailers."""
+        """Handle a header block of the response: an interim head, the final head, or
+        trailers."""
         transfer = self.transfer
         if transfer is None:
             return
@@ -239,6 +240,6 @@ def _check_interim(status: int, number: int, is_last: bool) -> None:
         )
     if number > _MAX_INFORMATIONAL:
         raise MalformedError(
-            f"The server sent over {_MAX_INFORMATIONAL} interim responses before the final "
-            f"one; the last has status {status}"
+            f"The server sent over {_MAX_INFORMATIONAL} interim responses before the "
+            f"final one; the last has status {status}"
         )

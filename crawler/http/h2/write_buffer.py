@@ -37,8 +37,8 @@ class WriteBuffer:
         peer: PeerSettings,
         allowance: FloodGuard,
     ) -> None:
-        #: The connection's window: how many bytes of bodies all streams together may
-        #: send.
+        #: The connection's flow-control window: how many bytes of request bodies all
+        #: streams together may send.
         self.room = DEFAULT_WINDOW
         self._transport = transport
         self._peer = peer
@@ -69,7 +69,8 @@ class WriteBuffer:
             self._parts.clear()
 
     async def send_piece(self, stream: Stream, piece: bytes) -> None:
-        """Send a piece of a body; return once the windows had room for all of it."""
+        """Send a piece of a request's body; return once the flow-control windows had
+        room for the whole piece."""
         stream.to_send = memoryview(piece)
         self.send_body(stream)
         while stream.to_send:
@@ -91,7 +92,8 @@ class WriteBuffer:
             self._allowance.earn(FRAMES_FOR_PIECE + len(piece) / BYTES_FOR_FRAME)
 
     def send_bodies(self, streams: Iterable[Stream]) -> None:
-        """Send waiting bodies, because windows or socket may have room again."""
+        """Send waiting bodies of requests, because the flow-control windows or the
+        socket may have room again."""
         for stream in list(streams):
             if stream.to_send:
                 self.send_body(stream)
