@@ -227,8 +227,8 @@ def _check_on_connection(frame: Frame) -> None:
     if frame.stream_id:
         raise FrameError(
             ErrorCode.PROTOCOL_ERROR,
-            f"The server sent a {_name(frame)} frame on stream {frame.stream_id}; it must "
-            "be on stream 0 "
+            f"The server sent a {_name(frame)} frame on stream {frame.stream_id}; it "
+            "must be on stream 0 "
             "(RFC 9113 section 6)",
         )
 
