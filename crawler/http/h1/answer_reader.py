@@ -288,7 +288,8 @@ class AnswerReader:
         size = sum(len(name) + len(value) + 4 for name, value in self._fields)
         if size > self._max_bytes:
             self.error = HeaderTooLargeError(
-                f"The response's head has {size:,} bytes; http.max_headers is {self._max_bytes:,}"
+                f"The response's head has {size:,} bytes; http.max_headers is "
+                f"{self._max_bytes:,}"
             )
             raise self.error
 

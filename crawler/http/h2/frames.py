@@ -172,8 +172,8 @@ def check_priority(frame: Frame) -> None:
     if not frame.stream_id:
         raise FrameError(
             ErrorCode.PROTOCOL_ERROR,
-            "The server sent a PRIORITY frame on stream 0; it must be on another stream "
-            "(RFC 9113 section 6.3)",
+            "The server sent a PRIORITY frame on stream 0; it must be on another "
+            "stream (RFC 9113 section 6.3)",
         )
     if len(frame.payload) != 5:
         raise FrameError(
@@ -228,8 +228,7 @@ def _check_on_connection(frame: Frame) -> None:
         raise FrameError(
             ErrorCode.PROTOCOL_ERROR,
             f"The server sent a {_name(frame)} frame on stream {frame.stream_id}; it "
-            "must be on stream 0 "
-            "(RFC 9113 section 6)",
+            "must be on stream 0 (RFC 9113 section 6)",
         )
 
 
