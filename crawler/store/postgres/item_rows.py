@@ -32,8 +32,8 @@ class ItemWriter:
         self._free: set[Key] = set()
 
     async def send_keys(self, keys: Iterable[Key]) -> Cursor | None:
-        """Reserve keys, which no two items of the run may share; the response says
-        which keys were free."""
+        """Reserve keys, which no two items of the run may share; PostgreSQL's
+        response says which keys were free."""
         ordered = sorted(keys)
         if not ordered:
             return None

@@ -191,8 +191,8 @@ class Landing:
             pages = await self._send_pages(part)
             await self._links.add_staged(staged)
             links = await self._links.send(part)
-        # Insert links first: if another page of these outcomes has a link to an ended
-        # page, the link may be what makes the page's URL known.
+        # Insert links before pages are ended: one outcome may end a page whose URL
+        # another outcome of the same commit adds.
         else:
             links = await self._links.send(part)
             pages = await self._send_pages(part)
@@ -206,8 +206,8 @@ class Landing:
         return new, pending
 
     async def _send_pages(self, part: Gathered) -> list[Cursor]:
-        """End the pages, or keep them pending; the responses say which of them were
-        pending before."""
+        """End the pages, or keep them pending; PostgreSQL's responses say which of
+        them were pending before."""
         sent = []
         if part.ended:
             pages = Bigints(sorted(part.ended))

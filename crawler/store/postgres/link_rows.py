@@ -30,7 +30,7 @@ class LinkWriter:
         self._base = 0
 
     async def send(self, part: Gathered) -> Cursor | None:
-        """Insert links that may be new; the response says which of them were new."""
+        """Insert links that may be new; PostgreSQL's response says which were new."""
         if not part.links:
             return None
         self._base = self._change.numbers(len(part.links)) + 1

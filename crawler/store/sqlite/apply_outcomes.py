@@ -39,8 +39,8 @@ class OutcomeWriter:
         committed = group.committed
         for number, outcome in enumerate(outcomes):
             if self._has_staged_links(outcome):
-                # SQL compares links that were written aside with the indexes, so update
-                # the indexes first.
+                # SQL compares links that were written aside with the table `seen`, so
+                # update this index first.
                 group.index()
                 self._unlanded = outcomes[number:]
                 self._look_up(self._unlanded)
@@ -53,7 +53,7 @@ class OutcomeWriter:
         group.rows.write()
 
     def _look_up(self, outcomes: Sequence[Outcome]) -> None:
-        """Look up in the index all URLs that `outcomes` mention."""
+        """Look up in the table `seen` all URLs that `outcomes` mention."""
         tail = self._group.tail
         if tail.mark:
             mentioned = (it for outcome in outcomes for it in _mentioned(outcome))

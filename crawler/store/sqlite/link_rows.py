@@ -129,8 +129,8 @@ class LinkRows:
         """Copy the requests that a page has written aside before its end. SQL copies
         them, so that memory use stays small.
 
-        Call `WriteBatch.index` before, because the indexes must be up to date. After
-        this call they do not contain the copied requests yet.
+        Call `WriteBatch.index` before, because the log's indexes must be up to date,
+        and after, because they do not contain the copied requests yet.
         """
         group, execute = self._group, self._connection.execute
         spelled = self._run.names.spelled

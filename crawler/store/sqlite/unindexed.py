@@ -15,10 +15,11 @@ _MANY = 256
 
 
 class UnindexedTail:
-    """URLs found, and pages ended, since the last update of the indexes."""
+    """URLs found, and pages ended, since the last update of the log's indexes (see
+    schema.py)."""
 
     def __init__(self, mark: int) -> None:
-        #: The indexes contain the URLs up to this sequence number.
+        #: The log's indexes contain the URLs up to this sequence number.
         self.mark = mark
         #: By fingerprint: sequence numbers of the URLs after `mark`.
         self.fresh: dict[int, int] = {}
@@ -29,8 +30,8 @@ class UnindexedTail:
         #: Sequence numbers of pages that have ended since the last update of the
         #: indexes. Their URLs may be older than this update.
         self.ended: set[int] = set()
-        #: By host: all pages in the index up to this position have ended, so a search
-        #: begins after it.
+        #: By host: all its pages in the table `pending` up to this position have ended,
+        #: so a search begins after this position.
         self.starts: dict[int, Place] = {}
 
     def __len__(self) -> int:
@@ -70,7 +71,7 @@ class UnindexedTail:
         return found
 
     def clear(self, mark: int) -> None:
-        """Clear the tail: the indexes hold all URLs up to `mark`."""
+        """Clear the tail: the log's indexes now hold all URLs up to number `mark`."""
         self.mark = mark
         self.fresh.clear()
         self._places.clear()

@@ -57,7 +57,7 @@ class WriteBatch:
         self.places: list[tuple[int, Place]] = []
         #: By fingerprint of any URL that was found: its depth.
         self.depths: dict[int, int] = {}
-        #: By fingerprint: sequence numbers of known URLs, as looked up in the index.
+        #: By fingerprint: sequence numbers of known URLs, from the table `seen`.
         self.known: dict[int, int] = {}
         #: Pages that end with this transaction.
         self.ended: set[int] = set()
@@ -76,7 +76,7 @@ class WriteBatch:
         self.rows = RowBuffer(run.connection)
 
     def look_up(self, fingerprints: list[int]) -> None:
-        """Look up URLs in the index by fingerprint, with one statement."""
+        """Look up URLs by fingerprint in the table `seen`, with one statement."""
         array = msgspec.json.encode(fingerprints).decode()
         self.known.update(self.connection.execute(_FIND_SEEN, (array,)))
 
@@ -98,7 +98,7 @@ class WriteBatch:
 
     def has_not_ended(self, sequence: int) -> bool:
         """Return whether the page has not ended since the last update of the
-        indexes."""
+        log's indexes (see schema.py)."""
         return sequence not in self.ended and sequence not in self.tail.ended
 
     def is_pending(self, sequence: int, place: tuple[int, int, int, int]) -> bool:
@@ -126,7 +126,8 @@ class WriteBatch:
         self.connection.execute(_SET_OPTIONS, (options, page))
 
     def index(self) -> None:
-        """Update the indexes in this transaction, including its own changes."""
+        """Update the indexes of the run's log (see schema.py) to the end of the log,
+        including the rows of this transaction."""
         self.rows.write()
         for statement in schema.INDEX:
             self.connection.execute(statement)
