@@ -7,7 +7,8 @@
     │   ├── JobLocked          another process runs this job: exit code 5
     │   ├── NoRun              the job has no unfinished run to join
     │   └── StoreAway          the store cannot be opened now; try again later
-    ├── LeaseLost              other processes of a shared run took over this one's work
+    ├── LeaseLost              other processes of a shared run took over this process's
+    │                          work
     ├── StoreError             the store could not be read or written (a full disk)
     ├── SinkError              an output could not be written
     ├── FetchError             a request failed, or its response was refused

@@ -94,7 +94,8 @@ class Validate(Immediate):
         return f"Validate({self.kind.__name__ if self.kind else ''})"
 
 
-#: Types whose values msgspec checks as they are, not as their JSON text.
+#: Types whose values are passed unchanged to the check by msgspec, instead of as JSON
+#: text: a date stays a `datetime.date`.
 _KEPT = (
     bytes,
     bytearray,

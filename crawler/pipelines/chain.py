@@ -107,7 +107,7 @@ class OpenChain:
 
     def encode_item(self, value: Any, page: Response | None = None) -> Item:
         """Pass a value through all pipelines without an await, and return the item for
-        the store; allowed only if `is_plain`."""
+        the store; allowed only if `is_plain` (no pipeline awaits)."""
         keys: list[tuple[str, bytes]] = []
         for pipeline, process in self._steps:
             assert isinstance(process, Immediate)

@@ -65,8 +65,8 @@ class ItemType(msgspec.Struct, frozen=True, dict=True):
         return ItemType(self.name, fields)
 
     def in_json(self, attributes: Iterable[str]) -> tuple[str, ...]:
-        """Return the JSON names of these attributes; a name that is not an attribute is
-        returned unchanged."""
+        """Return the JSON names of the given attributes; a name that is not an
+        attribute is returned unchanged."""
         known = {field.attribute: field.name for field in self.fields}
         return tuple(known.get(name, name) for name in attributes)
 

@@ -147,8 +147,8 @@ def _hook(value: Any) -> Any:
     raise TypeError(f"the type {kind.__name__} cannot be written as JSON")
 
 
-#: Values of these types' subclasses, and paths, are written as plain values of the base
-#: type: each type with the function that converts its values.
+#: Types whose subclasses msgspec cannot encode, each with the function that converts a
+#: value to a plain one: an object of a subclass of `str` becomes a `str`.
 _SUBCLASSED: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (str, str.__str__),
     (int, int.__int__),

@@ -19,8 +19,8 @@ from crawler.sinks.columns import Kind
 _INTEGERS = range(-(2**63), 2**63)
 #: Integers that a float represents exactly.
 _EXACT = range(-(2**53), 2**53 + 1)
-#: An object with more fields is written as JSON text, because its names are probably
-#: data, as in a mapping, and would make too many columns.
+#: An object with more fields is written as JSON text, because its field names
+#: are probably data (such as {"2024": 7, "2025": 9}), and would make too many columns.
 _MOST_FIELDS = 200
 #: Maximum number of digits of the Arrow type decimal128.
 _DIGITS = 38
@@ -42,7 +42,8 @@ class ArrowColumn:
         self._fields: dict[str, ArrowColumn] = {}
 
     def look(self, value: Any) -> None:
-        """Take note of a value; `type` finds a type for all noted values."""
+        """Note the type of a value, because the column's type is found from all
+        values."""
         if value is None:
             return
         self._seen.add(type(value).__name__)

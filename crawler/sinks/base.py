@@ -36,8 +36,8 @@ class UnfitItem(SinkError):
 
 
 class RotatedPart(msgspec.Struct, frozen=True):
-    """One file of an output in several files: the numbers of its first and last item,
-    the number of its rows, and its size in bytes."""
+    """One file of an output that consists of several files: the numbers of its first
+    and last item, the number of its rows, and its size in bytes."""
 
     first: int
     last: int
@@ -100,8 +100,8 @@ Owns = Callable[[str], bool]
 
 
 class Source:
-    """The part of the store that a sink uses: committed items, and the sink's own
-    position."""
+    """The part of the store that a sink uses: committed items, and how far the
+    sink has written."""
 
     def __init__(
         self,
@@ -194,8 +194,8 @@ class Sink(ABC):
 
     @property
     def name(self) -> str:
-        """The name under which the store keeps the sink's position; the same in every
-        process."""
+        """The name under which the store keeps how far the sink has written; the same
+        in every process."""
         return type(self).__qualname__
 
     def check(self, owns: Owns) -> None:  # noqa: B027  # few need it
@@ -226,8 +226,8 @@ class Sink(ABC):
         """Make all items up to number `sequence` durable; return how far the sink has
         written.
 
-        After a crash the sink continues from this position. If the position is None,
-        the sink begins with the run's first item again.
+        After a crash the sink continues after these items. If None is returned, the
+        sink begins with the run's first item again.
         """
         return Position(sequence)
 
@@ -242,7 +242,7 @@ class Sink(ABC):
         The name of the new output contains `label` ("bad-run-7"). A sink that cannot
         keep two outputs apart calls `publish` and logs a warning.
         """
-        if not self.is_prompt:  # a prompt sink has already sent the items
+        if not self.is_prompt:  # else the items have already been sent
             logger.warning(
                 "Output %s now contains the items of this run, although the run is bad "
                 "(exit code 3, or no items): the output cannot keep the items of two "

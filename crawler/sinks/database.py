@@ -1,6 +1,6 @@
 """Items as rows of a SQLite file: `books.db`, or `books.db?table=books`.
 
-Rule: a row is committed before the store records the sink's position, and a row that is
+Rule: a row is committed before the store records that it is written, and a row that is
 written again replaces the same row. Rows of earlier runs stay, unless the mode is
 "replace": then the run fills a second table, which replaces the first table when the
 run publishes.
@@ -114,7 +114,7 @@ class Database(Sink):
         try:
             await source.record(self._position)
         except BaseException:
-            # the position may have been recorded, so the file stays
+            # the store may have recorded that this file is the output, so it stays
             self._is_ours_alone = False
             with CancelScope(shield=True):
                 await self.close()
@@ -124,7 +124,7 @@ class Database(Sink):
         return self._taken
 
     async def _give_up(self, recorded: Position | None) -> None:
-        """Close the database and undo the recorded position, because the database
+        """Close the database, and record that nothing was written, because the database
         cannot be used."""
         await self.close()
         if recorded is not None and not recorded.run:
@@ -152,8 +152,8 @@ class Database(Sink):
                 )
             if recorded is not None and not is_first:
                 # Items after the recorded position will be written again. Their rows
-                # are removed first, in case the store has lost its last commits and
-                # numbers other items with the same numbers.
+                # are removed first, because the store may have lost its last commits;
+                # then it gives the same numbers to other items.
                 if not self._item_key:
                     owner = RowOwner(self._source.run.job, recorded.run)
                     self._table.cut(owner, recorded.sequence)
@@ -196,8 +196,8 @@ class Database(Sink):
 
     async def set_aside(self, sequence: int, label: str) -> None:
         """Publish a bad run (exit code 3, or no items). With mode "replace" its table
-        stays beside the earlier one; otherwise its rows stay in the table of earlier
-        runs."""
+        stays beside the table of earlier runs; otherwise its rows stay in that
+        table."""
         if self._mode == "replace":
             await self._publish(sequence, label)
         else:

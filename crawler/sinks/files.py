@@ -57,7 +57,7 @@ class GrowingFile(FileSink):
                     "published, so more items cannot be added to it"
                 )
         except (OSError, SinkError):
-            self._part.close()  # a repeated call makes the copy again
+            self._part.close()  # the next call copies the published file again
             raise
 
     async def _complete(self, sequence: int) -> None:

@@ -1,5 +1,5 @@
 """Reads committed items from the store for one output, decides when the output writes
-them, and records the output's position.
+them, and records how far the output is written.
 
 Rule: an error of the output is kept in `error`, and not raised. A failed call is
 repeated with the same rows.
@@ -26,7 +26,7 @@ SAVE_BYTES = 1 << 20
 
 
 class SinkWriter:
-    """Passes committed items to one output, and records its position.
+    """Passes committed items to one output, and records how far it is written.
 
     This class has over 12 attributes, because waiting, saving and closing need the same
     lock and the same progress.

@@ -1,7 +1,8 @@
 """Formats: turn rows into the bytes of a file. Pure, no I/O.
 
-Rule: if a format `grows`, the bytes that `encode` returns depend only on its rows and
-on `shape`. So a file may be cut after the bytes of any call, and continued from there.
+Rule: if a format `grows`, the bytes that `encode` returns depend only on the rows
+of the call and on `shape`. So a file may be cut after the bytes of any
+call, and continued from there.
 """
 
 from __future__ import annotations

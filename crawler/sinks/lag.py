@@ -11,8 +11,8 @@ MAX_LAG_BYTES = 32 * 1024**2
 
 
 class Lag:
-    """How far an output is behind the crawl: the last item passed to the output, and
-    the approximate size of an item."""
+    """How far an output is behind the crawl: the number of the last item that was
+    passed to the output, and the approximate size of an item."""
 
     def __init__(self, most: int, most_bytes: int = MAX_LAG_BYTES) -> None:
         self._most = most
@@ -29,8 +29,8 @@ class Lag:
         return lag <= self._most and lag * self._row_bytes <= self._most_bytes
 
     def measure(self, rows: Sequence[ItemRow]) -> bool:
-        """Update the approximate size of an item by these rows; return True if the size
-        has grown."""
+        """Update the approximate size of an item by the sizes of `rows`; return True if
+        the approximate size has grown."""
         size = sum(len(row.body) for row in rows) / len(rows)
         before, self._row_bytes = self._row_bytes, max(size, self._row_bytes / 2)
         return self._row_bytes > before

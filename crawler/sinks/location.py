@@ -1,7 +1,7 @@
 """The location of an output: a file on this machine, or an object in a bucket.
 
-Rule: an output appears as a whole. Bytes are written to a part (a file with another
-name, such as `books.jsonl.part`); `publish` renames the part file in one step.
+Rule: an output appears complete or not at all. Bytes are written to a part (a file with
+another name, such as `books.jsonl.part`); `publish` renames the part file in one step.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ class StoredObject(Location):
         bucket, _, self._key = rest.partition("/")
         if not bucket or not self._key or self._key.endswith("/"):
             raise ConfigError(
-                f"Output {uri!r} names no bucket or no object; write it as "
-                f"{scheme}://bucket/name.jsonl"
+                f"Output {uri!r} does not name both a bucket and an object; write it "
+                f"as {scheme}://bucket/name.jsonl"
             )
         self._uri = uri
         self._store = store or open_bucket(

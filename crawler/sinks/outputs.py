@@ -179,7 +179,7 @@ class Outputs:
         """Make written items durable if one try is enough, and close all outputs; part
         files of unpublished outputs remain."""
         with anyio.CancelScope(shield=True):
-            # all outputs are closed, even if one raises
+            # close all outputs, even if closing one of them fails
             async with AsyncExitStack() as stack:
                 for follower in self._followers:
                     stack.push_async_callback(follower.close)
@@ -204,7 +204,7 @@ class Outputs:
 
     def kept(self) -> list[str]:
         """Return the paths and URLs of earlier outputs that stay because the run was
-        bad."""
+        bad (exit code 3, or no items)."""
         places = [follower.sink.kept for follower in self._followers]
         return [place for place in places if place is not None]
 

@@ -38,8 +38,8 @@ class Part:
         self.size = size
 
     def begin(self, pieces: Iterable[bytes]) -> int:
-        """Write `pieces` as the new beginning of the open part; return their size in
-        bytes."""
+        """Remove all bytes of the open part file, and write `pieces`; return their
+        size in bytes."""
         assert self._file is not None
         self._file.write(0, b"")
         self.size = size = 0

@@ -88,8 +88,8 @@ class Placement:
         target, part = place.size(), place.part_size()
         self.is_taken = target is not None
         if recorded is not None and recorded.aside:
-            # An earlier process has published this run as a bad run, under another
-            # name; now the file is written again.
+            # An earlier process has published this run as a bad run (exit code 3, or no
+            # items), under another name; now the file is written again.
             self._stale, target = place.beside(recorded.aside), None
         is_half = recorded is not None and recorded.state == "publishing"
         if recorded and is_half and not _has_changed(place, recorded.before):

@@ -27,8 +27,8 @@ def _check_rotation(spec: OutputSpec) -> None:
     run, because the files of two runs would be mixed."""
     if (spec.rotate_rows or spec.rotate_bytes) and is_fixed(spec.uri):
         raise ConfigError(
-            f"Output {spec.uri}: the files of different runs would have similar names; "
-            "add {run} or {date} to the name"
+            f"Output {spec.uri}: the files of different runs would be mixed; add "
+            "{run} or {date} to the name"
         )
 
 

@@ -39,7 +39,7 @@ class Postgres(Sink):
     The columns are those of the item type; without one, whole items are in one column
     `item` of type jsonb. With `item_key` an item replaces the row with the same key, of
     this run or of an earlier one. With mode "replace" the run fills a second table,
-    which replaces the first when the run publishes.
+    which replaces the first table when the run publishes.
     """
 
     def __init__(
@@ -118,8 +118,8 @@ class Postgres(Sink):
                 f"{wrong}; use another table, or --overwrite"
             )
         # Items after the recorded position will be written again. Their rows are
-        # removed first, in case the store has lost its last commits and numbers other
-        # items with the same numbers.
+        # removed first, because the store may have lost its last commits; then it
+        # gives the same numbers to other items.
         if kept.run == self._run and kept.sequence > taken and not self._item_key:
             owner = RowOwner(self._source.run.job, self._run)
             await self._table.remove(connection, owner, taken, kept.sequence)
@@ -159,8 +159,8 @@ class Postgres(Sink):
 
     async def set_aside(self, sequence: int, label: str) -> None:
         """Publish a bad run (exit code 3, or no items). With mode "replace" its table
-        stays beside the earlier one; otherwise its rows stay in the table of earlier
-        runs."""
+        stays beside the table of earlier runs; otherwise its rows stay in that
+        table."""
         if self._mode == "replace":
             await self._publish(sequence, label)
         else:

@@ -1,5 +1,5 @@
 """The PostgreSQL server of an output: a connection, and the table of positions, which
-say how far each output has written."""
+says how far each output has written."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _TABLE = "table="
 
 
 class Server:
-    """A database of a server, and at most one connection to it; a lost connection is
-    opened again."""
+    """One database of a PostgreSQL server, and at most one connection to it; a lost
+    connection is opened again."""
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
@@ -114,8 +114,8 @@ class PositionTable:
         )
 
     async def read(self, connection: Connection) -> Kept:
-        """Return the output's position, and lock it, so that no other transaction can
-        change it until the current transaction ends."""
+        """Return how far the output has written, and lock this row, so that no other
+        transaction can change it until the current transaction ends."""
         cursor = await connection.execute(
             "SELECT run, sequence, place FROM crawler_positions "
             "WHERE job = %s AND output = %s FOR UPDATE",

@@ -282,7 +282,8 @@ class PostgresSwap:
         name was recorded as `place`."""
         if place == self.main.name:
             return self.main
-        if place != self._second.name:  # the run was published as a bad run
+        if place != self._second.name:
+            # the run was bad (exit code 3, or no items), so its table has its own name
             aside = self.main.sibling(_last(place))
             await aside.rename(connection, _last(self._second.name))
         return self._second

@@ -50,7 +50,8 @@ def check_hooks(cls: type) -> None:
             code = method.__code__
             raise ConfigError(
                 f"{cls.__name__}.{name} ({code.co_filename}:{code.co_firstlineno}) "
-                f"{wrong}; write `{hook.signature}`, or rename it if it is a callback"
+                f"{wrong}; write `{hook.signature}`, or rename the method if it is a "
+                "callback"
             )
 
 

@@ -29,8 +29,8 @@ from crawler.web.sitemaps import SitemapEntry, SitemapParser
 
 logger = logging.getLogger(__name__)
 
-#: Maximum number of sitemap indexes that may contain one another; sitemaps.org allows
-#: one level.
+#: Maximum number of levels of sitemap indexes (an index may list other indexes);
+#: sitemaps.org allows one level.
 MAX_INDEXES = 3
 
 
@@ -154,8 +154,8 @@ class SitemapSpider(Spider):
                 yield rule.callback_name or "parse", taken, rule
 
     def _sitemaps(self, response: Response, references: list[str]) -> Iterator[Request]:
-        """Yield requests for the sitemaps that an index or a robots.txt names, unless
-        more than MAX_INDEXES indexes contain one another."""
+        """Yield requests for the sitemaps that an index or a robots.txt names; none
+        if the index is nested in more than MAX_INDEXES other indexes."""
         depth = (response.request.depth or 0) + 1
         if depth > MAX_INDEXES + 1:
             logger.warning(

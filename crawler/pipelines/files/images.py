@@ -183,8 +183,8 @@ class ImagesOfRun(FilesOfRun):
         self._limiter = anyio.CapacityLimiter(_AT_ONCE)
 
     async def checked(self, files: list[File]) -> list[File]:
-        """Return these files as Images, with a `reason` for each that is not an image
-        or is not accepted."""
+        """Return the fetched files as Images, with a `reason` for each that is not an
+        image or is not accepted."""
         return [await self._image(file) for file in files]
 
     async def _image(self, file: File) -> Image:

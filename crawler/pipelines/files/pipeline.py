@@ -194,8 +194,8 @@ class FilesOfRun:
         return files
 
     async def _all(self, named: list[str | File]) -> list[File]:
-        """Return the files of these URLs in order. A File in `named` stands for an
-        invalid URL, and is returned unchanged."""
+        """Return the files of the URLs in `named`, in order. A File in `named` stands
+        for an invalid URL, and is returned unchanged."""
         urls = [each for each in dict.fromkeys(named) if isinstance(each, str)]
         if not urls:
             return await self.checked([it for it in named if isinstance(it, File)])
@@ -206,7 +206,7 @@ class FilesOfRun:
             )
 
     async def _fetched(self, urls: list[str], receiving: Receiving) -> dict[str, File]:
-        """Fetch these URLs in parallel."""
+        """Fetch the files of several URLs in parallel, and return them by URL."""
         files = self._files
         try:
             async with asyncio.TaskGroup() as group:
