@@ -85,7 +85,8 @@ class Reply:
         self._content_type: str | None = None
 
     def keep_transferred(self) -> None:
-        """Also keep the body as transferred. Call it before the body is read."""
+        """Also keep the body as received, with content encodings such as gzip still
+        applied. Call this method before the body is read."""
         self.stream.keep_transferred()
 
     @property

@@ -81,10 +81,11 @@ def cookies(given: Mapping[str, str] | None) -> Pairs:
     header."""
     pairs = tuple((str(name), str(value)) for name, value in (given or {}).items())
     for name, value in pairs:
-        if _NO_COOKIE.search(name + value) or "=" in name:
+        wrong = _NO_COOKIE.search(name + value) or re.search("=", name)
+        if wrong:
             raise ConfigError(
-                f"cookie {name!r}: name or value has a character that is not allowed "
-                "in a Cookie header (semicolon, control character); encode it"
+                f"cookie {name!r} has the character {wrong[0]!r}, which is not allowed "
+                "there; encode it"
             )
     return pairs
 
@@ -178,10 +179,11 @@ def headers(
     items = given.items() if isinstance(given, Mapping) else given
     pairs = tuple((str(name), str(value)) for name, value in items)
     for name, value in pairs:
-        if any(char in name + value for char in "\r\n\0"):
+        wrong = next((char for char in "\r\n\0" if char in name + value), "")
+        if wrong:
             raise ConfigError(
-                f"header {name!r}: name or value has a character that HTTP forbids "
-                "(line break or NUL); remove it"
+                f"header {name!r} has the character {wrong!r}, which HTTP forbids; "
+                "remove it"
             )
         if not _TOKEN.fullmatch(name):
             raise ConfigError(
@@ -245,10 +247,11 @@ def _file(name: str, value: Any) -> MultipartField:
         value = (value.name, value)
     filename, content, *rest = value if isinstance(value, tuple) else (name, value)
     kind = str(rest[0] if rest else OCTETS)
-    if any(char in kind for char in "\r\n\0"):
+    wrong = next((char for char in "\r\n\0" if char in kind), "")
+    if wrong:
         raise ConfigError(
-            f"file {name!r}: its media type has a character that HTTP forbids (line "
-            "break or NUL); remove it"
+            f"file {name!r}: its media type has the character {wrong!r}, which HTTP "
+            "forbids; remove it"
         )
     return MultipartField(
         name.encode(), _content(content), str(filename).encode(), kind

@@ -314,8 +314,7 @@ def default_or_error(default: Any, selector: str, url: str) -> Any:
 def _elements(
     node: LexborNode | None, direction: Literal["next", "prev"]
 ) -> Iterator[LexborNode]:
-    """Yield this node and its next (or previous) siblings, as far as they are
-    elements."""
+    """Yield the elements among this node and its next (or previous) siblings."""
     while node is not None:
         if node.is_element_node:
             yield node

@@ -24,10 +24,8 @@ __all__ = [
 
 Address = IPv4Address | IPv6Address
 
-#: Ranges refused in addition to those of `is_global`. 192.88.99.0/24 relays to 6to4
-#: (RFC 7526). fec0::/10 was site-local (RFC 3879). 3fff::/20 is for documentation (RFC
-#: 9637). 2001:20::/28 are hashes, not addresses (RFC 7343). 5f00::/16 is segment
-#: routing.
+#: IPv4 ranges that are not public, although `ipaddress` may count them as global.
+#: 192.88.99.0/24 relays to 6to4 (RFC 7526).
 _REFUSED_4 = [
     IPv4Network("0.0.0.0/8"),
     IPv4Network("192.0.0.0/24"),
@@ -35,6 +33,9 @@ _REFUSED_4 = [
     IPv4Network("198.18.0.0/15"),
     IPv4Network("224.0.0.0/3"),
 ]
+#: IPv6 ranges that are not public, although `ipaddress` may count them as global.
+#: fec0::/10 was site-local (RFC 3879). 3fff::/20 is for documentation (RFC 9637).
+#: 2001:20::/28 are hashes, not addresses (RFC 7343). 5f00::/16 is segment routing.
 _REFUSED_6 = [
     ip_network("fec0::/10"),
     ip_network("3fff::/20"),

@@ -13,7 +13,8 @@ _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARAMETER = re.compile(
     rf'\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*+)"?|([^;]*+))', re.S
 )
-# A value as in RFC 8187: charset, language, text.
+# A value in the form of RFC 8187, such as `UTF-8'en'%C3%A4.txt`: charset, language,
+# text.
 _EXTENDED = re.compile(r"([A-Za-z0-9_-]+)'[^']*'(.*)", re.S)
 # An encoded word such as `=?utf-8?B?YQ==?=` (RFC 2047), which some servers put into
 # `filename`.

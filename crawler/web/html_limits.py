@@ -56,14 +56,14 @@ _OPEN_IN_PROBE = 2
 # Allowed number of start tags without an end tag for a page, in addition to two for
 # each probe (the first 192 bytes of a sample).
 _OPEN_BY_CHANCE = 4
-# Parts of a page in which tags do not count: elements that contain only text, and
-# quoted values with brackets.
+# Elements that contain only text: what looks like a tag in their text is none.
 _TEXT = frozenset(
     {
         b"script", b"style", b"textarea", b"title", b"xmp", b"iframe", b"noembed",
         b"noframes", b"plaintext",
     }
 )  # fmt: skip
+# A quoted attribute value up to a "<" or ">", which does not begin or end a tag.
 _QUOTED = lazy_regex(rb"=\s*+(?:\"[^\"<>]*+[<>]|'[^'<>]*+[<>])")
 _TAG = lazy_regex(rb"<(/?[a-z][^\s/>]*+)")
 # fmt: off

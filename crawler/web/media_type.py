@@ -27,7 +27,7 @@ _XHTML = lazy_regex(
     rb"|<!DOCTYPE\s[^>\[]*+(?:\[[^\]]*+\][^>]*+)?>)*+<html[\s>]",
     re.S,
 )
-# A part of a list header: text up to a comma outside of quotes.
+# One value of a header that is a list: text up to a comma outside of quotes.
 _PART = lazy_regex(r'(?:[^",]|"(?:[^"\\]|\\.|\\\Z)*(?:"|\Z))*', re.S)
 _QUOTED = lazy_regex(r'"((?:[^"\\]|\\.|\\\Z)*)"?', re.S)
 _ESCAPED = lazy_regex(r"\\(.)", re.S)

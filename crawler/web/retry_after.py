@@ -12,7 +12,7 @@ def retry_after(value: str, now_wall: float) -> float | None:
     """Return the seconds to wait, not negative and without a limit; None if the header
     is invalid.
 
-    Fractions ("1.0") are not in the standard, but servers send them.
+    RFC 9110 does not allow fractions ("1.0"), but servers send them.
     """
     value = value.strip()
     if _SECONDS.fullmatch(value):

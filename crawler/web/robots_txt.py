@@ -155,7 +155,7 @@ class _File:
         #: The merged groups of `*`, which stands for all other agents.
         self.everyone = _Group()
         self.sitemaps: list[str] = []
-        #: The groups to which the next lines belong.
+        #: The groups of agents to which the next rules of the file belong.
         self._current: list[_Group] = []
         self._has_rules = False
 
@@ -210,7 +210,8 @@ class _Ready:
         self._size = 0
 
     def rules(self, text: str) -> Rules:
-        """Return the compiled rules for these lines."""
+        """Return the compiled rules for the text of a robots.txt's rules, one rule a
+        line."""
         with self._lock:
             rules = self._known.get(text)
             if rules is not None:

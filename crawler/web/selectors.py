@@ -18,18 +18,18 @@ from selectolax.lexbor import LexborNode
 
 from crawler.web.lazy_regex import lazy_regex
 
-# Depth of a page above which the engine could take 0.1 s for a selector with ancestors
-# (`a b c`).
+# Depth of a page above which the parser's CSS engine could take 0.1 s for a selector
+# with ancestors (`a b c`).
 _DEEP = 32
-# Number of tags of a page above which the engine could take 0.1 s for a selector with a
-# sibling (`a ~ b`).
+# Number of tags of a page above which the parser's CSS engine could take 0.1 s for a
+# selector with a sibling (`a ~ b`).
 _BROAD = 4_000
-# Number of tags of a page above which the engine could take 0.1 s for a selector with
-# several siblings (`a ~ b ~ c`).
+# Number of tags of a page above which the parser's CSS engine could take 0.1 s for a
+# selector with several siblings (`a ~ b ~ c`).
 _BROAD_TWICE = 400
-# Approximate seconds that the engine takes to step to an ancestor.
+# Approximate seconds that the parser's CSS engine takes to step to an ancestor.
 _ANCESTOR_SECONDS = 20e-9
-# Approximate seconds that the engine takes to step to a sibling.
+# Approximate seconds that the parser's CSS engine takes to step to a sibling.
 _SIBLING_SECONDS = 3e-9
 # Maximum number of seconds for one selector.
 _SECONDS = 0.2
@@ -63,9 +63,9 @@ class Complex(NamedTuple):
 class SelectorPlan(NamedTuple):
     """A selector whose cost depends on the page's shape.
 
-    The engine's cost grows with the number of ancestors to the power of `ancestors`,
-    and of siblings to the power of `siblings`. In functions such as `:has(a b)` the
-    cost grows with both to the power of `inner`.
+    The cost for the parser's CSS engine grows with the number of ancestors to the power
+    of `ancestors`, and of siblings to the power of `siblings`. In functions such as
+    `:has(a b)` the cost grows with both to the power of `inner`.
     """
 
     parts: tuple[Complex, ...]
@@ -151,8 +151,8 @@ class TreeShape(NamedTuple):
 
 
 def select(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode] | None:
-    """Return the matches in the tree at `node`; None if the engine itself is fast
-    enough.
+    """Return the matches in the tree at `node`; None if the parser's own CSS engine is
+    fast enough.
 
     TooCostly if a selector is slow and cannot be run in steps.
     """
@@ -193,7 +193,8 @@ def _inner(part: Complex) -> int:
 
 
 def _is_slow(plan: SelectorPlan, tree: Tree) -> bool:
-    """Return whether the engine could take long for this selector on this page."""
+    """Return whether the parser's CSS engine could take long for this selector on this
+    page."""
     least = 1 if tree.is_odd else 2
     if plan.ancestors + plan.inner >= least and (plan.ancestors > 3 or tree.is_deep):
         return True
@@ -203,7 +204,8 @@ def _is_slow(plan: SelectorPlan, tree: Tree) -> bool:
 
 
 def _check_inner(plan: SelectorPlan, tree: Tree) -> None:
-    """Raise TooCostly unless the engine is fast with functions such as `:has(a b)`."""
+    """Raise TooCostly unless the parser's CSS engine is fast for the functions of this
+    selector, such as `:has(a b)`."""
     nodes, depth = tree.shape
     if nodes * depth**plan.inner * _ANCESTOR_SECONDS > _SECONDS:
         raise TooCostly(
@@ -212,9 +214,10 @@ def _check_inner(plan: SelectorPlan, tree: Tree) -> None:
 
 
 def _check_counting(plan: SelectorPlan, tree: Tree) -> None:
-    """Raise TooCostly unless the engine is fast with functions such as `:nth-child(2)`.
+    """Raise TooCostly unless the parser's CSS engine is fast for functions that count,
+    such as `:nth-child(2)`.
 
-    For each element the engine counts the siblings.
+    The engine counts the siblings again for each element.
     """
     steps = 0
     for compound in {each for part in plan.parts for each in part.compounds}:
@@ -239,8 +242,8 @@ def _by_parent(nodes: list[LexborNode]) -> Iterable[tuple[LexborNode, int]]:
 
 
 def _siblings(parent_and_number: tuple[LexborNode, int]) -> int:
-    """Return the engine's number of steps for one parent: its number of children, times
-    the number of children for which they are counted."""
+    """Return how many steps the parser's CSS engine takes to count all children of a
+    parent, once for each of `number` children."""
     parent, number = parent_and_number
     children = 0
     child = parent.first_child

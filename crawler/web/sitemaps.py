@@ -180,9 +180,11 @@ class _Xml:
         parser.ExternalEntityRefHandler = _refuse_reference
         self._entries: list[SitemapEntry] = []
         self._depth = 0
-        #: The text of the element that is being read, if an entry needs the text.
+        #: The text so far of the element that is being read, if a `SitemapEntry` needs
+        #: it.
         self._text = ""
-        #: The fields of the entry that is being read; None outside of entries.
+        #: The fields of the `SitemapEntry` that is being read; None outside of the
+        #: elements that describe a URL.
         self._fields: dict[str, str] | None = None
         self._alternates: list[tuple[str, str]] = []
 
@@ -263,9 +265,10 @@ class _Xml:
             )
 
 
-#: The elements that hold an entry; and, by the name of an element inside them, the
-#: field that its text gives.
+#: Names of the elements that describe one URL each.
 _ITEMS = frozenset({"url", "sitemap", "item", "entry"})
+#: By the name of an element inside these elements ("pubDate"): the field of
+#: `SitemapEntry` to which its text belongs ("lastmod").
 _FIELDS = {
     "loc": "loc",
     "link": "loc",

@@ -200,8 +200,8 @@ class Scope:
     def parse(
         cls, value: "str | Scope | Iterable[Pattern] | Pattern | None"
     ) -> "Scope":
-        """Return the scope that a spider names: a kind, patterns, or None for no
-        limit."""
+        """Return the scope that a spider names: "hosts", "site", "origin", URL
+        patterns, or None for no limit."""
         if isinstance(value, Scope):
             return value
         if value is None:
@@ -213,8 +213,8 @@ class Scope:
         near = nearest_name(value, _KINDS)
         hint = f"; did you mean {near!r}?" if near else ""
         raise ValueError(
-            f"Unknown scope {value!r}{hint} "
-            f"(one of {', '.join(_KINDS)}, or patterns of URLs)"
+            f"Unknown scope {value!r}{hint}; write one of {', '.join(_KINDS)}, or "
+            "patterns of URLs"
         )
 
     def add(self, url: str) -> str | None:
@@ -253,7 +253,8 @@ class Scope:
 
 
 def _check_length(text: str, max_url: int) -> None:
-    """Refuse an oversized text before the parser copies it."""
+    """Raise InvalidUrl for a text that is too long, before the parser copies the
+    text."""
     if len(text) > max_url:
         scheme = _SCHEME.match(text)
         if scheme and scheme[1].lower() not in ("http", "https"):
@@ -264,12 +265,14 @@ def _check_length(text: str, max_url: int) -> None:
 
 
 def _scalar(text: str) -> str:
-    """Return the text as WHATWG's USVString: a lone surrogate cannot be encoded."""
+    """Return the text with U+FFFD for each half of a surrogate pair, which cannot be
+    encoded."""
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def _finish(parsed: str, text: str, max_url: int) -> str:
-    """Convert the parser's serialization to the canonical form."""
+    """Return the canonical form of a URL that the parser has written. InvalidUrl if the
+    URL is not http(s) or is too long."""
     if not parsed.startswith(HTTP):
         raise InvalidUrl(_complaint(text), "blocked_scheme")
     url = parsed.partition("#")[0]

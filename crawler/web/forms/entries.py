@@ -47,7 +47,8 @@ def entry_list(
             size += len(entry.name) + len(entry.value)
             if size > MAX_SIZE:
                 raise FormError(
-                    f"the form's names and values have over {MAX_SIZE:,} characters",
+                    f"the form's names and values have over {MAX_SIZE:,} characters, "
+                    "too many to send",
                     url,
                 )
             found.append(entry)

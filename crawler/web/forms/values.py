@@ -122,7 +122,8 @@ def _number(value: str | None) -> Decimal | None:
 
 
 def _range(value: str, attributes: Mapping[str, str | None]) -> str:
-    """Return a number within the limits, on a step of the range."""
+    """Return the number that `<input type=range>` keeps: within its `min` and `max`, on
+    a `step`."""
     least, most = _bounds(attributes)
     number = _number(value)
     if number is None:
