@@ -282,7 +282,7 @@ IGNORED_WITH_VALUE = frozenset(
         "write-out",
     ]
 )
-#: The long names of short options.
+#: The long name of each short option: "--data" for "d".
 SHORT = {
     "X": "--request", "H": "--header", "b": "--cookie", "u": "--user",
     "A": "--user-agent", "e": "--referer", "r": "--range", "x": "--proxy",

@@ -32,8 +32,9 @@ MAX_VALUES = 10_000
 MAX_SEARCHED = 1_000_000
 _JSON_TYPE = re.compile(r"(?:application|text)/(?:[\w.-]*\+)?json\Z")
 _SCRIPT_TYPE = re.compile(r"|module|(?:application|text)/(?:x-)?(?:java|ecma)script\Z")
-# Names of the page data of Nuxt and Next.js, whose values have special formats.
+# Name of the page data of Nuxt, whose values have a special format.
 _NUXT = "__NUXT_DATA__"
+# Name of the page data of Next.js, whose values have a special format.
 _NEXT = "__next_f"
 _LINKED_DATA = "application/ld+json"
 # An assignment or a call of push, and the start of an object, an array or a JSON
@@ -179,8 +180,8 @@ class _ScriptReader:
         self._left = 4 * len(text) + 10_000
 
     def value(self, start: re.Match[str]) -> Any:
-        """Return the value after a match of `_START`; None if there is none, UNREAD if
-        chompjs is missing."""
+        """Return the value that begins at a match of `_START`; None if no value can be
+        read there, UNREAD if chompjs is needed but not installed."""
         if start["parse"]:
             return self._parsed(start)
         if self._left < 0:
@@ -194,8 +195,8 @@ class _ScriptReader:
         return value
 
     def _long_or_literal(self, at: int) -> Any:
-        """Return a value that is longer than `_WINDOW`, or that is a JavaScript literal
-        instead of JSON."""
+        """Return a value that is longer than 4,096 characters, or that is a JavaScript
+        literal instead of JSON."""
         self.end = js_literal.end_of(self._text, at)
         self._left -= self.end - at + _ATTEMPT
         literal = self._text[at : self.end]

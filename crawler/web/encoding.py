@@ -115,7 +115,7 @@ def decode_as(body: bytes, name: str) -> str:
             body = body.removeprefix(bom)
     if name == "utf-8":
         return body.decode("utf-8", "replace")
-    from crawler.web import legacy_encodings  # few pages need the tables
+    from crawler.web import legacy_encodings  # few pages are not in UTF-8
 
     return legacy_encodings.decode(body, name)
 

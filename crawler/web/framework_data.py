@@ -58,7 +58,7 @@ class _Devalue:
         if depth > MAX_DEPTH:
             raise ValueError(f"the page data is nested over {MAX_DEPTH} levels deep")
         if place not in self._made:
-            self._made[place] = None  # seen only if the value contains itself
+            self._made[place] = None  # stays only inside a value that contains itself
             places = self._places(place)
             self._made[place] = self._filled(place, depth)
             size = self._weight(place)

@@ -261,8 +261,8 @@ def _is_wide_at(body: bytes, places: list[int]) -> bool:
     """Return whether a tag has too many attributes. The whole page is searched only if
     a row of attributes crosses one of these positions."""
     for at in places:
-        # This expression matches all three kinds of rows that `_may_be_in_tag` looks
-        # for.
+        # A quick test: the expression matches wherever `_may_be_in_tag` may find a row
+        # of attributes.
         if _ROW_OR_BEHIND.match(body, at, at + _SAMPLE) and _may_be_in_tag(body, at):
             narrow = _NARROW.match(body)
             return narrow is None or narrow.end() < len(body)

@@ -15,7 +15,7 @@ except ImportError:  # the extra `scripts` installs it
 
 #: Stands for a literal that could not be read because chompjs is not installed.
 UNREAD = object()
-#: A JavaScript string.
+#: A JavaScript string literal.
 STRING = re.compile(
     r"\"(?:[^\"\\\n]++|\\.)*+\"|'(?:[^'\\\n]++|\\.)*+'|`(?:[^`\\]++|\\.)*+`", re.S
 )

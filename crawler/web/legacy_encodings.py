@@ -93,7 +93,7 @@ def _single_byte(name: str) -> str:
     found = lookup(name)
     assert found is not None, f"{name} is not a WHATWG name"
     table = list(found.codec_info.decode(bytes(range(256)), "replace")[0])
-    for code in range(0x80, 0xA0):  # control characters, which Python lacks
+    for code in range(0x80, 0xA0):  # control characters, not in Python's codec
         table[code] = chr(code) if table[code] == _BAD else table[code]
     for code, char in _SINGLE.get(name, {}).items():
         table[code] = char
@@ -368,8 +368,8 @@ def _decode_iso_2022_jp(body: bytes) -> str:
         has_output = has_output or bool(segment)
         wanted = _STATES.get(body[end + 1 : end + 3])
         if wanted is None or not has_output:
-            # An invalid escape sequence, or a second one without a character in
-            # between.
+            # An escape sequence is an error if it is invalid, or directly follows
+            # another escape sequence.
             pieces.append(_BAD)
         has_output = wanted is None
         state, start = (wanted or state), end + (3 if wanted else 1)

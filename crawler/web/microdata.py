@@ -93,7 +93,7 @@ class _Marks:
 
     def with_references(self, node: LexborNode) -> list[int]:
         """Return the positions in `nodes` of an item's own properties, and of the
-        properties in elements to which the item refers."""
+        properties in elements to which the item refers by `itemref`."""
         references = _words(node.attrs, "itemref")
         if not references:
             return self.own(node)
