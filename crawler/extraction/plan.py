@@ -90,8 +90,8 @@ class FieldPlan:
         return self._checked(self.shape.container(values), source, reading)
 
     def without(self, reading: Reading) -> Any:
-        """Return the value of a field for which no source has a value; MISSING means
-        that the field keeps its default.
+        """Return the value of a field for which the page has none, such as None or an
+        empty list; MISSING means that the field keeps its default.
 
         ExtractError if the field is required.
         """
@@ -231,7 +231,7 @@ class Plan:
                 f"no field of {kind.__name__} has a source; write one as in "
                 'title: Annotated[str, css("h3")]'
             )
-        #: For each field: its plan, and the name of its constructor argument.
+        #: For each field: the FieldPlan that reads it, and its constructor argument.
         self._rows = [(plan, plan.member.argument) for plan in self.fields]
         self._make = constructor(kind)
 
@@ -294,7 +294,8 @@ class Plan:
 
 
 def plan_of(kind: Any) -> Plan:
-    """Return the plan of a class. ConfigError if no field of the class has a source."""
+    """Return the Plan that reads the items of a class. ConfigError if no field of the
+    class has a source (`css(...)` or `linked_data(...)`)."""
     return _plan_of(kind)
 
 
@@ -318,8 +319,8 @@ def place_of(kind: type) -> str:
 
 
 def _field_plan(kind: type, member: Member) -> FieldPlan | None:
-    """Return the plan of a field; None if the field has a default and no source
-    (`css(...)` or `linked_data(...)`).
+    """Return the FieldPlan that reads a field; None if the field has a default and no
+    source (`css(...)` or `linked_data(...)`).
 
     ConfigError if the field has neither a default nor a source.
     """

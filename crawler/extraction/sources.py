@@ -20,7 +20,7 @@ from crawler.web.linked_item import LinkedItem
 from crawler.web.selectors import Tree
 from crawler.web.visible_text import text_of
 
-#: What a source returns if it has no value.
+#: What a source, such as `css("h1")`, returns if the page has no value for a field.
 MISSING: Any = object()
 
 
@@ -38,9 +38,10 @@ class Reading:
     linked: Callable[[str], list[LinkedItem]] = lambda kind: []
     #: How many items contain the item that is being read.
     depth: int = 0
-    #: The number of items created so far, by the Plan of their class.
+    #: By the Plan that reads the items of a class: the number of items created so far.
     made: dict[Any, int] = field(default_factory=dict)
-    #: The number of items for which no source had a value, by the field's FieldPlan.
+    #: By the FieldPlan that reads a field: the number of items without a value for the
+    #: field.
     missing: dict[Any, int] = field(default_factory=dict)
 
 

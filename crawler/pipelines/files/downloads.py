@@ -194,10 +194,10 @@ class Downloads:
         return kept
 
     async def _is_free(self, path: str, url: str, receiver: FileReceiver) -> bool:
-        """Return whether a path is free for this file.
+        """Return whether a file may be stored at a path.
 
-        A path is also free if it has the same file, or an older version of this URL's
-        file that no other URL uses.
+        It may if the path has no file, the same file, or an older version of this
+        URL's file that no other URL uses.
         """
         others = await self._table.at(self.place.name, path)
         if not others:
