@@ -37,7 +37,8 @@ class AddressGuard:
         self._first: dict[str, frozenset[Address]] = {}
 
     def adopt(self, options: TransportOptions) -> None:
-        """From now on, use the rules for hosts and ports in these options."""
+        """From now on, apply the rules of these options: which ports are blocked, and
+        which hosts may have private addresses."""
         self._allow_private = options.allow_private
         self._is_start = options.is_start
         self._bad_ports = options.bad_ports

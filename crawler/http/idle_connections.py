@@ -42,8 +42,8 @@ class IdleConnections:
         return next(iter(self._connections))
 
     def expired(self, now: float, seconds: float) -> Connection | None:
-        """Return a connection that has been idle for `seconds`; None if there is
-        none."""
+        """Return a connection that has been idle for at least `seconds`; None if there
+        is no such connection."""
         if not self._connections:
             return None
         oldest = self.oldest()

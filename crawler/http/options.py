@@ -89,7 +89,7 @@ class TransportOptions(msgspec.Struct, frozen=True):
     #: Looks up host names in place of the system's resolver. The answers are cached,
     #: too.
     resolve: Resolve | None = None
-    #: The proxy for requests that have no proxy of their own.
+    #: The proxy for requests without `extensions["proxy"]`.
     proxy: httpx.Proxy | str | None = None
     #: Seconds during which an origin is requested by HTTP/1.1 after its HTTP/2 has
     #: failed.

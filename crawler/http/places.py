@@ -61,13 +61,13 @@ class ConnectionPlaces:
         return self._files < self.max_connections
 
     def run_out(self) -> None:
-        """Lower the limit on open files, because the process could not open another
-        file."""
+        """Lower the estimated limit on open files, because the process could not open
+        another file."""
         self._files = max(1, self.used + len(self.closing))
 
     def recover(self) -> bool:
-        """Raise a lowered limit on open files again; return whether the limit was
-        lowered."""
+        """Raise the estimated limit on open files again, if it was lowered. Return
+        whether it was lowered."""
         if self._files >= self._most_files:
             return False
         # Try a higher limit: another part of the process may have closed its files.

@@ -20,8 +20,8 @@ __all__ = [
     "was_refused_by",
 ]
 
-#: A PEM file with certificate and key; or a file with the certificate, one with its
-#: key, and the key's password.
+#: A PEM file with a certificate and its key. Or two files, with the certificate and
+#: with its key; the key's password may follow.
 CertificateFiles = str | tuple[str, str] | tuple[str, str, str]
 
 #: The word that the `reason` of an ssl.SSLError contains if OpenSSL received an alert.

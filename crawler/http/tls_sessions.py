@@ -20,11 +20,12 @@ class TlsSessions:
     __slots__ = ("_origins",)
 
     def __init__(self) -> None:
-        #: Origins with a session, the oldest session first.
+        #: Origins with a kept TLS session, the oldest session first.
         self._origins: OrderedDict[Origin, None] = OrderedDict()
 
     def keep(self, connection: Connection) -> None:
-        """Keep the session of a connection that ends."""
+        """Keep the TLS session of a connection that ends, for the next connection to
+        its origin."""
         tls = connection.get_extra_info("ssl_object")
         if tls is None:
             return

@@ -153,7 +153,7 @@ _LENGTHS = frozenset(
 
 
 def _transfer_codings(values: Iterable[bytes]) -> list[bytes]:
-    """Return the effective names in Transfer-Encoding, in order.
+    """Return the names in Transfer-Encoding that have an effect, in order.
 
     Parameters, "identity" and a repeated "chunked" change nothing: chunked is applied
     only once (RFC 9112 section 7).
@@ -223,7 +223,8 @@ def repaired_head(received: bytes) -> bytes | None:
 
 
 def _unfolded(lines: Iterable[bytes]) -> Fields:
-    """Return the lines that are fields, each joined with its continuation lines."""
+    """Return the header fields in these lines, each joined with its continuation
+    lines."""
     fields: Fields = []
     is_field = False
     for line in lines:
@@ -243,7 +244,8 @@ def _unfolded(lines: Iterable[bytes]) -> Fields:
 
 
 def _with_one_framing(fields: Fields) -> Fields | None:
-    """Return the header fields, with at most one length of the body.
+    """Return the header fields, with at most one of Content-Length and
+    Transfer-Encoding.
 
     None if the fields contradict each other.
     """

@@ -70,8 +70,8 @@ _PING_BYTES = 8
 
 
 class ProtocolError(Exception):
-    """The peer broke the protocol. `told` is the error that the request on the stream
-    receives."""
+    """The peer broke the HTTP/2 protocol. `told` is the error for the request on the
+    frame's stream."""
 
     def __init__(
         self, code: ErrorCode, message: str, told: Exception | None = None
@@ -99,8 +99,8 @@ class Frame(NamedTuple):
 
 
 def split(received: bytes) -> tuple[list[Frame], bytes]:
-    """Cut received bytes into whole frames and a rest: the beginning of the next
-    frame."""
+    """Cut received bytes into whole frames. Return the frames, and the rest: the
+    beginning of the next frame."""
     frames: list[Frame] = []
     new = tuple.__new__
     start, end = 0, len(received)
@@ -111,7 +111,8 @@ def split(received: bytes) -> tuple[list[Frame], bytes]:
         if stop > end or length > MAX_FRAME_SIZE:
             break
         payload = received[start + 9 : stop]
-        # Equal to Frame(...), in half the time: each page needs about three frames.
+        # This call is equal to Frame(...), but takes half the time: each page needs
+        # about three frames.
         frames.append(new(Frame, (kind, flags, stream_id & 0x7FFFFFFF, payload)))
         start = stop
     return frames, received[start:] if start else received

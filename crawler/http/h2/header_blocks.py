@@ -94,7 +94,7 @@ class BlockReader:
 
 
 def _refuse(why: str) -> NoReturn:
-    # End the connection, because a block that is not decoded leaves the HPACK table
-    # wrong.
+    # End the connection: without decoding this header block, the HPACK table would
+    # differ from the peer's.
     error = HeaderTooLargeError(why)
     raise FrameError(ErrorCode.ENHANCE_YOUR_CALM, str(error), error)

@@ -36,8 +36,8 @@ _DROPPED = frozenset(
         b"te",
     ]
 )
-#: Fields that are not added to the HPACK table, because their values change with each
-#: request or are secret (RFC 7541 section 7.1.3).
+#: Header fields that are not added to the HPACK table, because their values change with
+#: each request or are secret (RFC 7541 section 7.1.3).
 _UNINDEXED = frozenset(
     [
         b"authorization",
@@ -103,8 +103,8 @@ class FieldEncoder:
                 f"The URL's path {target[:100]!r} has a space or a control character; "
                 "escape it"
             )
-        # Check all fields first: once a field is in the HPACK table, the block must be
-        # sent.
+        # Check all fields first: once a field is in the HPACK table, the header block
+        # must be sent.
         _check_request(changing)
         key = tuple(constant)
         # Pseudo-fields such as the path come first (RFC 9113 section 8.3).
@@ -225,7 +225,7 @@ def length_and_encodings(fields: Fields) -> tuple[int | None, list[bytes]]:
         if name == b"content-encoding":
             encodings.append(value)
         elif name == b"content-length":
-            # A value that is repeated counts once (RFC 9110 section 8.6).
+            # Content-Length may repeat one value, as in "5, 5" (RFC 9110 section 8.6).
             value = b",".join({part.strip() for part in value.split(b",")})
             if not value.isdigit() or len(value) > _MAX_DIGITS:
                 raise MalformedError(

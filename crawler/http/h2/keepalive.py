@@ -17,7 +17,7 @@ class KeptAlive(Protocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether any request waits for a response."""
+        """Whether any request on this connection waits for a response."""
 
     def ping(self) -> None:
         """Send a PING frame."""
@@ -51,7 +51,8 @@ class KeepAlive:
         self._heard_at = ticker.now
         self._has_spoken = False
         self._asked_at: float | None = None
-        #: Whether no new request is sent until the peer's next frame.
+        #: Whether no new request may be sent before the peer's next frame, because a
+        #: request has timed out.
         self.is_doubted = False
         #: The time of the next check for silence, on the clock of timeout_wheel.py.
         self.due = NEVER
@@ -98,8 +99,8 @@ class KeepAlive:
         if self._asked_at is not None and now >= self._asked_at + self._silence:
             patient.die()
         elif patient.is_waiting or self._asked_at is not None:
-            # If the peer has never sent a frame, the timeouts of the requests are
-            # enough.
+            # Send no PING to a peer that has never sent a frame: the timeouts of the
+            # requests are enough.
             if self._has_spoken:
                 self.doubt()
             since = now

@@ -62,7 +62,8 @@ class StreamEndings:
         self.due = NEVER
 
     def end(self, stream: Stream) -> None:
-        """Handle END_STREAM: the response is complete, unless the stream is closed."""
+        """Handle END_STREAM, by which the response is complete. Do nothing if the
+        stream is already closed."""
         if stream.id not in self.streams:
             return
         if stream.transfer is not None and stream.transfer.is_sending:
@@ -117,7 +118,7 @@ class StreamEndings:
         self._ticker.watch(self)
 
     def expire(self, now: float) -> None:
-        """Reset the abandoned streams whose rest took too long to arrive."""
+        """Reset the abandoned streams whose remaining body took too long to arrive."""
         streams = self.streams
         for stream in [each for each in streams.values() if each.due <= now]:
             self.reset(stream, ErrorCode.CANCEL)
