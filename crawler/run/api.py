@@ -54,11 +54,11 @@ class Crawl:
                 ...
         print(run.report.pages)
 
-    Leaving the block early stops the crawl gracefully. Without a loop over the items,
-    `await run.wait()` runs to the end and returns the report. The state is kept in
-    memory unless `job` names it. Settings given as a mapping, {"politeness": {"rate":
-    2}}, take precedence over the spider's own. The other options are those of
-    `RunOptions`.
+    Leaving the `async with` block early stops the crawl gracefully. Without a loop over
+    the items, `await run.wait()` runs to the end and returns the report. The state is
+    kept in memory, unless `job` gives the name under which it is stored. Settings given
+    as a mapping, {"politeness": {"rate": 2}}, take precedence over the spider's own.
+    The other options are those of `RunOptions`.
     """
 
     def __init__(

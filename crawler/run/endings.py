@@ -106,7 +106,10 @@ class Endings:
         pause = self._retries.next_pause(entry.attempt, self._elapsed(entry))
         word = self._word(asked.reason)
         if pause is None:
-            detail = f"the callback raised Retry, and this was try {entry.attempt}"
+            detail = (
+                f"the callback raised Retry in try {entry.attempt}, the last try that "
+                "the retry settings allow"
+            )
             return await self._failed(visit, word, detail, None, response)
         visit.note(response)
         due = self._wall() + (pause if asked.after is None else asked.after)

@@ -28,9 +28,10 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     #: The name under which the state is stored; None: the state is kept in memory.
     job: str | None = None
-    #: Where items go: paths and URIs, "-", descriptions or sinks; None: the spider's
-    #: `outputs`. In a name {run} is the run's number, {job} the job and {type} the
-    #: item's type. {date} is the day on which the run began, in `zone`.
+    #: Where items go: paths or URIs ("-": standard output), `OutputSpec` or `Sink`
+    #: objects; None: the spider's `outputs`. In a path {run} is the run's number, {job}
+    #: the job and {type} the item's type. {date} is the day on which the run began, in
+    #: `zone`.
     outputs: tuple[str | OutputSpec | Sink, ...] | None = None
     #: A file of URLs, one on each line, instead of the spider's start URLs; "-" is
     #: standard input.

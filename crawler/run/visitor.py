@@ -40,6 +40,7 @@ from crawler.run.user_code import user_frame
 from crawler.run.visit import OpenVisit, visited
 from crawler.settings import Settings
 from crawler.store.base import Facts, Outcome
+from crawler.web.redaction import redacted
 from crawler.web.retry_after import retry_after
 
 #: Maximum number of requests in one visit that try to pass a cookie wall: a page that
@@ -153,7 +154,8 @@ class Visitor:
             return FetchError(last.reason, detail, url=entry.url)
         proxy = request.options.proxy
         if parts.ways.is_given_up(proxy):
-            detail = "the route to the host has not worked for a long time"
+            route = f"the proxy {redacted(proxy)}" if proxy else "the direct connection"
+            detail = f"{route} has not worked for a long time"
             return FetchError(Reason.PROXY_ERROR, detail, url=entry.url, way=proxy)
         return None
 

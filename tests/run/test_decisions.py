@@ -93,7 +93,7 @@ def test_a_page_is_asked_as_often_as_the_policy_allows(crawled: Crawl) -> None:
     assert run.report.errors == {"captcha": 1}
     assert run.report.items == [{"failed": "captcha"}]
     assert [failure.detail for failure in heard] == [
-        "the callback raised Retry, and this was try 3"
+        "the callback raised Retry in try 3, the last try that the retry settings allow"
     ]
     assert heard[0].response is not None
     assert heard[0].response.text == "captcha"
