@@ -83,7 +83,7 @@ def batch_of(
 ) -> LinkBatch:
     """Return the batch of a page's links; `own` are the options of the page's request.
 
-    `function` is the name of the method that the user called, for error messages.
+    `function` is the name of the method that the user called, for error messages. Raise
     TypeError if `given` has an unknown option.
     """
     if given and not given.keys() <= _KNOWN:

@@ -222,7 +222,7 @@ class Request:
         (bash or cmd).
 
         `options` are arguments of `Request`; they take precedence over the command
-        line. ConfigError if the command line has an unknown option.
+        line. Raise ConfigError if the command line has an unknown option.
         """
         # imported here because few crawls use it
         from crawler.message import curl_request
@@ -379,8 +379,8 @@ class Request:
 class LinkRequest(Request):
     """The request that `response.follow` returns for a link.
 
-    The spider's scope and `crawl.depth` apply to it; they do not apply to a plain
-    Request.
+    The spider's `scope` (which URLs it may crawl) and `crawl.depth` apply to it; they
+    do not apply to a plain Request.
     """
 
     __slots__ = ()
@@ -592,7 +592,7 @@ def _absolute_or_noted(url: str, params: Params | None) -> str:
 def checked_proxy(proxy: str) -> str:
     """Return a request's `proxy` if it is valid: a URL, "tag:NAME", or "" for no proxy.
 
-    ConfigError if it is invalid.
+    Raise ConfigError if it is invalid.
     """
     if proxy and not proxy.startswith(TAG):
         try:

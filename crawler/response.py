@@ -104,7 +104,7 @@ class Response(Readable):
         URL(reference, document.baseURI)`.
 
         The page's `<base>` is used. Fragments, and schemes other than HTTP, are kept.
-        FetchError if the reference is not a valid URL.
+        Raise FetchError if the reference is not a valid URL.
         """
         base, reference = self._against_base(reference)
         try:
@@ -131,8 +131,9 @@ class Response(Readable):
         """Return a request for a link of this page: a URL, or an element with a link.
 
         `options` are arguments of `Request`. A relative URL is resolved against the
-        page. The spider's scope and `crawl.depth` apply to the link; they do not apply
-        to a plain `Request`. ConfigError if there is no valid URL.
+        page. The spider's `scope` (which URLs it may crawl) and `crawl.depth` apply to
+        the link; they do not apply to a plain `Request`. Raise ConfigError if there is
+        no valid URL.
         """
         base, reference = self._against_base(
             target if isinstance(target, str) else _reference(target)
@@ -162,9 +163,9 @@ class Response(Readable):
         `form` is an element, or a selector whose first match is the form. `fill` sets
         the values of fields by name. `extra` adds fields that the form does not have.
         `submit` is the button to click; False: no button; None: the button that the
-        Enter key would click. `options` are arguments of `Request`. The spider's scope
-        and `crawl.depth` do not apply. FormError if the form cannot be filled in this
-        way.
+        Enter key would click. `options` are arguments of `Request`. The spider's
+        `scope` (which URLs it may crawl) and `crawl.depth` do not apply. Raise
+        FormError if the form cannot be filled in this way.
         """
         # Imported here because it is slow to import and few crawls use forms.
         from crawler.forms.form_request import form_request
@@ -178,8 +179,8 @@ class Response(Readable):
         """Return one item of class `kind` for each element of `where`, in order.
 
         `where` is a selector, an element, or several elements. The fields of `kind` say
-        where their values are: `title: Annotated[str, css("h3")]`. ExtractError if a
-        required value is missing, or has the wrong type.
+        where their values are: `title: Annotated[str, css("h3")]`. Raise ExtractError
+        if a required value is missing, or has the wrong type.
         """
         from crawler.extraction.extract import (
             items_of,
@@ -192,7 +193,7 @@ class Response(Readable):
         page.
 
         If `where` is a selector, its first match is used; SelectorError if there is
-        none. ExtractError if a required value is missing, or has the wrong type.
+        none. Raise ExtractError if a required value is missing, or has the wrong type.
         """
         # imported here because most crawls do not use it
         from crawler.extraction.extract import item_of

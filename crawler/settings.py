@@ -48,7 +48,7 @@ _QUANTITY = lazy_regex(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 def seconds(text: str | float) -> Seconds:
     """Return a duration in seconds from a number or text: 90, "90s", "10m", "2h".
 
-    ValueError if `text` is not a duration.
+    Raise ValueError if `text` is not a duration.
     """
     return Seconds(
         _quantity(text, {"": 1, **_SECONDS}, "a duration such as 30s or 10m")
@@ -58,7 +58,7 @@ def seconds(text: str | float) -> Seconds:
 def size(text: str | float) -> Bytes:
     """Return a size in bytes from a number or text: 1024, "32 MiB".
 
-    ValueError if `text` is not a size.
+    Raise ValueError if `text` is not a size.
     """
     return Bytes(_quantity(text, _BYTES, "a size such as 500 kB or 32 MiB"))
 
@@ -322,9 +322,10 @@ class Layer(msgspec.Struct, frozen=True):
 
 
 def build(layers: Iterable[Layer]) -> Settings:
-    """Return the merged settings; later layers take precedence.
+    """Return the settings of all layers (such as config.toml and the environment) as
+    one value; later layers take precedence.
 
-    ConfigError if a section, key or value is not valid.
+    Raise ConfigError if a section, key or value is not valid.
     """
     merged: dict[str, dict[str, Any]] = {}
     for layer in layers:
@@ -357,7 +358,8 @@ def settled(
     """Check one setting, and return its value.
 
     `kind` is the class of the section. `section` is its name, and `source` the place of
-    the setting, for error messages. ConfigError if the key or its value is not valid.
+    the setting, for error messages. Raise ConfigError if the key or its value is not
+    valid.
     """
     if key not in kind.__struct_fields__:
         name = f"setting {section}.{key}"
@@ -548,8 +550,8 @@ def from_file(folder: Path) -> tuple[Layer, Path | None]:
     """Read a project's settings from config.toml, or [tool.crawl] of pyproject.toml.
 
     Return the settings, and their file (None if there is none). A config.toml without a
-    known section is taken to belong to another program, and is ignored. ConfigError if
-    both files have settings, or one cannot be read.
+    known section is taken to belong to another program, and is ignored. Raise
+    ConfigError if both files have settings, or one cannot be read.
     """
     own = _tables(folder / "config.toml")
     ours = {name: own[name] for name in own if name in (*type_of_section, *_NAMED)}

@@ -188,7 +188,8 @@ class _Work:
         os._exit(exits.STOPPED)
 
     def _put_back(self, ending: Ending) -> None:
-        """Put the failed pages of a complete but bad run back into the queue.
+        """Put the failed pages of a complete run that did not meet a quality limit back
+        into the queue.
 
         The next try then requests only these pages. If no page failed, the next try
         starts a new run.

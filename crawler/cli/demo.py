@@ -114,7 +114,7 @@ def _serve(shop: AbstractContextManager[RunningShop]) -> int:
 def _server() -> Callable[..., AbstractContextManager[RunningShop]]:
     """Return the function that serves the bookshop.
 
-    ConfigError if a package that the server needs is not installed.
+    Raise ConfigError if a package that the server needs is not installed.
     """
     from crawler.errors import ConfigError
 

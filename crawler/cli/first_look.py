@@ -96,7 +96,7 @@ class Look:
 def look_at(response: Response) -> Look | None:
     """Return the guesses about a response; None if nothing useful was found in it.
 
-    CrawlError if the body cannot be decoded.
+    Raise CrawlError if the body cannot be decoded.
     """
     kind = response.content_type
     if kind.endswith("+json") or kind in _JSON:

@@ -95,7 +95,7 @@ def _sort_in(loaded: Loaded, spiders: list[type[Spider]]) -> None:
 def load_spider(path: Path, class_name: str = "") -> type[Spider]:
     """Load a spider from a file: the class `class_name`, else the only spider in it.
 
-    LoadError if there is no such spider.
+    Raise LoadError if there is no such spider.
     """
     if not path.is_file():
         raise LoadError(
@@ -135,8 +135,8 @@ def _class_of(module: ModuleType, name: str, path: Path) -> type[Spider]:
 def spiders_in(module: ModuleType, path: Path) -> list[type[Spider]]:
     """Return the spiders that a module defines.
 
-    A class without a `name` is a base class and is skipped. LoadError if no other class
-    of the module is derived from it: then the name was forgotten.
+    A class without a `name` is a base class and is skipped. Raise LoadError if no other
+    class of the module is derived from it: then the name was forgotten.
     """
     own = [
         value
@@ -164,7 +164,7 @@ def _nameless(spider: type[Spider], path: Path) -> LoadError:
 def _load(path: Path) -> ModuleType:
     """Load a file as a module of its own, whatever the file's name.
 
-    LoadError if the code in the file raises an exception.
+    Raise LoadError if the code in the file raises an exception.
     """
     name = "crawl_file_" + re.sub(r"\W", "_", str(path.resolve()))
     if name in sys.modules:

@@ -117,7 +117,7 @@ def asking(project: Project, args: argparse.Namespace) -> tuple[Ask, Spider | No
 
 
 def meta(text: str) -> dict[str, Any]:
-    """Parse a JSON object. ArgumentTypeError if the text is not a JSON object."""
+    """Parse a JSON object. Raise ArgumentTypeError if the text is not a JSON object."""
     import msgspec
 
     try:

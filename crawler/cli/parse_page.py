@@ -75,7 +75,8 @@ class Tried:
 async def try_page(spider: Spider, settings: Settings, request: Request) -> Tried:
     """Fetch the page of `request` and run its callback.
 
-    FetchError if the page cannot be fetched, CallbackError if the callback fails.
+    Raise FetchError if the page cannot be fetched, and CallbackError if the callback
+    fails.
     """
     fetching = [it for it in spider.pipelines if getattr(it, "is_fetching", False)]
     pipelines = [it for it in spider.pipelines if it not in fetching]
@@ -99,7 +100,8 @@ async def try_page(spider: Spider, settings: Settings, request: Request) -> Trie
         )
         callbacks.fetching = work
         callbacks.methods.find(request.callback)
-        intake.start(request, Discovered())  # adds the host of the page to the scope
+        # This adds the host of the page to the hosts that the spider may crawl.
+        intake.start(request, Discovered())
         entry = Entry(request.fingerprint(), request, host_of(request.url))
         try:
             tried.effects = await callbacks.page(entry, tried.response)

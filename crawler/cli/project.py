@@ -59,7 +59,8 @@ class Project:
         self._last = (layers.from_environment(environ), layers.from_flags(flags))
 
     def settings(self, target: Target | None = None) -> Settings:
-        """Return the settings of a target; without a target those of the project."""
+        """Return the settings of `target`, a spider or a job; if it is None, those of
+        the project."""
         between: Sequence[Layer] = ()
         if target is not None:
             name = f"{target.spider.__name__}.settings"
@@ -115,8 +116,8 @@ class Project:
     def target(self, name: str) -> Target:
         """Find the job, the spider, or the file `path.py[:Class]` with this name.
 
-        A job is preferred. ConfigError, with the nearest known name, if nothing has
-        this name.
+        A job is preferred. Raise ConfigError, with the nearest known name, if nothing
+        has this name.
         """
         job = self.jobs.find(name) if self.has_job(name) else None
         if job is None:
@@ -201,7 +202,8 @@ def _parts(name: str) -> tuple[str, str]:
 
 
 def spider_of(target: Target, given: Iterable[tuple[str, str]]) -> Spider:
-    """Create the spider of a target. Arguments in `given` override those of the job."""
+    """Create the spider that `target` stands for. Arguments in `given` override those
+    of the job."""
     arguments = {**target.arguments, **dict(given)}
     try:
         return target.spider(**arguments)
@@ -214,7 +216,7 @@ def spider_of(target: Target, given: Iterable[tuple[str, str]]) -> Spider:
 def _output(name: str, described: Mapping[str, OutputSpec]) -> str | OutputSpec:
     """Return the output that config.toml describes under `name`, else `name` itself.
 
-    ConfigError if config.toml does not describe it, and it is no path or URI.
+    Raise ConfigError if config.toml does not describe it, and it is no path or URI.
     """
     if (found := described.get(name)) is not None:
         return found

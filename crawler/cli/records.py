@@ -179,7 +179,8 @@ def _remarks(found: Standing) -> list[str]:
 
 
 def table_of(report: Report) -> list[str]:
-    """Return a report as lines: a table, why the run is bad, and the remarks."""
+    """Return a report as lines: a table, the quality limits that the run did not meet,
+    and the remarks."""
     head, *rows = run_summary.table(report)
     bad = [f"! {line}" for line in run_summary.bad_lines(report)]
     remarks = [f"! {line}" for line in report.advice]
@@ -200,7 +201,7 @@ def json_of(report: Report) -> list[str]:
 def statuses_of(texts: Iterable[str]) -> set[int]:
     """Return the HTTP statuses for texts such as `404` or `5xx`.
 
-    ConfigError for any other text.
+    Raise ConfigError for any other text.
     """
     found: set[int] = set()
     for text in texts:
@@ -217,7 +218,7 @@ def statuses_of(texts: Iterable[str]) -> set[int]:
 def reasons_of(texts: Iterable[str]) -> set[str]:
     """Return the failure reasons for texts such as `dns_error` or `timeout`.
 
-    ConfigError for an unknown reason.
+    Raise ConfigError for an unknown reason.
     """
     found: set[str] = set()
     for text in texts:

@@ -57,7 +57,7 @@ def header(text: str) -> tuple[str, str]:
 def request_of(args: argparse.Namespace, **more: Any) -> Request:
     """Return the request that the options describe, with the further fields `more`.
 
-    ConfigError if the options are invalid.
+    Raise ConfigError if the options are invalid.
     """
     from crawler.request import Request
     from crawler.run.again import FORM
@@ -86,8 +86,8 @@ def _body(text: str | None) -> bytes | None:
 
 
 def checked(text: str) -> str:
-    """Return the URL in its canonical form. ConfigError if it is not an http or https
-    URL."""
+    """Return the URL in its canonical form. Raise ConfigError if it is not an http or
+    https URL."""
     from crawler.errors import ConfigError
     from crawler.web import urls
 

@@ -125,7 +125,8 @@ class Ending(msgspec.Struct, frozen=True):
     #: Outputs that are not finished: the path of the partial file → the number of its
     #: items.
     unpublished: dict[str, int] = msgspec.field(default_factory=dict)
-    #: Outputs of an earlier run that were not replaced, because this run was bad.
+    #: Outputs of an earlier run that were not replaced, because this run has no items
+    #: or did not meet a quality limit.
     kept: list[str] = msgspec.field(default_factory=list)
     #: Whether the state is stored (not only in memory), so that the run can be resumed.
     is_kept: bool = True

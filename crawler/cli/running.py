@@ -136,7 +136,8 @@ async def perform(
     context: logs.Context | None = None,
     on_open: Callable[[], None] | None = None,
 ) -> Ending:
-    """Run a spider until the run ends or is stopped. CrawlError if it cannot begin.
+    """Run a spider until the run ends or is stopped. Raise CrawlError if it cannot
+    begin.
 
     If the run can be joined only later, wait for it. Any other error that ends the run
     is in the returned Ending. `hand_in` receives the report just before the run is

@@ -55,7 +55,8 @@ class Scheduled:
 
 
 def read(root: Path, flags: Sequence[str]) -> Scheduled:
-    """Read the project in the folder `root`. ConfigError if its settings are wrong.
+    """Read the project in the folder `root`. Raise ConfigError if its settings are
+    wrong.
 
     `flags` are the settings of the command line, each as `section.key=value`.
     """

@@ -48,7 +48,7 @@ class ShellNames:
     def fetch(self, url: str | Request, **options: Any) -> Response:
         """Fetch a URL or a Request; `options` are those of Request.
 
-        The page becomes the new `response`. FetchError if it cannot be fetched.
+        The page becomes the new `response`. Raise FetchError if it cannot be fetched.
         """
         if isinstance(url, Request):
             return self.take(url.replace(**options) if options else url)
@@ -57,7 +57,7 @@ class ShellNames:
     def take(self, request: Request) -> Response:
         """Fetch a page and make it the new `response`.
 
-        FetchError if the page cannot be fetched.
+        Raise FetchError if the page cannot be fetched.
         """
         response = run_in_loop(partial(self._ask, request))
         self._pages.append(response.page)

@@ -1,5 +1,5 @@
-"""Sends one request as a spider would, outside of a crawl: with the client, headers,
-cookies and layers of the spider."""
+"""Sends one request as a spider would, outside of a crawl: with the client, headers and
+cookies of the spider, and with its layers around each request."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Unpaced:
     async def run(self, hook: Callable[[], Any], session: str = "") -> Any:
         """Run the hook and return its result.
 
-        The requests of the hook use the given session. TimeoutError after
+        The requests of the hook use the given session. Raise TimeoutError after
         `crawl.callback_timeout`.
         """
         async with asyncio.timeout(self._seconds):

@@ -35,8 +35,9 @@ HELD_SECONDS = 0.5
 class Stopper:
     """Receives signals while `listen` runs, and stops the engine of the crawl.
 
-    The crawl must run inside `scope`; the second signal sets a deadline for this scope.
-    `asked` is set at the first signal, for code that waits for a run to begin.
+    The crawl must run inside the cancel scope `scope`; the second signal sets a
+    deadline for this scope. `asked` is set at the first signal, for code that waits for
+    a run to begin.
     """
 
     def __init__(self, say: Callable[[str], None], grace: float) -> None:

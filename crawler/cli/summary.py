@@ -65,8 +65,8 @@ def write_early(path: str | None, report: Report) -> None:
 def write(path: str | None, report: Report, *, disk: Disk = LOCAL) -> None:
     """Write the report to the file `path`; "-" is standard output, None nothing.
 
-    The file replaces an old one only when it is complete and on disk. SinkError if it
-    cannot be written.
+    The file replaces an old one only when it is complete and on disk. Raise SinkError
+    if it cannot be written.
     """
     if path is None:
         return

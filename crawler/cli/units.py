@@ -70,8 +70,8 @@ def _worker_files(
 ) -> dict[str, str]:
     """Return the Kubernetes files for the workers of each job: file name → text.
 
-    ConfigError if the files are not for Kubernetes, or if no database is set that the
-    processes can share.
+    Raise ConfigError if the files are not for Kubernetes, or if no database is set that
+    the processes can share.
     """
     if args.kind != "kubernetes":
         raise ConfigError(

@@ -73,7 +73,8 @@ class QuietView(View):
         """Show no progress."""
 
     def end(self, ending: Ending, command: str) -> None:
-        """Print only why the run is bad, and how to resume an unfinished run."""
+        """Print only which quality limits the run did not meet, and how to resume an
+        unfinished run."""
         report = ending.report
         for line in run_summary.bad_lines(report):
             complain(line)

@@ -73,8 +73,8 @@ def run(args: argparse.Namespace) -> int:
         spider, settings, terms, manner, args.command_line, spider_name=args.name
     )
     code = ending.report.exit_code
-    # Exit code 3 (a bad run) is only for the leader of the run, the process of
-    # `crawl run`, which decides whether the run is bad.
+    # Only the process of `crawl run` returns exit code 3: it decides whether the whole
+    # run met its quality limits.
     return 0 if code == POOR else code
 
 

@@ -43,7 +43,7 @@ def serving(
     """Serve the shop while the `with` block runs.
 
     Port 0 means any free port. With `is_plain` the server speaks HTTP without TLS.
-    OSError if another program uses the port.
+    Raise OSError if another program uses the port.
     """
     with TemporaryDirectory(prefix="bookshop-") as folder:
         authority_file = Path(folder, "authority.pem")

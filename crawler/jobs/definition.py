@@ -57,7 +57,8 @@ class JobSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
     max_error_rate: float | None = None
     #: The smallest number of items that a good run may have.
     min_items: int = 0
-    #: Maximum number of retries of a crashed or bad run.
+    #: Maximum number of retries of a run that crashed or did not meet a limit, such as
+    #: `min_items`.
     retries: int = 0
     #: Seconds before the first retry. The pause doubles with each retry.
     retry_wait: Seconds = Seconds(60)
@@ -115,7 +116,8 @@ class Jobs(msgspec.Struct, frozen=True):
         return name in self.sound or name in self.broken
 
     def find(self, name: str) -> Job | None:
-        """Return the job of that name, or None. ConfigError if the job is invalid."""
+        """Return the job of that name, or None. Raise ConfigError if the job is
+        invalid."""
         if name in self.broken:
             raise self.broken[name].error
         return self.sound.get(name)
@@ -126,7 +128,7 @@ class Jobs(msgspec.Struct, frozen=True):
 
 
 def jobs_of(layer: Layer, now: datetime) -> Jobs:
-    """Return the jobs of config.toml, whose content is `layer`.
+    """Return the jobs of config.toml; `layer` has the content of this file.
 
     A job whose cron line matches no time after `now` is invalid.
     """

@@ -52,7 +52,8 @@ class Launcher(Protocol):
     async def start(self, job: str) -> RunningJob:
         """Start the process of a job.
 
-        CrawlError if the job is already running, OSError if it cannot be started.
+        Raise CrawlError if the job is already running, and OSError if it cannot be
+        started.
         """
         ...
 

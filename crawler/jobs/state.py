@@ -112,7 +112,7 @@ class Ledger:
 def read(folder: Path) -> dict[str, JobState]:
     """Read the state of each job from `folder`; no file means no state.
 
-    StateError if the file cannot be read.
+    Raise StateError if the file cannot be read.
     """
     path = folder / STATE
     try:
@@ -129,7 +129,7 @@ def read(folder: Path) -> dict[str, JobState]:
 def write(folder: Path, states: dict[str, JobState]) -> None:
     """Write the states of all jobs to the file in `folder`, durably and as a whole.
 
-    OSError if the file cannot be written.
+    Raise OSError if the file cannot be written.
     """
     path = folder / STATE
     part = path.with_name(STATE + ".part")

@@ -11,7 +11,7 @@ from crawler.errors.nearest_name import nearest_name
 def zone(name: str) -> tzinfo:
     """Return the time zone with this name, such as Europe/Berlin.
 
-    ValueError, with a hint for a person, if the name is unknown.
+    Raise ValueError, with a hint for a person, if the name is unknown.
     """
     if name in ("UTC", "Etc/UTC"):
         return UTC  # UTC works even if no time zones are installed

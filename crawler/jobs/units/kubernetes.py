@@ -26,8 +26,8 @@ def cron_job(job: Job, place: UnitPlace, url: str = "") -> dict[str, Any]:
     """Return a CronJob (batch/v1) that runs the job on its schedule.
 
     The state and the outputs are on the volume of `claim`. `url` is the database that
-    the job shares with its `workers`, if it has any. ConfigError if Kubernetes cannot
-    express the schedule.
+    the job shares with its `workers`, if it has any. Raise ConfigError if Kubernetes
+    cannot express the schedule.
     """
     name = _dns_name(job.name)
     max_runtime = job.settings.max_runtime
@@ -157,7 +157,7 @@ def _yaml(value: dict[str, Any], depth: int) -> Iterator[str]:
 def _plain_cron(job: Job) -> str:
     """Return the cron line for Kubernetes, with numbers only; Sunday is 0.
 
-    ConfigError if Kubernetes cannot express the schedule.
+    Raise ConfigError if Kubernetes cannot express the schedule.
     """
     refuse_extensions(job, "Kubernetes")
     fields = fields_of(job)

@@ -80,7 +80,7 @@ def calendar(job: Job) -> Iterator[str]:
     """Yield the values of OnCalendar= for the schedule of a job.
 
     A cron line that means "the 13th or a Friday" needs two values, because one value
-    cannot say "or". ConfigError if systemd cannot express the schedule.
+    cannot say "or". Raise ConfigError if systemd cannot express the schedule.
     """
     fields = fields_of(job)
     clock = f"{_set(fields.hours, 0, 23, 2)}:{_set(fields.minutes, 0, 59, 2)}:00"
