@@ -53,7 +53,8 @@ class Proxies:
     is_banned: str | Callable[..., Any] = ""
 
     def read(self) -> dict[str, frozenset[str]]:
-        """The proxies with their tags, in order. Reads the file; raises ConfigError."""
+        """Return the tags of each proxy, in order. Raise ConfigError if the file of
+        proxies cannot be read, or if the list is empty."""
         lines = list(self.urls)
         if self.file:
             try:

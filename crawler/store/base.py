@@ -126,7 +126,7 @@ class Facts(msgspec.Struct):
     attributes: set[str] = set()
 
     def __bool__(self) -> bool:
-        """Return whether any of the facts is set."""
+        """Return whether any field holds a fact."""
         return bool(
             self.scope
             or self.start_names
@@ -509,7 +509,7 @@ class Store(RequestQueue, ItemLog, Protocol):
         ...
 
     async def sink_positions(self, job: str) -> list[str]:
-        """Return the last positions of all sinks in all kept runs of the job.
+        """Return the last positions of all sinks (outputs) in all kept runs of a job.
 
         The positions show which outputs the job has written. May be called before
         `open`. Raise StateError if the state is damaged.

@@ -67,8 +67,8 @@ class Change:
         return now != (run.start_items, run.start_values, run.start_counts)
 
     def staged(self, page: int) -> StagedParts | None:
-        """Return what the page has written aside before its end; None if there is
-        nothing, or if this commit has committed or dropped it."""
+        """Return what the page with this fingerprint has written aside before its end;
+        None if there is nothing, or if this commit has committed or dropped it."""
         return None if page in self.unstaged else self.run.staged.get(page)
 
     @property
@@ -84,7 +84,7 @@ class Change:
         return self.committed
 
     def keep(self) -> None:
-        """Update the run's state in memory, because the transaction was committed."""
+        """Update the run's state in memory. Call this after COMMIT."""
         run = self.run
         run.own, run.item = self.own, self.committed.sequence
         run.start_items, run.group = self.start_items, self.next_group

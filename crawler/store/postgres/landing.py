@@ -167,8 +167,8 @@ class Landing:
         await self._pipeline.send(sql.ADD_NEWS, columns)
 
     def _staged_links(self, part: Gathered) -> int:
-        """Return the fingerprint of the page if it ends and has written links aside
-        before; else 0."""
+        """Return the fingerprint of the first outcome's page, if the page ends and has
+        written links aside; else 0."""
         outcome = part.outcomes[0] if part.outcomes else None
         if outcome is None or outcome.entry is None or not outcome.portions:
             return 0

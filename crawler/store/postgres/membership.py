@@ -87,7 +87,7 @@ async def dismiss(pipeline: StatementPipeline, job: str, lease: Lease) -> float:
 
 
 def is_alive(pid: int) -> bool:
-    """Return whether a process of this machine exists."""
+    """Return whether a process with this number exists on this machine."""
     if pid == os.getpid():  # this process itself has joined the run before
         return True
     try:

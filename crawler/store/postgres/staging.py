@@ -52,7 +52,7 @@ async def stage(
 
 
 async def drop(pipeline: StatementPipeline, page: int) -> None:
-    """Remove all results that the page has written aside before its end."""
+    """Remove all results that the page with this fingerprint has written aside."""
     for statement in sql.DROP_PAGE:
         await pipeline.send(statement, (page,))
 

@@ -16,7 +16,8 @@ from crawler.store.sqlite.catalog import Catalog, JobFiles
 
 
 def sink_positions(folder: Path, job: str) -> list[str]:
-    """Return the last position of every output in each kept run of the job."""
+    """Return, for each kept run of the job, up to where each output has written the
+    run's items."""
     files = JobFiles(folder, job)
     _check(files)
     found: list[str] = []

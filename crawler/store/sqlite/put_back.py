@@ -36,7 +36,7 @@ _PUT_BACK = """INSERT OR IGNORE INTO pending
 
 
 class _FailedPage(msgspec.Struct, frozen=True):
-    """A page that failed for good."""
+    """A failed page, which is tried again only if it is put back into the queue."""
 
     sequence: int
     reason: str

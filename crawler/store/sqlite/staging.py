@@ -53,7 +53,7 @@ def stage(run: RunState, page: int, portion: Portion, number: int) -> Staged:
 
 
 def drop(connection: sqlite3.Connection, page: int) -> None:
-    """Remove all results that the page has written aside before its end."""
+    """Remove all results that the page with this fingerprint has written aside."""
     for table in _TABLES:
         connection.execute(f"DELETE FROM {table} WHERE page = ?", (page,))
 

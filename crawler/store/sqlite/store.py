@@ -105,7 +105,7 @@ class SqliteStore:
         self.rejected: Mapping[int, str] = {}
 
     async def sink_positions(self, job: str) -> list[str]:
-        """Return the last positions of all sinks, in all kept runs of the job.
+        """Return the last positions of all sinks (outputs) in all kept runs of a job.
 
         May be called before `open`.
         """

@@ -59,7 +59,7 @@ class StringTable:
         return self._spelled[stored] if isinstance(stored, int) else stored
 
     def keep(self) -> None:
-        """Keep the new numbers, because the transaction was committed."""
+        """Keep the numbers assigned since the last COMMIT. Call this after COMMIT."""
         if self._new_hosts:
             self._hosts.update(self._new_hosts)
         if self._new_words:
@@ -68,7 +68,7 @@ class StringTable:
         self.forget()
 
     def forget(self) -> None:
-        """Drop the new numbers, because the transaction was rolled back."""
+        """Drop the numbers assigned since the last COMMIT; call this after ROLLBACK."""
         self._new_hosts, self._new_words = {}, {}
 
 

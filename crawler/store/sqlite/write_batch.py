@@ -150,7 +150,7 @@ class WriteBatch:
         self.connection.execute("UPDATE state SET totals = ?", (encoded,))
 
     def keep(self) -> None:
-        """Update the run's state in memory, because the transaction was committed."""
+        """Update the run's state in memory. Call this after COMMIT."""
         run, tail = self.run, self.tail
         run.tail = tail
         run.url, run.visit, run.item = self.url, self.visit, self.item
