@@ -23,9 +23,9 @@ _NO_PATTERNS = Patterns(None)
 class LinkOptions(TypedDict, total=False):
     """The keyword arguments of `follow_all`, `follow_links` and `follow_urls`."""
 
-    #: URL patterns. A link is followed if it matches `allow` (or `allow` is empty) and
-    #: does not match `deny`.
+    #: URL patterns. A link is followed only if it matches one; empty: any link.
     allow: Iterable[Pattern] | Pattern | None
+    #: URL patterns. A link that matches one of them is not followed.
     deny: Iterable[Pattern] | Pattern | None
     #: A function of each absolute URL; returns the URL to follow, or None to drop the
     #: link. It runs before `allow` and `deny`.

@@ -457,7 +457,7 @@ def _check_list(name: str, values: tuple[Any, ...]) -> None:
         check_ignored(values)
     elif name == "proxies.list":
         for number, line in enumerate(values, 1):
-            check_proxy((line.split() or [""])[0], f"the URL of proxy {number}")
+            check_proxy((line.split() or [""])[0], f" in entry {number}")
     elif name in _STATUSES:
         for status in values:
             if not 100 <= status <= 599:
@@ -491,10 +491,10 @@ def _check_text(name: str, value: str) -> None:
         )
 
 
-def check_proxy(value: str, name: str = "the proxy's URL") -> None:
+def check_proxy(value: str, place: str = "") -> None:
     """Raise ValueError unless the text is a valid proxy URL.
 
-    `name` stands for the URL in the error, because the URL may contain a password.
+    The error has `place`, not the URL, because the URL may contain a password.
     """
     try:
         parts = urlsplit(value)
@@ -503,7 +503,8 @@ def check_proxy(value: str, name: str = "the proxy's URL") -> None:
         is_one = False
     if not is_one:
         raise ValueError(
-            f"{name} is not valid; write http://host:port, or socks5://host:port"
+            f"the proxy's URL{place} is not valid; write http://host:port, or "
+            "socks5://host:port"
         )
     if value.startswith("socks") and not has_socks():
         raise ValueError(SOCKS_NEEDS)

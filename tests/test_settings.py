@@ -119,7 +119,7 @@ def test_the_last_layer_ranks_first_and_leaves_the_others_keys_alone() -> None:
         pytest.param(
             "proxies", "list", ["http://a:1", "b:1:me:pw"],
             "config.toml: proxies.list = '...': "
-            "the URL of proxy 2 is not valid; "
+            "the proxy's URL in entry 2 is not valid; "
             "write http://host:port, or socks5://host:port",
             id="a proxy in the list",
         ),

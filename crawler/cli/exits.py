@@ -4,15 +4,15 @@ them.
 Rule: if several codes apply to a crawl, the first of 2, 5, 1, 4, 3 is used.
 """
 
-#: The crawl is complete, or a limit set by the user ended it.
+#: Exit code: the crawl is complete, or a limit set by the user ended it.
 COMPLETE = 0
-#: A crash, or an output that could not be written.
+#: Exit code: the crawl crashed, or an output could not be written.
 CRASHED = 1
-#: A wrong command line, wrong settings, or an unreadable state.
+#: Exit code: the command line or the settings are wrong, or the state is unreadable.
 USAGE = 2
-#: The crawl is complete, but had more failures or fewer items than allowed.
+#: Exit code: the crawl is complete, but had more failures or fewer items than allowed.
 POOR = 3
-#: The run was stopped early; the same command resumes it.
+#: Exit code: the run was stopped early; the same command resumes it.
 STOPPED = 4
-#: Another process already runs this job.
+#: Exit code: another process already runs this job.
 LOCKED = 5

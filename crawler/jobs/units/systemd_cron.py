@@ -25,7 +25,8 @@ _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 @dataclass(frozen=True)
 class UnitPlace:
-    """How another scheduler starts the processes of jobs."""
+    """What another scheduler needs to start the processes of jobs, such as the
+    command."""
 
     #: The folder of the project, in which the process runs.
     folder: str
