@@ -93,7 +93,7 @@ def test_rewrite_that_gives_no_url_is_an_error() -> None:
     [
         ({"statuses": ["404"]}, ConfigError, "use HTTP statuses such as 404"),
         ({"proxy": "gopher://x"}, ConfigError, "proxy"),
-        ({"headers": {"a\n": "b"}}, ConfigError, "line break"),
+        ({"headers": {"a\n": "b"}}, ConfigError, "has the character"),
         ({"css": "a"}, TypeError, "no argument 'css'"),
     ],
 )

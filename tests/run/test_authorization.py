@@ -275,5 +275,5 @@ def test_a_header_that_cannot_be_sent_is_an_error_before_the_crawl() -> None:
     class Bad(Anywhere):
         headers = {"X-Key": "a\r\nb"}
 
-    with pytest.raises(ConfigError, match="line break"):
+    with pytest.raises(ConfigError, match="has the character"):
         crawl(Bad, transport=shop())
