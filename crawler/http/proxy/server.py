@@ -15,6 +15,7 @@ import msgspec
 
 from crawler.errors import ConfigError
 from crawler.settings import SOCKS_NEEDS, has_socks, without_password
+from crawler.web.lazy_regex import lazy_regex
 
 __all__ = ["ProxyServer", "bracketed", "proxy_server"]
 
@@ -64,16 +65,18 @@ def proxy_server(given: httpx.Proxy | str) -> ProxyServer:
     return _read_text(given) if isinstance(given, str) else _read(given)
 
 
+_HOST = lazy_regex(r"[A-Za-z0-9.-]+(:[0-9]*)?/?")
+
+
 @lru_cache(maxsize=1024)
 def _read_text(url: str) -> ProxyServer:
     try:
         return _read(httpx.Proxy(url))
     except (ValueError, httpx.InvalidURL) as exc:
-        # Without an "@" it is unknown which part of the URL is a password.
+        # Unless a host follows "@", it is unknown which part of the URL is a password.
+        is_plain = _HOST.fullmatch(url.rpartition("@")[2]) and "@" in url
         shown = (
-            without_password(url)
-            if "@" in url
-            else "(hidden: it may contain a password)"
+            without_password(url) if is_plain else "(hidden: it may contain a password)"
         )
         raise ConfigError(
             f"The proxy's URL {shown} is invalid; write http://host:port or "

@@ -60,7 +60,10 @@ def test_proxies_are_equal_only_with_their_credentials() -> None:
     assert one != other
 
 
-@pytest.mark.parametrize("url", ["ftp://secret@host", "secret"])
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://secret@host", "secret", "ftp://emma@x.org:secret", "ftp://e:p@secret!"],
+)
 def test_what_is_no_proxy_is_an_error_that_does_not_show_it(url: str) -> None:
     with pytest.raises(ConfigError, match="is invalid; write http") as raised:
         proxy_server(url)
