@@ -94,7 +94,8 @@ class Look:
 
 
 def look_at(response: Response) -> Look | None:
-    """Return the guesses about a response; None if nothing useful was found in it.
+    """Return what the response seems to offer a spider, such as links, repeated
+    elements and structured data; None if none of these is found.
 
     Raise CrawlError if the body cannot be decoded.
     """

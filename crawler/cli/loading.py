@@ -31,7 +31,8 @@ class LoadError(ConfigError):
 
     @classmethod
     def of(cls, exc: BaseException, path: Path) -> LoadError:
-        """Return the error for an exception that the code of a file raised."""
+        """Return the error to show if a spider's file raised `exc` when it was
+        imported."""
         if isinstance(exc, SystemExit):
             what = "ends the program; a spider's file must only define the spider"
             return cls(f"{_where(exc, path)}: {what}")

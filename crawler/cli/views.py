@@ -137,7 +137,8 @@ class LiveView(View):
 
 
 def foot(figures: RunFigures, width: int) -> Group:
-    """Return a table of the figures, with the remarks below.
+    """Return the last lines of the live display: a table of the run's figures (such as
+    pages and items), and below it the remarks, one on a line.
 
     `width` is the number of characters in a line of the terminal.
     """

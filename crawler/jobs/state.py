@@ -28,9 +28,9 @@ LOCK = ".schedule.lock"
 class JobState(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What the scheduler stores about one job."""
 
-    #: The schedule for which `seen` was stored.
+    #: The schedule of the job when `seen` was stored.
     schedule: str
-    #: The time zone for which `seen` was stored.
+    #: The time zone of the schedule when `seen` was stored.
     timezone: str
     #: The last due time that was handled: the job was started, or this time skipped.
     seen: datetime

@@ -138,8 +138,8 @@ def _check_method(cls: type, session: Session, name: str, signature: str) -> Non
     is_one = not (inspect.isasyncgenfunction(method) or _gives(method))
     if not is_one or not _takes_one(method):
         raise ConfigError(
-            f"{cls.__name__}.{name} is a method of Session({session.name!r}); write "
-            f"`{signature.format(name)}`, without yield"
+            f"{cls.__name__}.{name}, which Session({session.name!r}) names, has other "
+            f"parameters, or uses yield; write `{signature.format(name)}`, and no yield"
         )
 
 

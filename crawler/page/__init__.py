@@ -339,7 +339,8 @@ class Page:
     def attr(
         self, name: str, selector: str | None = None, *, default: Any = MISSING
     ) -> Any:
-        """Return an attribute of the first element that matches, or of `<html>`."""
+        """Return an attribute of the first element that matches the selector; without
+        a selector, an attribute of `<html>`."""
         node = self.root if selector is None else self.css_first(selector)
         return attr_or(node, name, selector, self.url, default)
 

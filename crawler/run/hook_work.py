@@ -71,8 +71,8 @@ class HookWork:
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[None]:
-        """While the `async with` block runs, let other requests to the host use the
-        turn of the hook's request (its right to be sent now)."""
+        """While the `async with` block runs, let other requests to the same host be
+        sent instead of the request for which the hook runs."""
         entry, fetches = visited.get(), self.fetches
         if entry is None or fetches is None:
             yield

@@ -54,7 +54,8 @@ class GrowingFile(FileSink):
                 name = self.location.text
                 raise SinkError(
                     f"Output {name} was changed by another program after it was "
-                    "published, so more items cannot be added to it"
+                    "published, so more items cannot be added to it; move it away, or "
+                    "name another output"
                 )
         except (OSError, SinkError):
             self._part.close()  # the next call copies the published file again

@@ -53,8 +53,8 @@ class OutputSpec(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.uri and not self.sink:
             raise ConfigError(
-                "An output needs a uri (a path or a URI), or a class (a sink); it has "
-                "neither"
+                "An output needs a uri or a class, and this output has neither; give "
+                "uri = (a path or a URI) or class = (a sink)"
             )
         for name in ("rotate_rows", "rotate_bytes"):
             number = getattr(self, name)

@@ -285,8 +285,8 @@ def _refuse_file_options(spec: OutputSpec) -> None:
     for name in ("rotate_rows", "rotate_bytes", "schema", "format"):
         if getattr(spec, name):
             raise ConfigError(
-                f"Output {spec.sink or spec.uri}: the option {name} is for files and "
-                "objects only"
+                f"Output {spec.sink or spec.uri}: the option {name} works only "
+                "for files and object storage; remove it"
             )
 
 

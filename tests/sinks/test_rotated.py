@@ -139,7 +139,7 @@ def test_the_files_of_two_runs_must_not_mix() -> None:
 
 @pytest.mark.parametrize("uri", ["-", "b.db"])
 def test_a_target_that_is_no_file_is_not_rotated(uri: str) -> None:
-    with pytest.raises(ConfigError, match="rotate_rows is for files and objects only"):
+    with pytest.raises(ConfigError, match="rotate_rows works only for files"):
         open_sink(OutputSpec(uri=uri, rotate_rows=3))
 
 

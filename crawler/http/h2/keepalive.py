@@ -54,7 +54,8 @@ class KeepAlive:
         #: Whether no new request may be sent before the peer's next frame, because a
         #: request has timed out.
         self.is_doubted = False
-        #: The time of the next check for silence, on the clock of timeout_wheel.py.
+        #: When to check next whether the peer has stopped sending: seconds of the event
+        #: loop's clock, rounded by timeout_wheel.py. NEVER: no check is due.
         self.due = NEVER
 
     def hear(self) -> bool:

@@ -48,7 +48,10 @@ async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> 
         wire.write(dialogue.data_to_send())
         reply = dialogue.receive_data(await _reply(wire))
     except (SOCKSError, ValueError, OverflowError) as exc:
-        raise ProxyError(f"The proxy did not answer in SOCKS5: {exc}") from exc
+        raise ProxyError(
+            f"The proxy did not answer in SOCKS5: {exc}; check the scheme and the port "
+            "of the proxy's URL"
+        ) from exc
     assert isinstance(reply, SOCKS5Reply)
     if reply.reply_code is not SOCKS5ReplyCode.SUCCEEDED:
         what = reply.reply_code.name.lower().replace("_", " ")
@@ -79,7 +82,8 @@ async def _authenticate(
     assert isinstance(answer, SOCKS5AuthReply)
     if answer.method not in offered:
         raise ProxyError(
-            "The proxy accepts none of the offered authentication methods",
+            "The proxy accepts none of the offered authentication methods; check the "
+            "user name and the password in the proxy's URL",
             is_final=True,
         )
     if answer.method is SOCKS5AuthMethod.USERNAME_PASSWORD:

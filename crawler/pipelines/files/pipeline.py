@@ -253,7 +253,9 @@ def _with(item: Any, field: str, value: Any) -> Any:
             return attrs.evolve(item, **{field: value})
         if hasattr(item, "model_copy"):
             if field not in type(item).model_fields:
-                raise TypeError("the class of the item does not declare this field")
+                raise TypeError(
+                    "the class does not declare the field; add it to the class"
+                )
             return item.model_copy(update={field: value})
     except TypeError as exc:
         raise ItemError(

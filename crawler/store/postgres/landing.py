@@ -206,8 +206,8 @@ class Landing:
         return new, pending
 
     async def _send_pages(self, part: Gathered) -> list[Cursor]:
-        """End the pages, or keep them pending; PostgreSQL's responses say which of
-        them were pending before."""
+        """Send the statements that record each page as ended, or keep it pending for
+        another try. The results say which pages were pending before."""
         sent = []
         if part.ended:
             pages = Bigints(sorted(part.ended))

@@ -67,7 +67,8 @@ class LinkRows:
         self.has_duplicates = True
 
     def add(self, entry: Entry) -> None:
-        """Write a request of a page; its URL may be new or known."""
+        """Write a request that a page yielded. The URL of the request may be new to the
+        run, or already stored."""
         group, names = self._group, self._run.names
         fingerprint, depth, request = entry.fingerprint, entry.depth, entry.request
         known = group.sequence_of(fingerprint)

@@ -38,8 +38,8 @@ def items_after(
 
 
 def pending_hosts(connection: sqlite3.Connection) -> dict[str, int]:
-    """Return the hosts with pending pages, and how many each has. Rows of the log that
-    are not indexed yet do not count."""
+    """Return the number of pending pages of each host that has any. Pages that are only
+    in the table `log`, and not yet in the table `pending`, are not counted."""
     return dict(
         connection.execute(
             """SELECT name, amount FROM

@@ -34,7 +34,7 @@ class WriteBatch:
         self.run = run
         self.connection = run.connection
         self.committed = Committed(counters=run.totals.counters.copy())
-        #: The wall clock in seconds.
+        #: The time of the batch, in seconds since the epoch (Unix time).
         self.now = now
         #: The wall clock in milliseconds, as in the page log.
         self.time = int(now * 1000)

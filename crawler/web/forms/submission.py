@@ -209,7 +209,8 @@ def _with_query(url: str, query: str, page: str) -> str:
 
 
 def _refuse_files(entries: Iterable[FormEntry], how: str, url: str) -> None:
-    """Raise FormError for files, because a browser would send only their names."""
+    """Raise FormError if a form that is not sent as multipart/form-data has files,
+    because a browser would send only their names."""
     for entry in entries:
         if not isinstance(entry.value, str) and entry.value.filename:
             raise FormError(
