@@ -30,8 +30,8 @@ class Member(Spider):
         (["member"], "write Session"),
         ([Session("a"), Session("a")], "two sessions are named 'a'"),
         ([Session("a", login="nothing")], "which the spider does not have"),
-        ([Session("a", login="parse")], "without yield"),
-        ([Session("a", is_logged_out="start")], "without yield"),
+        ([Session("a", login="parse")], "and no yield"),
+        ([Session("a", is_logged_out="start")], "and no yield"),
         ([SessionPool("a", [Session("a")])], "two sessions are named 'a'"),
     ],
 )
