@@ -90,4 +90,4 @@ def test_a_run_of_several_jobs_must_be_named_with_its_job(
     code = execute(["report", "1"])
 
     assert code == 2
-    assert "Write JOB/1; jobs: books, other" in own_said.readouterr().err
+    assert "write JOB/1 (jobs: books, other)" in own_said.readouterr().err
