@@ -88,8 +88,8 @@ def test_the_only_spider_of_a_file_is_found(folder: Path) -> None:
         pytest.param(
             "from crawler import Arg, Spider\nclass B(Spider):\n    name = 'b'\n"
             "    parse: str = Arg()\n",
-            "spiders/x.py:2: B.parse: an Arg must not have the name of an "
-            "attribute of Spider; rename the argument",
+            "spiders/x.py:2: B.parse: every Spider has an attribute parse, so an Arg "
+            "cannot have this name; rename the argument",
             id="an argument that cannot be",
         ),
         pytest.param(

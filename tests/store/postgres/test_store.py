@@ -547,7 +547,7 @@ async def test_a_worker_joins_anew_when_pages_become_limited_or_unlimited(
         else:
             await second.commit([found(entry("a"))])
 
-    with pytest.raises(LeaseLost, match="another --pages"):
+    with pytest.raises(LeaseLost, match="another limit on pages"):
         await ask()
 
     await second.close(0.0)
@@ -569,7 +569,7 @@ async def test_a_limit_below_what_a_worker_holds_takes_its_permits(
     again = PostgresStore(database)
     await again.open(msgspec.structs.replace(START, pages=limit))
 
-    with pytest.raises(LeaseLost, match="another --pages"):
+    with pytest.raises(LeaseLost, match="another limit on pages"):
         await second.commit([done(pages[1])])
     await second.close(0.0)
     news = await again.team.beat(Needs(permits=20))
