@@ -23,6 +23,23 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but refuse unknown arguments here, where the options of
+        the command are known."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(self._unknown(unknown))
+        return found, unknown
+
+    def _unknown(self, arguments: list[str]) -> str:
+        given = arguments[0].partition("=")[0]
+        if not given.startswith("-"):
+            return f"unrecognized arguments: {' '.join(arguments)}"
+        from crawler.errors.nearest_name import nearest_name
+
+        near = nearest_name(given, list(self._option_string_actions))
+        return f"unknown option {given!r}" + (f"; did you mean {near}?" if near else "")
+
     def error(self, message: str) -> NoReturn:
         choice = _CHOICE.search(message)
         if choice:

@@ -49,3 +49,30 @@ def test_what_means_nothing_is_refused(
 ) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         convert(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "--page", "5"], "unknown option '--page'; did you mean --pages?"),
+        (["run", "--page=s3cret"], "unknown option '--page'; did you mean --pages?"),
+        (["run", "--zzz"], "unknown option '--zzz'"),
+        (["run", "more"], "unrecognized arguments: more"),
+        (["--verson"], "unknown option '--verson'; did you mean --version?"),
+    ],
+)
+def test_an_unknown_option_is_named_with_the_one_that_was_meant(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = parser.Parser(prog="crawl")
+    made.add_argument("--version", action="store_true")
+    commands = made.add_subparsers(metavar="COMMAND")
+    command = parser.command(commands, "run", lambda _: 0, help="run", example="x")
+    command.add_argument("--pages", type=parser.count)
+
+    with pytest.raises(SystemExit) as caught:
+        made.parse_args(words)
+
+    help_of = "crawl run" if words[0] == "run" else "crawl"
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == f"crawl: {said} (see {help_of} --help)\n"
