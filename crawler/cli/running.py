@@ -239,9 +239,8 @@ class _Patience:
         if anyio.current_time() >= self._known_at + self._longest(exc):
             raise exc
         if isinstance(exc, NoRun):
-            self._known_at = (
-                anyio.current_time()
-            )  # the store said that no run has begun, so it can be reached
+            # The store said that no run has begun, so it can be reached.
+            self._known_at = anyio.current_time()
         if not self._has_said:
             what = "`crawl run`" if isinstance(exc, NoRun) else "the next try"
             self._say(f"{exc}; waiting for {what}")
