@@ -100,7 +100,9 @@ def application(pages: Mapping[str, ShopPage]) -> Application:
     ) -> None:
         if scope["type"] != "http":
             # ASGI demands an error for a scope that is not supported, such as lifespan
-            raise NotImplementedError(scope["type"])
+            raise NotImplementedError(
+                f"the demo server does not support the ASGI scope {scope['type']!r}"
+            )
         query = scope["query_string"].decode()
         path = scope["path"] + (f"?{query}" if query else "")
         page = pages.get(path, _MISSING)

@@ -177,7 +177,7 @@ class ForeignName:
 
     def __get__(self, instance: object, owner: type) -> NoReturn:
         raise AttributeError(
-            f"{owner.__name__} has no {self._name!r}; write {self._instead}",
+            f"{owner.__name__} has no attribute {self._name!r}; write {self._instead}",
             name=self._name,
             obj=instance,
         )
@@ -212,8 +212,10 @@ def refuse_arguments(
     for name in names:
         near = nearest_name(name, valid)
         instead = ARGUMENTS.get(name) or (f"{near}=" if near else "")
-        hint = f"; write {instead}" if instead else ""
-        raise TypeError(f"{function} has no argument {name!r}{hint}")
+        raise TypeError(
+            f"{function} has no argument {name!r}"
+            + (f"; write {instead} instead" if instead else "; remove the argument")
+        )
 
 
 # "::text" and "::attr(name)" of other frameworks, which are not CSS.

@@ -58,15 +58,16 @@ def members(kind: type) -> list[Member]:
     found = _declared(kind)
     if found is None:
         raise ConfigError(
-            f"{kind.__name__} declares no fields; use a dataclass, a msgspec.Struct, "
-            "an attrs or a pydantic class"
+            f"the class {kind.__name__} declares no fields, so it cannot be an item "
+            "class; use a dataclass, a msgspec.Struct, an attrs or a pydantic class"
         )
     try:
         hints = typing.get_type_hints(kind, include_extras=True)
     except (NameError, TypeError) as exc:
         raise ConfigError(
-            f"the annotations of {kind.__name__} cannot be read: {exc}; define the "
-            "class, and the types that its annotations name, at the top of a module"
+            f"the annotations of the item class {kind.__name__} cannot be read: {exc}; "
+            "define the class, and the types in its annotations, at the top level of "
+            "a module"
         ) from exc
     return [
         Member(name, argument, *_split(hints.get(name, Any)), has_default, is_checked)

@@ -102,13 +102,15 @@ class FieldPlan:
         if self.shape.container is not None:
             return self.shape.container(())
         sources = " or ".join(map(str, self.sources))
-        raise self.error(f"a value is required, but {sources} gives none", reading)
+        why = f"the field has no default, and its source {sources} gives no value"
+        raise self.error(why, reading)
 
     def error(self, why: str, reading: Reading, text: Any = "") -> ExtractError:
         """Return the ExtractError for a value that is missing or does not fit its
         field."""
         return ExtractError(
-            f"{self.label}: {why} on {reading.url} ({place_of(self.kind)})",
+            f"field {self.label}: {why} on the page {reading.url} "
+            f"({place_of(self.kind)})",
             field=self.member.name,
             text=str(text),
             selector=" or ".join(map(str, self.sources)),
@@ -143,7 +145,8 @@ class FieldPlan:
             except Exception as exc:
                 name = getattr(function, "__name__", repr(function))
                 error = f"{type(exc).__name__}: {exc}"
-                why = f"{name}({_shown(given)}) raised {error}, from {source}"
+                value = f"the value {_shown(given)} from {source}"
+                why = f"the function {name} raised {error} for {value}"
                 raise self.error(why, reading, given) from exc
             if value is None:
                 return MISSING
@@ -180,7 +183,8 @@ class FieldPlan:
         self, value: Any, exc: Exception, source: FieldSource, reading: Reading
     ) -> ExtractError:
         name = getattr(self.shape.type, "__name__", str(self.shape.type))
-        why = f"{_shown(value)} does not fit {name}: {exc}, from {source}"
+        found = f"the value {_shown(value)} from {source}"
+        why = f"{found} does not fit the field's type {name} ({exc})"
         return self.error(why, reading, value)
 
 
@@ -196,8 +200,8 @@ class NestedPlan(FieldPlan):
         super().__init__(kind, member, sources)
         if not all(isinstance(source, Css) for source in sources):
             raise ConfigError(
-                f"{self.label} holds items, which are read from elements; use "
-                "css(...) as its source"
+                f"the field {self.label} holds items, which are read from elements; "
+                "use css(...) as its source"
             )
 
     def value(self, node: LexborNode, reading: Reading) -> Any:
@@ -228,8 +232,8 @@ class Plan:
         self.fields = [plan for plan in plans if plan is not None]
         if not self.fields:
             raise ConfigError(
-                f"no field of {kind.__name__} has a source; write one as in "
-                'title: Annotated[str, css("h3")]'
+                f"no field of the item class {kind.__name__} has a source; write a "
+                'source as in title: Annotated[str, css("h3")]'
             )
         #: For each field: the FieldPlan that reads it, and its constructor argument.
         self._rows = [(plan, plan.member.argument) for plan in self.fields]
@@ -271,8 +275,8 @@ class Plan:
         if reading.left >= 0:
             excess = f"over {MAX_DEPTH} items inside one another"
         raise ExtractError(
-            f"the page {reading.url} gives {excess}, the last of class "
-            f"{self.kind.__name__}; use a narrower selector",
+            f"the page {reading.url} gives {excess}, among them items of class "
+            f"{self.kind.__name__}; use a selector that matches fewer elements",
             url=reading.url,
         )
 
@@ -285,11 +289,13 @@ class Plan:
             if name in (argument, plan.member.name):
                 value = values.get(argument, "")
                 source = " or ".join(map(str, plan.sources))
-                why = f"{_shown(value)} does not fit: {why}, from {source}"
+                found = f"the value {_shown(value)} from {source}"
+                why = f"the item class refuses {found} ({why})"
                 return plan.error(why, reading, value)
-        made = f"{self.kind.__name__} cannot be created"
         return ExtractError(
-            f"{made}: {why} on {reading.url} ({place_of(self.kind)})", url=reading.url
+            f"an item of class {self.kind.__name__} cannot be created: {why} on the "
+            f"page {reading.url} ({place_of(self.kind)})",
+            url=reading.url,
         )
 
 
@@ -329,8 +335,8 @@ def _field_plan(kind: type, member: Member) -> FieldPlan | None:
         if member.has_default:
             return None
         raise ConfigError(
-            f"{kind.__name__}.{member.name} has no default and does not say where it "
-            f'comes from ({place_of(kind)}); write Annotated[..., css("...")]'
+            f"the field {kind.__name__}.{member.name} has neither a default nor a "
+            f'source ({place_of(kind)}); write its type as Annotated[..., css("...")]'
         )
     is_nested = is_item_class(shape_of(member.type).type)
     return (NestedPlan if is_nested else FieldPlan)(kind, member, sources)

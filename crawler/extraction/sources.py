@@ -127,8 +127,8 @@ def css(
     """
     if absolute and attr is None:
         raise ConfigError(
-            f"css({selector!r}, absolute=True): add the attribute that holds the "
-            "link, such as attr='href'"
+            f"css({selector!r}, absolute=True) does not name the attribute that holds "
+            "the link; add the attribute, such as attr='href'"
         )
     return Css(selector, attr, absolute)
 

@@ -71,7 +71,8 @@ def _form(page: Page, target: str | Node) -> Node:
         raise SelectorError(str(target), page.url)
     if node.tag != "form":
         raise FormError(
-            f"{target!r} is a <{node.tag}>; give the <form> element", page.url
+            f"the given target {target!r} is a <{node.tag}>; give the <form> element",
+            page.url,
         )
     return node
 

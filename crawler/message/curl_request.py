@@ -26,10 +26,10 @@ def arguments(command: str) -> dict[str, Any]:
         made = parse(command)
         files = _files(made)
     except ValueError as exc:
-        raise ConfigError(f"from_curl: {exc}") from exc
+        raise ConfigError(f"from_curl cannot read the command: {exc}") from exc
     if made.is_insecure:
         logger.warning(
-            "from_curl: the option -k is ignored; to turn off the check of "
+            "from_curl ignores the command's option -k; to turn off the check of "
             'certificates, use settings = {"http": {"verify": False}}'
         )
     found: dict[str, Any] = {
@@ -56,8 +56,8 @@ def line(url: str, options: Options) -> str:
     files, which are read only when the request is sent."""
     if options.pieces:
         raise ConfigError(
-            "to_curl: a request whose body holds files cannot be written as a curl "
-            "command, because the files are read only when the request is sent"
+            f"to_curl cannot write the request for {url} as a curl command: its body "
+            "holds files, which are read only when the request is sent"
         )
     user = None
     if options.authorization.startswith(_BASIC):
@@ -100,11 +100,14 @@ def _files(made: CurlCommand) -> dict[str, Any]:
             continue
         if part.name in found:
             raise ValueError(
-                f"the form has two files with the field name {part.name!r}; give each "
-                "file its own name"
+                f"two files have the field name {part.name!r}; give each file its own "
+                "field name"
             )
         if isinstance(part.value, Path) and not part.value.is_file():
-            raise ValueError(f"there is no file {str(part.value)!r} for -F {part.name}")
+            raise ValueError(
+                f"the file {str(part.value)!r} of the option -F {part.name} does not "
+                "exist; correct its path"
+            )
         kind = [part.content_type] if part.content_type else []
         found[part.name] = (part.file_name, part.value, *kind)
     return found

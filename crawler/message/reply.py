@@ -124,8 +124,8 @@ class Reply:
         aread()`."""
         if self._content is None:
             raise ConfigError(
-                "The body of a streamed response has not been read; use "
-                "`await response.aread()`, aiter_bytes(), aiter_lines() or save()"
+                f"the body of the streamed response from {self.url} has not been read; "
+                "use `await response.aread()`, aiter_bytes(), aiter_lines() or save()"
             )
         return self._content
 

@@ -56,8 +56,8 @@ def name_of(callback: str | Callable[..., Any]) -> str:
     name = getattr(callback, "__name__", "")
     if not name or name == "<lambda>" or not hasattr(callback, "__self__"):
         raise ConfigError(
-            f"callback {callback!r} has no name that can be stored; "
-            "pass a method of the spider or its name"
+            f"the callback {callback!r} is not a method of a spider, so a request "
+            "cannot store its name; pass a method of the spider, or the method's name"
         )
     return str(name)
 
@@ -71,7 +71,8 @@ def method(name: str) -> str:
     """Return a method in upper case. ConfigError if it is not a valid method."""
     if not _TOKEN.fullmatch(name):
         raise ConfigError(
-            f"method {name!r} is not a valid HTTP method; use one such as GET or POST"
+            f"the method {name!r} is not a valid HTTP method; use one such as GET or "
+            "POST"
         )
     return name.upper()
 
@@ -84,8 +85,8 @@ def cookies(given: Mapping[str, str] | None) -> Pairs:
         wrong = _NO_COOKIE.search(name + value) or re.search("=", name)
         if wrong:
             raise ConfigError(
-                f"cookie {name!r} has the character {wrong[0]!r}, which is not allowed "
-                "there; encode it"
+                f"the cookie {name!r} has the character {wrong[0]!r}, which a cookie "
+                "must not contain; encode this character"
             )
     return pairs
 
@@ -97,8 +98,8 @@ def statuses(given: Iterable[int]) -> tuple[int, ...]:
     for status in found:
         if type(status) is not int or not 200 <= status <= 599:
             raise ConfigError(
-                f"statuses={list(found)!r}: {status!r} is not a number from 200 to "
-                "599; use HTTP statuses such as 404"
+                f"statuses={list(found)!r}: the value {status!r} is not a whole number "
+                "from 200 to 599; use HTTP statuses such as 404"
             )
     return found
 
@@ -129,8 +130,8 @@ def encode_meta(meta: Mapping[str, Any] | None) -> bytes:
         return msgspec.json.encode(values if is_plain else _json(values, "meta", 0))
     except ValueError as exc:  # a text in `meta` has half of a surrogate pair
         raise ConfigError(
-            "meta has a text with half of a surrogate pair, which cannot be stored as "
-            "JSON; repair the text"
+            "the request's meta has a text with half of a surrogate pair, which cannot "
+            "be stored as JSON; correct the text"
         ) from exc
 
 
@@ -139,14 +140,15 @@ def _json(value: Any, where: str, depth: int) -> Any:
     for the error, such as `meta['a'][0]`."""
     if depth > _DEEPEST:
         raise ConfigError(
-            f"meta is nested over {_DEEPEST} levels deep; pass a flatter value"
+            f"the request's meta is nested over {_DEEPEST} levels deep; pass fewer "
+            "levels"
         )
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
                 raise ConfigError(
-                    f"{where} has the key {key!r}; JSON has only text for keys, so "
-                    "pass a dict with str keys"
+                    f"the request's {where} has the key {key!r}, but a key in JSON "
+                    "must be text; pass a dict with str keys"
                 )
         return {
             str(key): _json(each, f"{where}[{key!r}]", depth + 1)
@@ -160,7 +162,8 @@ def _json(value: Any, where: str, depth: int) -> Any:
         return str(value)  # a subclass of str, such as lxml's text
     instead = next((text for kind, text in _INSTEAD if isinstance(value, kind)), "")
     raise ConfigError(
-        f"{where} is {kind(value)}, which JSON does not restore unchanged; pass "
+        f"the request's {where} is a value of type {kind(value)} that JSON does not "
+        "restore unchanged; pass "
         f"{instead or 'JSON values: text, numbers, lists, dicts'}"
     )
 
@@ -182,17 +185,17 @@ def headers(
         wrong = next((char for char in "\r\n\0" if char in name + value), "")
         if wrong:
             raise ConfigError(
-                f"header {name!r} has the character {wrong!r}, which HTTP forbids; "
-                "remove it"
+                f"the header {name!r} has the character {wrong!r}, which HTTP forbids; "
+                "remove the character"
             )
         if not _TOKEN.fullmatch(name):
             raise ConfigError(
-                f"{name!r} is not a valid header name; use one such as X-Token"
+                f"the header name {name!r} is not valid; use one such as X-Token"
             )
         if _SURROGATE.search(value):
             raise ConfigError(
-                f"header {name!r}: the value has half of a surrogate pair, which "
-                "cannot be sent; repair the text"
+                f"the value of the header {name!r} has half of a surrogate pair, which "
+                "cannot be sent; correct the value"
             )
     return pairs
 
@@ -250,8 +253,8 @@ def _file(name: str, value: Any) -> MultipartField:
     wrong = next((char for char in "\r\n\0" if char in kind), "")
     if wrong:
         raise ConfigError(
-            f"file {name!r}: its media type has the character {wrong!r}, which HTTP "
-            "forbids; remove it"
+            f"the media type of the file {name!r} has the character {wrong!r}, which "
+            "HTTP forbids; remove the character"
         )
     return MultipartField(
         name.encode(), _content(content), str(filename).encode(), kind

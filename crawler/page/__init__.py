@@ -146,7 +146,9 @@ class Page:
         try:
             return xml_tree.parse(self._body, self._charset, max_nodes=self._max_nodes)
         except xml_tree.XmlError as exc:
-            raise FetchError(Reason.PARSE_ERROR, f"XML: {exc}", url=self.url) from exc
+            raise FetchError(
+                Reason.PARSE_ERROR, f"the XML cannot be read: {exc}", url=self.url
+            ) from exc
 
     @lazy
     def selector(self) -> "Selector":
@@ -170,7 +172,9 @@ class Page:
                 self._body, self._charset, max_nodes=self._max_nodes
             )
         except xml_tree.XmlError as exc:
-            raise FetchError(Reason.PARSE_ERROR, f"XML: {exc}", url=self.url) from exc
+            raise FetchError(
+                Reason.PARSE_ERROR, f"the XML cannot be read: {exc}", url=self.url
+            ) from exc
         return xpath.xml_selector(text, self.url)
 
     def json_selector(self, read: Callable[[], Any]) -> "Selector":
@@ -192,8 +196,11 @@ class Page:
         try:
             found = self.selector.xpath(query, namespaces, **variables)
         except ValueError as exc:
-            detail = f"is not valid XPath ({exc}), used"
-            raise SelectorError(query, self.url, detail) from exc
+            raise SelectorError(
+                query,
+                self.url,
+                f"is not a valid XPath expression ({exc}); the spider used it",
+            ) from exc
         self.note(query, matched=bool(found))
         return found
 
@@ -210,7 +217,11 @@ class Page:
 
         found = linked_blocks.read(self.root.lexbor, self.markup, self.base_url)
         for error in found.errors:
-            logger.info("JSON-LD on %s cannot be read: %s", self.url, error)
+            logger.info(
+                "A JSON-LD block of the page %s cannot be read and is skipped: %s",
+                self.url,
+                error,
+            )
         return found
 
     @lazy
@@ -240,7 +251,9 @@ class Page:
         if value is not MISSING:
             return value
         if default is MISSING and any(is_named(each, name) for each in found.unread):
-            raise missing("Reading a JavaScript literal", "chompjs", "scripts")
+            raise missing(
+                "Reading JavaScript literals with embedded_json()", "chompjs", "scripts"
+            )
         return default_or_error(default, asked, self.url)
 
     def check(self) -> None:
@@ -248,7 +261,7 @@ class Page:
         memory."""
         verdict = self.verdict
         if verdict is None and self.suspicion:
-            verdict = f"{self.suspicion}, and no trial has shown that it can be parsed"
+            verdict = f"{self.suspicion}, and no trial has shown that parsing is fast"
         if verdict:
             raise PageTooComplex(verdict, self.url)
 
@@ -493,11 +506,12 @@ class Page:
         return found.values()
 
     def _not_html(self, selector: str) -> SelectorError:
-        detail = (
-            "finds only HTML; use response.xml or response.xpath(...) "
-            f"for the XML document ({self._xml_type})"
+        return SelectorError(
+            selector,
+            self.url,
+            "is a CSS selector, which matches only HTML; use response.xml or "
+            f"response.xpath(...) for the XML document ({self._xml_type})",
         )
-        return SelectorError(selector, self.url, detail)
 
     def _select(self, selector: str) -> list[LexborNode]:
         if self._xml_type:

@@ -300,8 +300,11 @@ def attr_or(
         return default
     if node is None:
         raise SelectorError(selector or "", url)
-    detail = f"matched <{node.tag}>, which has no attribute {name!r},"
-    raise SelectorError(selector or node.tag, url, detail)
+    raise SelectorError(
+        selector or node.tag,
+        url,
+        f"matched <{node.tag}>, which has no attribute {name!r},",
+    )
 
 
 def default_or_error(default: Any, selector: str, url: str) -> Any:

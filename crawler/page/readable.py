@@ -189,8 +189,11 @@ class Readable(Reply):
                 yield element
         except xml_tree.XmlError as exc:
             before = f"{reader.count:,} element{'s'[: reader.count != 1]} came before"
-            detail = f"XML: {exc}; {before}"
-            raise FetchError(Reason.PARSE_ERROR, detail, url=self.url) from exc
+            raise FetchError(
+                Reason.PARSE_ERROR,
+                f"the XML cannot be read: {exc}; {before}",
+                url=self.url,
+            ) from exc
 
     def linked_data(
         self, kind: str | None = None, *, nested: bool = False
@@ -262,8 +265,11 @@ class Readable(Reply):
         try:
             return self.page.json_selector(self.json).jmespath(query)
         except ValueError as exc:
-            detail = f"is not valid JMESPath ({exc}), used"
-            raise SelectorError(query, self.url, detail) from exc
+            raise SelectorError(
+                query,
+                self.url,
+                f"is not a valid JMESPath expression ({exc}); the spider used it",
+            ) from exc
 
     def css(self, selector: str) -> Nodes:
         """Return the elements that match a CSS selector, in document order."""

@@ -60,12 +60,12 @@ class LargePageSelector(PageSelector):
         try:
             check(query, shape, count)
         except XPathTooCostly:
-            detail = (
-                f"the XPath {query!r} could take too long on a page of "
-                f"{shape().elements:,} elements; make the steps before "
-                "it more specific, take [1], or use css()"
-            )
-            raise PageTooComplex(detail, self.url) from None
+            raise PageTooComplex(
+                f"the XPath expression {query!r} could take too long on a page of "
+                f"{shape().elements:,} elements; make its steps more specific, select "
+                "one element with [1], or use css()",
+                self.url,
+            ) from None
         return super().xpath(query, namespaces, **kwargs)
 
 
@@ -73,8 +73,11 @@ def html_selector(markup: bytes, url: str, is_large: bool) -> Selector:
     """Return parsel's selector of an HTML page in UTF-8. Call `Page.check()` first: it
     refuses a page that could take the parser too long."""
     if is_large and is_wide(markup):
-        detail = "an element has over 1,000 attributes, too many for XPath; use css()"
-        raise PageTooComplex(detail, url)
+        raise PageTooComplex(
+            "an element of the page has over 1,000 attributes, which is too many for "
+            "XPath; use css()",
+            url,
+        )
     parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True)
     text = markup.replace(b"\0", b"").strip()
     root = etree.fromstring(text or b"<html/>", parser, base_url=url)
@@ -93,7 +96,9 @@ def xml_selector(text: bytes, url: str) -> Selector:
     try:
         root = etree.fromstring(text, parser, base_url=url)
     except etree.XMLSyntaxError as exc:
-        raise FetchError(Reason.PARSE_ERROR, f"XML: {exc}", url=url) from exc
+        raise FetchError(
+            Reason.PARSE_ERROR, f"the XML cannot be read: {exc}", url=url
+        ) from exc
     return _bounded(root, url, "xml")
 
 
@@ -107,17 +112,17 @@ def _bounded(root: etree._Element, url: str, kind: str) -> Selector:
     if elements <= FEW // 2:
         return PageSelector(root=root, type=kind, base_url=url)
     if elements > MAX_ELEMENTS:
-        detail = (
-            f"the page has over {MAX_ELEMENTS:,} elements, too many for XPath; "
-            "use css()"
+        raise PageTooComplex(
+            f"the page has over {MAX_ELEMENTS:,} elements, which is too many for "
+            "XPath; use css(), or response.xml for XML",
+            url,
         )
-        raise PageTooComplex(detail, url)
     if _deep(root):
-        detail = (
-            f"the page's elements are nested over {MAX_DEPTH} deep, too deep for "
-            "XPath; use css()"
+        raise PageTooComplex(
+            f"the page's elements are nested over {MAX_DEPTH} levels deep, which is "
+            "too deep for XPath; use css(), or response.xml for XML",
+            url,
         )
-        raise PageTooComplex(detail, url)
     if elements <= FEW:
         return PageSelector(root=root, type=kind, base_url=url)
     names = {

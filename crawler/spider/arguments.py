@@ -50,8 +50,8 @@ class Argument(msgspec.Struct, frozen=True):
         except (msgspec.ValidationError, ValueError) as exc:
             kind = getattr(self.kind, "__name__", str(self.kind))
             raise ConfigError(
-                f"Argument {self.name}={value!r} is not a valid {kind}: "
-                f"{_expected(self.kind, exc)}"
+                f"Argument {self.name}={value!r} does not fit the argument's type "
+                f"{kind}: {_expected(self.kind, exc)}"
             ) from exc
 
 
@@ -111,7 +111,8 @@ def bind(
         if name not in arguments:
             if not arguments:
                 raise ConfigError(
-                    f"Spider {spider!r} takes no arguments; remove {name!r}"
+                    f"Spider {spider!r} takes no arguments; remove the argument "
+                    f"{name!r}"
                 )
             raise ConfigError(unknown(f"argument {name!r}", name, arguments, spider))
     values = {}
@@ -142,7 +143,7 @@ def _resolved(cls: type, name: str, annotation: Any) -> Any:
     except NameError as exc:
         raise ConfigError(
             f"{cls.__name__}.{name}: the argument's type {annotation!r} cannot be "
-            f"resolved: {exc}"
+            f"resolved ({exc}); import or define the type at the top of the module"
         ) from exc
 
 
@@ -178,7 +179,10 @@ def encode_arguments(values: Mapping[str, Any]) -> bytes:
 def _of_text(kind: type, value: Any) -> Any:
     if issubclass(kind, PurePath) and isinstance(value, str | PurePath):
         return kind(value)
-    raise ValueError(f"a {kind.__name__} cannot be made from {type(value).__name__}")
+    raise ValueError(
+        f"a value of type {type(value).__name__} cannot become an argument of type "
+        f"{kind.__name__}; declare the argument as str"
+    )
 
 
 def _as_text(value: Any) -> str:
@@ -186,7 +190,7 @@ def _as_text(value: Any) -> str:
         return str(value)
     name = type(value).__name__
     raise TypeError(
-        f"the type {name} cannot be written as JSON; declare the argument as str"
+        f"a value of type {name} cannot be written as JSON; declare the argument as str"
     )
 
 

@@ -93,6 +93,7 @@ def holder_of(call: str, places: str) -> WorkHolder:
     holder = _holder.get()
     if holder is None:
         raise ConfigError(
-            f"{call} was called while no page is processed; call it in {places}"
+            f"{call} was called while no page or method of the spider was being run; "
+            f"call it in {places}"
         )
     return holder

@@ -66,13 +66,13 @@ class FeedSpider(Spider):
         super().__init_subclass__(**options)
         if cls.kind not in _KINDS:
             raise ConfigError(
-                f"{cls.__name__}: kind = {cls.kind!r}: kind must be one of "
-                f"{', '.join(filter(None, _KINDS))}"
+                f"{cls.__name__}.kind is {cls.kind!r}, which is not a kind of feed; "
+                f"use one of {', '.join(filter(None, _KINDS))}"
             )
         if cls.kind == "xml" and not cls.element:
             raise ConfigError(
-                f"{cls.__name__}: kind = 'xml' without `element`; set `element` to the "
-                "name of the elements that are records"
+                f"{cls.__name__}.kind is 'xml', but {cls.__name__}.element is not set; "
+                "set `element` to the name of the XML elements that are records"
             )
 
     async def start(self) -> Results:
@@ -98,10 +98,11 @@ class FeedSpider(Spider):
                 raise
             self.count("feeds that ended early")
             self.logger.warning(
-                "Feed %s cannot be read after its first %d records, which are kept: %s",
+                "Feed %s cannot be read to its end: %s (records read before, and kept: "
+                "%d)",
                 response.url,
-                count,
                 exc.detail,
+                count,
             )
 
     async def _records(self, response: Response) -> AsyncIterator[Any]:

@@ -49,9 +49,9 @@ def check_hooks(cls: type) -> None:
         if isinstance(method, FunctionType) and (wrong := _wrong(name, hook, method)):
             code = method.__code__
             raise ConfigError(
-                f"{cls.__name__}.{name} ({code.co_filename}:{code.co_firstlineno}) "
-                f"{wrong}; write `{hook.signature}`, or rename the method if it is a "
-                "callback"
+                f"the method {cls.__name__}.{name} (in {code.co_filename}:"
+                f"{code.co_firstlineno}) {wrong}; write `{hook.signature}`, or rename "
+                "the method if it is a callback"
             )
 
 

@@ -110,13 +110,13 @@ def check_rules(spider: type[Spider], rules: Sequence[Rule]) -> None:
         if not isinstance(rule, Rule):
             name = spider.__name__
             raise ConfigError(
-                f"{name}.rules contains {rule!r}, which is no rule; write Rule(...)"
+                f"{name}.rules contains {rule!r}, which is not a Rule; write Rule(...)"
             )
         name = rule.callback_name
         if name and not callable(getattr(spider, name, None)):
             raise ConfigError(
                 f"{spider.__name__}.rules names the callback {name!r}, but the spider "
-                "has no method of that name"
+                "has no such method; define the method, or correct the name"
             )
 
 

@@ -107,8 +107,8 @@ class SitemapSpider(Spider):
             yield batch
         if parser.error:
             logger.warning(
-                "Sitemap %s cannot be read to its end; the URLs before the error are "
-                "kept: %s",
+                "Sitemap %s cannot be read to its end: %s; the URLs before the error "
+                "are kept",
                 response.url,
                 parser.error,
             )
@@ -159,8 +159,8 @@ class SitemapSpider(Spider):
         depth = (response.request.depth or 0) + 1
         if depth > MAX_INDEXES + 1:
             logger.warning(
-                "Sitemap %s is nested in more than %d sitemap indexes, so its entries "
-                "are skipped",
+                "Sitemap %s is nested in more than %d sitemap indexes, so the sitemaps "
+                "that it lists are skipped",
                 response.url,
                 MAX_INDEXES,
             )
@@ -170,7 +170,8 @@ class SitemapSpider(Spider):
                 url = urls.join(response.url, reference)
             except urls.InvalidUrl as exc:
                 logger.warning(
-                    "Sitemap %r, named in %s, is skipped: %s",
+                    "Sitemap %r, listed in %s, is skipped, because its URL is invalid: "
+                    "%s",
                     reference,
                     response.url,
                     exc,
@@ -197,7 +198,10 @@ def moment_of(since: str | date | datetime | None) -> datetime | None:
     if isinstance(since, str):
         found = sitemaps.moment(since)
         if found is None:
-            raise ConfigError(f"since = {since!r} is not a date such as 2026-01-31")
+            raise ConfigError(
+                f"the spider's since = {since!r} is not a date; write a date such as "
+                "2026-01-31"
+            )
         return found
     if not isinstance(since, datetime):
         since = datetime(since.year, since.month, since.day)  # noqa: DTZ001  # UTC below

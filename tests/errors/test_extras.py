@@ -11,5 +11,6 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
 
     assert isinstance(error, ConfigError)
     assert str(error) == (
-        "response.xpath() needs lxml: pip install 'exact-crawler[xpath]'"
+        "response.xpath() needs the package lxml, which is not installed; run: "
+        "pip install 'exact-crawler[xpath]'"
     )

@@ -73,7 +73,9 @@ def test_what_has_no_fields_is_no_class_of_items() -> None:
     assert not is_item_class(str)
     assert not is_item_class(list[int])
     assert is_item_class(Review)
-    with pytest.raises(ConfigError, match="str declares no fields; use a dataclass"):
+    with pytest.raises(
+        ConfigError, match=r"str declares no fields, .*; use a dataclass"
+    ):
         members(str)
 
 
@@ -82,5 +84,7 @@ def test_an_annotation_that_names_nothing_is_an_error() -> None:
     class Wrong:
         title: Annotated["Nowhere", 1]  # type: ignore[name-defined]  # noqa: F821
 
-    with pytest.raises(ConfigError, match=r"Wrong cannot be read.*top of a module"):
+    with pytest.raises(
+        ConfigError, match=r"Wrong cannot be read.*top level of a module"
+    ):
         members(Wrong)

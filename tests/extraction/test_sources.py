@@ -52,7 +52,7 @@ def test_a_link_is_made_absolute_if_that_is_asked_for() -> None:
     reading = Reading(Tree(root, ""), "", lambda text: f"https://x{text}", 9)
 
     assert css("a", attr="href", absolute=True).first(root, reading) == "https://x/1"
-    with pytest.raises(ConfigError, match="add the attribute that holds the link"):
+    with pytest.raises(ConfigError, match="does not name the attribute"):
         css("a", absolute=True)
 
 

@@ -60,7 +60,7 @@ async def test_an_element_may_name_form_and_button() -> None:
         (
             {"form": "button"},
             FormError,
-            "'button' is a <button>; give the <form> element",
+            "target 'button' is a <button>; give the <form> element",
         ),
         ({"submit": ".none"}, SelectorError, "'.none' matched nothing"),
         ({"submit": "button"}, FormError, "its buttons: none"),
@@ -140,7 +140,7 @@ async def test_a_file_is_named_by_its_path_in_the_request(tmp_path: Path) -> Non
 async def test_a_page_in_xml_has_no_forms() -> None:
     response = await page("<x/>", **{"content-type": "text/xml"})
 
-    with pytest.raises(SelectorError, match="finds only HTML"):
+    with pytest.raises(SelectorError, match="which matches only HTML"):
         response.form()
 
 

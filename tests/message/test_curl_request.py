@@ -64,7 +64,9 @@ def test_a_form_becomes_a_multipart_body(tmp_path: Path) -> None:
     assert value.startswith("multipart/form-data; boundary=")
     assert request.options.pieces
     assert b'name="a"\r\n\r\nb\r\n' in plain.content
-    with pytest.raises(ConfigError, match="to_curl: a request whose body holds files"):
+    with pytest.raises(
+        ConfigError, match=r"to_curl cannot write the request for .* holds files"
+    ):
         request.to_curl()
 
 
@@ -77,12 +79,15 @@ def test_a_cookie_that_comes_twice_stays_a_header() -> None:
 @pytest.mark.parametrize(
     ("line", "detail"),
     [
-        ("curl", "from_curl: the command names no URL"),
-        (f"curl {URL} --proxy-digest", "from_curl: the option --proxy-digest is not"),
-        (f"curl {URL} -F a=@/nowhere", "from_curl: there is no file '/nowhere'"),
+        ("curl", "from_curl cannot read the command: the command names no URL"),
+        (f"curl {URL} --proxy-digest", "the option --proxy-digest is not"),
+        (
+            f"curl {URL} -F a=@/nowhere",
+            "the file '/nowhere' of the option -F a does not",
+        ),
         (f"curl {URL} -F 'a=b;type=c' -F 'a=d;type=e'", "the field name 'a'"),
         ("curl ftp://a.example", "Only http and https"),
-        (f"curl {URL} -H 'a b: c'", "is not a valid header name"),
+        (f"curl {URL} -H 'a b: c'", "the header name 'a b' is not valid"),
         (f"curl {URL} -x nonsense://x", "proxy"),
     ],
 )
@@ -99,7 +104,7 @@ def test_that_certificates_are_checked_all_the_same_is_said(
     with caplog.at_level(logging.WARNING):
         Request.from_curl(f"curl -k {URL}")
 
-    assert "-k is ignored" in caplog.text
+    assert "ignores the command's option -k" in caplog.text
 
 
 TEXT = st.text(st.characters(min_codepoint=0x20, exclude_categories=["Cs", "Cc"]))

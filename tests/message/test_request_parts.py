@@ -77,18 +77,21 @@ class Text(str):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (date(2026, 1, 2), r"meta\['a'\] is date.* isoformat"),
-        (datetime(2026, 1, 2, tzinfo=UTC), r"meta\['a'\] is datetime.* isoformat"),
-        ({1}, r"meta\['a'\] is set.* a list"),
-        ((1, 2), r"meta\['a'\] is tuple.* a list"),
-        ([{"b": (1,)}], r"meta\['a'\]\[0\]\['b'\] is tuple"),
+        (date(2026, 1, 2), r"meta\['a'\] is a value of type date.* isoformat"),
+        (
+            datetime(2026, 1, 2, tzinfo=UTC),
+            r"meta\['a'\] is a value of type datetime.* isoformat",
+        ),
+        ({1}, r"meta\['a'\] is a value of type set.* a list"),
+        ((1, 2), r"meta\['a'\] is a value of type tuple.* a list"),
+        ([{"b": (1,)}], r"meta\['a'\]\[0\]\['b'\] is a value of type tuple"),
         ({"b": {2: 1}}, r"meta\['a'\]\['b'\] has the key 2"),
-        (b"x", r"meta\['a'\] is bytes"),
-        (Decimal("1.5"), r"meta\['a'\] is Decimal.* its str"),
-        (UUID(int=1), r"meta\['a'\] is UUID"),
-        (float("nan"), r"meta\['a'\] is float.* a finite number"),
-        (2**80, r"meta\['a'\] is int"),
-        (Path("x"), r"meta\['a'\] is PosixPath"),
+        (b"x", r"meta\['a'\] is a value of type bytes"),
+        (Decimal("1.5"), r"meta\['a'\] is a value of type Decimal.* its str"),
+        (UUID(int=1), r"meta\['a'\] is a value of type UUID"),
+        (float("nan"), r"meta\['a'\] is a value of type float.* a finite number"),
+        (2**80, r"meta\['a'\] is a value of type int"),
+        (Path("x"), r"meta\['a'\] is a value of type PosixPath"),
         ("\ud800", "a text with half of a surrogate pair"),
     ],
 )
@@ -117,5 +120,5 @@ def test_meta_comes_back_as_it_was() -> None:
 
 
 def test_a_lambda_is_no_callback() -> None:
-    with pytest.raises(ConfigError, match="no name"):
+    with pytest.raises(ConfigError, match="is not a method of a spider"):
         Request(URL, lambda response: None)

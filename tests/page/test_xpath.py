@@ -68,7 +68,7 @@ async def test_json_is_asked_by_jmespath() -> None:
 
     assert made.jmespath("books[].n").getall() == ["a", "b"]
     assert made.selector.jmespath("books[1].n").get() == "b"
-    with pytest.raises(SelectorError, match=r"'books\[' is not valid JMESPath"):
+    with pytest.raises(SelectorError, match=r"'books\[' is not a valid JMESPath"):
         made.jmespath("books[")
     with pytest.raises(FetchError, match="JSON"):
         (await read(b"<p>", kind="application/json")).jmespath("a")
@@ -78,7 +78,7 @@ async def test_what_is_no_xpath_is_an_error_that_names_it() -> None:
     made = await read(BOOKS.encode())
 
     with pytest.raises(
-        SelectorError, match=r"'//a\[' is not valid XPath .* on https://site"
+        SelectorError, match=r"'//a\[' is not a valid XPath .* on https://site"
     ):
         made.xpath("//a[")
     assert made.page.asked == {}
@@ -112,7 +112,7 @@ async def test_any_bytes_are_a_page(body: bytes) -> None:
         (b"<!DOCTYPE a [<!ATTLIST a b CDATA 'x'>]><a/>", "contains a DTD"),
         (b"<a><b></a>", "mismatch"),
         (b"<a>" * 300 + b"</a>" * 300, "Excessive depth"),
-        (b"", "XML: "),
+        (b"", "the XML cannot be read: "),
     ],
 )
 async def test_xml_that_is_broken_or_hostile_is_a_parse_error(
@@ -134,8 +134,8 @@ def page_of(markup: str) -> Page:
 @pytest.mark.parametrize(
     ("markup", "detail"),
     [
-        ("<p>x" * 60_000, "has over 50,000 elements, too many for XPath"),
-        ("<div>" * 1_000, "nested over 512 deep"),
+        ("<p>x" * 60_000, "has over 50,000 elements, which is too many for XPath"),
+        ("<div>" * 1_000, "nested over 512 levels deep"),
         ("<p " + " ".join(f"a{n}=1" for n in range(20_000)), "1,000 attributes"),
     ],
     ids=["large", "deep", "wide"],
@@ -197,8 +197,9 @@ def test_without_parsel_the_error_says_what_to_install() -> None:
     )
 
     assert done.stdout.splitlines() == [
-        "XPath needs parsel: pip install 'exact-crawler[xpath]'",
-        "JMESPath needs parsel: pip install 'exact-crawler[xpath]'",
+        f"{feature} needs the package parsel, which is not installed; run: "
+        "pip install 'exact-crawler[xpath]'"
+        for feature in ("XPath", "JMESPath")
     ]
     assert done.stderr == ""
 

@@ -106,7 +106,7 @@ def test_what_comes_before_a_break_stays_and_the_log_says_so(
     assert report.item_count >= count
     assert report.pages == 1
     assert report.counts == {"feeds that ended early": 1} or body.startswith(b"\x1f")
-    assert "cannot be read after its first" in caplog.text or body.startswith(b"\x1f")
+    assert "cannot be read to its end" in caplog.text or body.startswith(b"\x1f")
 
 
 def test_what_is_no_feed_at_all_fails_its_page() -> None:
@@ -117,7 +117,7 @@ def test_what_is_no_feed_at_all_fails_its_page() -> None:
 
 @pytest.mark.parametrize(
     ("attributes", "text"),
-    [({"kind": "xml"}, "set `element`"), ({"kind": "yaml"}, "kind must be one of")],
+    [({"kind": "xml"}, "set `element`"), ({"kind": "yaml"}, "use one of feed, xml")],
 )
 def test_a_kind_that_cannot_be_is_an_error_of_the_class(
     attributes: Any, text: str

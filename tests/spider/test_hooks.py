@@ -64,7 +64,7 @@ def test_what_is_no_hook_is_an_error_that_names_class_file_and_line(
 
     text = str(caught.value)
     line = method.__code__.co_firstlineno
-    assert text.startswith(f"Wrong.{name} (")
+    assert text.startswith(f"the method Wrong.{name} (in ")
     assert f"test_hooks.py:{line}) " in text
     assert said in text
     assert HOOKS[name].signature in text

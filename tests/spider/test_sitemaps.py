@@ -183,7 +183,7 @@ def test_a_broken_sitemap_gives_what_came_before_and_says_so(
 
     assert found(News, site) == [("1", "parse")]
     assert f"Sitemap {HOME}sitemap.xml cannot be read to its end" in caplog.text
-    assert "are kept: XML" in caplog.text
+    assert "to its end: XML" in caplog.text
 
 
 @pytest.mark.parametrize(

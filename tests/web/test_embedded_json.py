@@ -170,8 +170,8 @@ def test_without_chompjs_the_error_says_what_to_install() -> None:
     assert done.stdout.splitlines() == [
         "{'a': 1} 0",
         (
-            "Reading a JavaScript literal needs chompjs: "
-            "pip install 'exact-crawler[scripts]'"
+            "Reading JavaScript literals with embedded_json() needs the package "
+            "chompjs, which is not installed; run: pip install 'exact-crawler[scripts]'"
         ),
         "\"embedded_json('z')\" matched nothing on http://a.b/",
     ]
