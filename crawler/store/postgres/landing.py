@@ -58,7 +58,7 @@ class Landing:
         fence = await pipeline.send(sql.FENCE, (self._run.worker,))
         if change.limit is not None or any(map(self._has_staged, outcomes)):
             state = await pipeline.send(sql.LOCK_STATE)
-            ((change.base, _),) = await pipeline.rows(state)
+            ((change.base, *_),) = await pipeline.rows(state)
         for part in self._parts(outcomes):
             await self._land_part(Gathered(part, change, gone), fence)
             change.committed.landed += len(part)
@@ -244,7 +244,7 @@ async def check_fence(
 ) -> datetime:
     """Return the end of this worker's lease. Raise LeaseLost if other workers have
     taken over its work, if the database has lost commits, or if the run has another
-    limit on pages now.
+    limit on pages or items now.
 
     `fence` is the response to `sql.FENCE`: this worker's row. A database can lose
     confirmed commits if a replica without them takes its place, or if a backup is
@@ -269,7 +269,7 @@ async def check_fence(
 
 
 GIVEN_UP = "other processes have taken over this process's work"
-OTHER_LIMIT = "the run now has another limit on pages (--pages)"
+OTHER_LIMIT = "the run now has another limit (--pages or --items)"
 COMMITS_LOST = (
     "the database has lost commits that it had confirmed (a failover to a replica "
     "without them, or a restored backup): the pages in them are crawled again"

@@ -72,12 +72,13 @@ async def join(
         # Until COMMIT no worker can take permits to fetch pages, or set limits.
         state = await pipeline.send(sql.LOCK_STATE)
         if start.is_leader:
-            ((_, before),) = await pipeline.rows(state)
+            ((_, pages_before, items_before),) = await pipeline.rows(state)
             left = await _pages_left(pipeline, start.pages)
             await pipeline.send(sql.SET_LIMITS, (start.items, left))
-            if (before is None) != (left is None) or (left or 0) < 0:
-                # The limit on pages was added or removed, or is now below the number
-                # of pages that the other workers may fetch. So they must join again.
+            # Another limit on pages must be read by the other workers only if it was
+            # added or removed, or is below the number of pages that they may fetch.
+            has_other = (pages_before is None) != (left is None) or (left or 0) < 0
+            if has_other or items_before != start.items:
                 await pipeline.send(sql.REJOIN, (worker,))
             code = (start.code, start.started, run.id, start.code)
             await pipeline.send(sql.SET_CODE, code)

@@ -132,7 +132,7 @@ DROP_STAGED = (
 # lost connection is over.
 FENCE = """SELECT joined, commits, expires, dead, has_other_limit
     FROM run.workers WHERE id = %s FOR UPDATE"""
-LOCK_STATE = "SELECT items, pages_left FROM run.state FOR UPDATE"
+LOCK_STATE = "SELECT items, pages_left, items_limit FROM run.state FOR UPDATE"
 TAKE_KEYS = """INSERT INTO run.item_keys(rule, value)
     SELECT * FROM unnest(%s, %s) ON CONFLICT DO NOTHING RETURNING rule, value"""
 GIVE_KEYS_BACK = """DELETE FROM run.item_keys USING unnest(%s, %s) AS given(rule, value)

@@ -547,9 +547,50 @@ async def test_a_worker_joins_anew_when_pages_become_limited_or_unlimited(
         else:
             await second.commit([found(entry("a"))])
 
-    with pytest.raises(LeaseLost, match="another limit on pages"):
+    with pytest.raises(LeaseLost, match="another limit"):
         await ask()
 
+    await second.close(0.0)
+    await again.close(0.0)
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, 1), (5, 1), (1, 5), (1, None)])
+async def test_a_worker_joins_anew_when_the_run_has_another_limit_on_items(
+    database: str, before: int | None, after: int | None
+) -> None:
+    """With the old limit its next commit would take too many items, or end the run."""
+    first, second = PostgresStore(database), PostgresStore(database)
+    await first.open(msgspec.structs.replace(START, items=before))
+    await second.open(JOINING)
+    page = entry("a")
+    await second.commit([found(page)])
+    await first.close(0.0)
+    again = PostgresStore(database)
+    await again.open(msgspec.structs.replace(START, items=after))
+
+    with pytest.raises(LeaseLost, match="another limit"):
+        await second.commit([done(page, "a", "b", "c")])
+
+    await second.close(0.0)
+    await again.close(0.0)
+
+
+async def test_a_worker_stays_when_the_run_is_resumed_with_the_same_limits(
+    database: str,
+) -> None:
+    limits = msgspec.structs.replace(START, items=5, pages=100)
+    first, second = PostgresStore(database), PostgresStore(database)
+    await first.open(limits)
+    await second.open(JOINING)
+    page = entry("a")
+    await second.commit([found(page)])
+    await first.close(0.0)
+    again = PostgresStore(database)
+    await again.open(limits)
+
+    committed = await second.commit([done(page, "a")])
+
+    assert committed.landed == 1
     await second.close(0.0)
     await again.close(0.0)
 
@@ -569,7 +610,7 @@ async def test_a_limit_below_what_a_worker_holds_takes_its_permits(
     again = PostgresStore(database)
     await again.open(msgspec.structs.replace(START, pages=limit))
 
-    with pytest.raises(LeaseLost, match="another limit on pages"):
+    with pytest.raises(LeaseLost, match="another limit"):
         await second.commit([done(pages[1])])
     await second.close(0.0)
     news = await again.team.beat(Needs(permits=20))
