@@ -161,7 +161,8 @@ class PostgresServer:
 
     def error_of(self, error: psycopg.Error) -> StoreError | StateError:
         """Return this package's error for psycopg's error; its text is for a person."""
-        what = _one_line(error)
+        # libpq asks a question, which the hint answers.
+        what = _one_line(error).partition(" Is the server running")[0]
         if isinstance(error, errors.InsufficientPrivilege):
             return StateError(
                 f"{self.text}: {what}; the role needs the right to create schemas: "
@@ -188,6 +189,10 @@ _HINTS = {
     "no password supplied": "set PGPASSWORD, or add the password to ~/.pgpass",
     "password authentication failed": "correct PGPASSWORD, ~/.pgpass or storage.url",
     '" does not exist': "create it, or correct storage.url",
+    "Connection refused": "start the server, or correct host and port in storage.url",
+    "No such file or directory": "start the server, or correct host in storage.url",
+    "failed to resolve host": "correct the host in storage.url",
+    "invalid port number": "correct the port in storage.url",
 }
 _VARIABLES = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
@@ -204,12 +209,6 @@ def is_passing(error: psycopg.Error) -> bool:
         return error.sqlstate[:2] in _PASSING or error.sqlstate == "55P03"
     # An error without a SQLSTATE comes from libpq: the connection failed.
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-
-
-def is_conflict(error: psycopg.Error) -> bool:
-    """Return whether another transaction caused the error, so that a retry may work at
-    once."""
-    return isinstance(error, errors.TransactionRollback)
 
 
 def _one_line(error: Exception) -> str:

@@ -25,6 +25,19 @@ from tests.store.values import START, done, entry, found
         ("fe_sendauth: no password supplied", "cannot be used: fe_.*; set PGPASSWORD"),
         ("password authentication failed for user x", "; correct PGPASSWORD"),
         ('database "nodb" does not exist', "; create it, or correct storage.url"),
+        (
+            'connection to server at "::1" failed: Connection refused Is the server',
+            "; start the server, or correct host and port in storage.url",
+        ),
+        (
+            "server on socket failed: No such file or directory",
+            "; start the server, or correct host in storage.url",
+        ),
+        (
+            "failed to resolve host 'nodb': [Errno -2] Name or service not known",
+            "; correct the host in storage.url",
+        ),
+        ('invalid port number: "99999"', "; correct the port in storage.url"),
         ("server closed the connection", "cannot be used now: server closed the"),
     ],
 )
