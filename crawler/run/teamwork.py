@@ -233,7 +233,7 @@ class Guarded:
                 "the request was not sent, because this process could not renew its "
                 "lease (its right to work on the run) in time",
                 url=request.url,
-                blame=Blame.WAY,
+                blame=Blame.OURS,
                 is_free=True,
             )
         return await self._fetch(request)

@@ -61,10 +61,10 @@ async def test_after_the_lease_nothing_is_asked(seconds: float) -> None:
     with pytest.raises(FetchError, match="lease") as caught:
         await guarded(wire, seconds)(REQUEST)
     assert wire.asked == []
-    # It costs the request no try, and says nothing of the host.
+    # It costs the request no try, and says nothing of the host or the way to it.
     assert caught.value.is_free
     assert caught.value.is_retried
-    assert caught.value.blame is Blame.WAY
+    assert caught.value.blame is Blame.OURS
 
 
 async def test_a_renewed_lease_lets_requests_pass_again() -> None:
