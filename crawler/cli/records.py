@@ -183,7 +183,9 @@ def table_of(report: Report) -> list[str]:
     and the remarks."""
     head, *rows = run_summary.table(report)
     bad = [f"! {line}" for line in run_summary.bad_lines(report)]
-    remarks = [f"! {line}" for line in report.advice]
+    # What a run does at present is no fault.
+    mark = " " if report.finish_reason is FinishReason.RUNNING else "!"
+    remarks = [f"{mark} {line}" for line in report.advice]
     return [head, f"  {'started':<10}  {report.started}", *rows, *bad, *remarks]
 
 

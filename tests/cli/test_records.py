@@ -52,6 +52,8 @@ def test_a_run_at_work_is_shown_with_its_figures_so_far(tmp_path: Path) -> None:
 
     assert shown.startswith("books, run 1: still running after ")
     assert f"1 host busy, process {process.pid} on " in shown
+    assert "\n  now: " in shown
+    assert "\n! " not in shown  # nothing is wrong
     assert "pages/s" in listed
     assert (values["finish_reason"], values["pending"]) == ("running", 1)
     assert (values["pages"], values["hosts"], values["exit_code"]) == (2, 1, None)
