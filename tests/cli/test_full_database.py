@@ -9,20 +9,19 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.cli.sites import starting
+from tests.cli.team import Team, ended
 from tests.cli.team_site import TeamSite, serving_team, write_team_spider
-from tests.cli.test_work import RATE, ended, titles, until
 from tests.postgres import Server
 
 pytestmark = pytest.mark.alone
 
-HOSTS, PAGES = 8, 24
+HOSTS, PAGES, RATE = 8, 24, 8.0
 #: What a database reports when a table cannot grow.
 FULL = """
 CREATE FUNCTION crawler.no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -102,13 +101,10 @@ def test_a_full_disk_is_waited_for(
     kind: Callable[[Server], AbstractContextManager[Disk]],
 ) -> None:
     with kind(postgres) as disk, serving_team(HOSTS, PAGES) as site:
-        at = ("-s", f"storage.url={disk.url}")
         write_team_spider(tmp_path, site, RATE)
-        with (
-            starting(tmp_path, "run", "team", *at) as leader,
-            starting(tmp_path, "work", "team", *at) as worker,
-        ):
-            until(site, HOSTS * 6)
+        with closing(Team(tmp_path, site, disk.url)) as team:
+            leader, worker = team.start("run"), team.start("work")
+            team.until(HOSTS * 6)
             disk.fill()
             stands_still(site)
             disk.free()
@@ -117,6 +113,6 @@ def test_a_full_disk_is_waited_for(
     assert (leader.returncode, worker.returncode) == (0, 0), told
     assert "the crawl tries again for up to 5 minutes" in told[0]
     assert "No space left on device" in told[0]
-    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
+    assert team.titles() == site.all_titles
     asked = Counter((host, path) for _, host, path in site.log)
     assert max(asked.values()) == 1

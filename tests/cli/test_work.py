@@ -6,16 +6,17 @@ import json
 import random
 import signal
 import sqlite3
-import subprocess
 import time
 from collections import Counter
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.cli.sites import crawl, starting
-from tests.cli.team_site import TeamSite, serving_team, write_team_spider
+from tests.cli.sites import crawl
+from tests.cli.team import Team, ended
+from tests.cli.team_site import serving_team, write_team_spider
 from tests.postgres import Server
 
 pytestmark = pytest.mark.alone
@@ -23,21 +24,18 @@ pytestmark = pytest.mark.alone
 HOSTS, PAGES, RATE = 12, 40, 8.0
 #: The interval of a host, less what a busy machine may take off a gap on its way.
 LEAST = 0.3 / RATE
+#: A lease that ends soon after a process is paused or killed.
+SHORT = ("-s", "storage.lease=2s")
 #: Requests that may come too early in a crawl whose processes are killed and paused.
 MOST_LATE = 2
 
 
-def titles(path: Path) -> list[str]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return sorted(json.loads(line)["title"] for line in lines)
-
-
-def until(site: TeamSite, count: int) -> None:
-    """Return when so many requests were made."""
-    end = time.monotonic() + 30
-    while len(site.log) < count:
-        assert time.monotonic() < end, "the crawl stands still"
-        time.sleep(0.02)
+@pytest.fixture
+def team(tmp_path: Path, database: str) -> Iterator[Team]:
+    with serving_team(HOSTS, PAGES) as site:
+        write_team_spider(tmp_path, site, RATE)
+        with closing(Team(tmp_path, site, database)) as team:
+            yield team
 
 
 def until_joined(database: str, count: int) -> None:
@@ -56,29 +54,16 @@ def until_joined(database: str, count: int) -> None:
         time.sleep(0.05)
 
 
-def ended(process: subprocess.Popen[str]) -> str:
-    _, told = process.communicate(timeout=50)
-    return told
+def test_three_processes_crawl_one_run(team: Team) -> None:
+    processes = [team.start("work"), team.start("work"), team.start("run")]
+    told = [ended(process) for process in processes]
 
-
-def test_three_processes_crawl_one_run(tmp_path: Path, database: str) -> None:
-    at = ("-s", f"storage.url={database}")
-    with serving_team(HOSTS, PAGES) as site:
-        write_team_spider(tmp_path, site, RATE)
-        with (
-            starting(tmp_path, "work", "team", *at) as first,
-            starting(tmp_path, "work", "team", *at) as second,
-            starting(tmp_path, "run", "team", *at) as leader,
-        ):
-            told = [ended(process) for process in (leader, first, second)]
-
-    codes = (leader.returncode, first.returncode, second.returncode)
-    assert codes == (0, 0, 0), told
-    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
-    paths = Counter((host, path) for _, host, path in site.log)
+    assert [process.returncode for process in processes] == [0, 0, 0], told
+    assert team.titles() == team.site.all_titles
+    paths = Counter((host, path) for _, host, path in team.site.log)
     assert max(paths.values()) == 1
-    assert min(site.gaps_between_clients()) >= LEAST
-    assert len(site.asked_robots()) == HOSTS
+    assert min(team.site.gaps_between_clients()) >= LEAST
+    assert len(team.site.asked_robots()) == HOSTS
 
 
 @pytest.mark.slow
@@ -87,18 +72,14 @@ def test_three_processes_crawl_one_run(tmp_path: Path, database: str) -> None:
 def test_fetches_of_sites_that_other_processes_own_keep_their_pace(
     tmp_path: Path, database: str, fetches: str
 ) -> None:
-    at = ("-s", f"storage.url={database}")
     with serving_team(7, 20, linked=6) as site:
         write_team_spider(tmp_path, site, RATE, fetches=fetches)
-        with (
-            starting(tmp_path, "work", "team", *at) as first,
-            starting(tmp_path, "work", "team", *at) as second,
-            starting(tmp_path, "run", "team", *at) as leader,
-        ):
-            told = [ended(process) for process in (leader, first, second)]
+        with closing(Team(tmp_path, site, database)) as team:
+            processes = [team.start("work"), team.start("work"), team.start("run")]
+            told = [ended(process) for process in processes]
 
-    assert leader.returncode == 0, told
-    found = titles(tmp_path / "out" / "team-1.jsonl")
+    assert processes[-1].returncode == 0, told
+    found = team.titles()
     fetched = [title for title in found if title.startswith("fetched")]
     assert [title for title in found if title not in set(fetched)] == site.all_titles
     numbers = [number for number in range(20) if number % 5 == 0]
@@ -114,49 +95,35 @@ def test_fetches_of_sites_that_other_processes_own_keep_their_pace(
 def test_one_command_starts_several_processes(
     request: pytest.FixtureRequest, tmp_path: Path, server: str
 ) -> None:
-    url = request.getfixturevalue(server)
-    at = ("-s", f"storage.url={url}", "--summary", "summary.json")
     with serving_team(HOSTS, PAGES) as site:
         write_team_spider(tmp_path, site, RATE)
-        made = crawl(tmp_path, "run", "team", "--processes", "3", *at)
+        team = Team(tmp_path, site, request.getfixturevalue(server))
+        made = team.crawl("run", "--processes", "3", "--summary", "summary.json")
 
     assert made.returncode == 0, made.stderr
-    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
+    assert team.titles() == site.all_titles
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert summary["pages"] == summary["items"] == HOSTS * PAGES
     assert min(site.gaps_between_clients()) >= LEAST
 
 
-def test_a_limit_on_pages_holds_over_several_processes(
-    tmp_path: Path, database: str
-) -> None:
-    at = ("-s", f"storage.url={database}", "--pages", "101")
-    with serving_team(HOSTS, PAGES) as site:
-        write_team_spider(tmp_path, site, RATE)
-        made = crawl(tmp_path, "run", "team", "--processes", "2", *at)
+def test_a_limit_on_pages_holds_over_several_processes(team: Team) -> None:
+    made = team.crawl("run", "--processes", "2", "--pages", "101")
 
     assert made.returncode == 0, made.stderr
-    assert len(titles(tmp_path / "out" / "team-1.jsonl")) == 101
+    assert len(team.titles()) == 101
 
 
 @pytest.mark.timeout(120)
-def test_a_limit_on_pages_holds_for_workers_that_join_at_the_start(
-    tmp_path: Path, database: str
-) -> None:
-    at = ("-s", f"storage.url={database}")
-    with serving_team(HOSTS, PAGES) as site:
-        write_team_spider(tmp_path, site, RATE)
-        for number in range(4):
-            job = ("--job", f"j{number}")
-            limited = ("run", "team", "--pages", "31", "-o", f"{number}.jsonl")
-            with (
-                starting(tmp_path, *limited, *job, *at) as leader,
-                starting(tmp_path, "work", "team", *job, *at) as first,
-                starting(tmp_path, "work", "team", *job, *at) as second,
-            ):
-                told = [ended(process) for process in (leader, first, second)]
-            assert leader.returncode == 0, told
-            assert len(titles(tmp_path / f"{number}.jsonl")) == 31, told
+def test_a_limit_on_pages_holds_for_workers_that_join_at_the_start(team: Team) -> None:
+    for number in range(4):
+        job, output = ("--job", f"j{number}"), f"{number}.jsonl"
+        leader = team.start("run", "--pages", "31", "-o", output, *job)
+        workers = [team.start("work", *job), team.start("work", *job)]
+        told = [ended(process) for process in (leader, *workers)]
+
+        assert leader.returncode == 0, told
+        assert len(team.titles(output)) == 31, told
 
 
 def test_several_processes_need_a_store_that_they_share(tmp_path: Path) -> None:
@@ -175,143 +142,115 @@ def change_code(folder: Path) -> None:
     spider.write_text(f"{text}\nCHANGED = True\n", encoding="utf-8")
 
 
-def test_a_worker_with_other_code_is_refused(tmp_path: Path, database: str) -> None:
-    at = ("-s", f"storage.url={database}")
-    with serving_team(HOSTS, PAGES) as site:
-        write_team_spider(tmp_path, site, RATE)
-        with starting(tmp_path, "run", "team", *at) as leader:
-            until(site, 1)
-            change_code(tmp_path)
-            refused = crawl(tmp_path, "work", "team", *at)
-            told = ended(leader)
+def test_a_worker_with_other_code_is_refused(team: Team) -> None:
+    leader = team.start("run")
+    team.until(1)
+    change_code(team.folder)
+
+    refused = team.crawl("work")
+    told = ended(leader)
 
     assert refused.returncode == 2
     (line,) = refused.stderr.splitlines()
     assert "deploy the same code here" in line
     assert leader.returncode == 0, told
-    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
+    assert team.titles() == team.site.all_titles
 
 
-def test_workers_leave_a_run_that_goes_on_with_other_code(
-    tmp_path: Path, database: str
-) -> None:
-    at = ("-s", f"storage.url={database}")
-    with serving_team(HOSTS, PAGES) as site:
-        write_team_spider(tmp_path, site, RATE)
-        with (
-            starting(tmp_path, "run", "team", *at) as leader,
-            starting(tmp_path, "work", "team", "-q", *at) as worker,
-        ):
-            until(site, HOSTS * 4)
-            leader.kill()
-            leader.wait()
-            before = json.loads(crawl(tmp_path, "status", "team", "--json", *at).stdout)
-            change_code(tmp_path)
-            again = crawl(tmp_path, "run", "team", "--processes", "2", *at)
-            told = ended(worker)
+def test_workers_leave_a_run_that_goes_on_with_other_code(team: Team) -> None:
+    leader, worker = team.start("run"), team.start("work", "-q")
+    team.until(HOSTS * 4)
+    leader.kill()
+    leader.wait()
+    before = json.loads(team.crawl("status", "--json").stdout)
+    change_code(team.folder)
+
+    again = team.crawl("run", "--processes", "2")
+    told = ended(worker)
 
     assert again.returncode == 0, again.stderr
     assert worker.returncode == 2, told
     (line,) = told.splitlines()
     assert before["code"] in line
     assert "deploy the same code here" in line
-    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
-    assert max(Counter((host, path) for _, host, path in site.log).values()) <= 2
+    assert team.titles() == team.site.all_titles
+    paths = Counter((host, path) for _, host, path in team.site.log)
+    assert max(paths.values()) <= 2
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_processes_killed_and_paused_at_random_lose_nothing(
-    tmp_path: Path, database: str, seed: int
+    team: Team, seed: int
 ) -> None:
     dice = random.Random(seed)
-    at = ("-s", f"storage.url={database}", "-s", "storage.lease=2s")
-    with serving_team(HOSTS, PAGES) as site, ExitStack() as stack:
-        write_team_spider(tmp_path, site, RATE)
+    workers = [team.start(command, *SHORT) for command in ("run", "work", "work")]
+    team.until(20)
 
-        def start(command: str) -> subprocess.Popen[str]:
-            return stack.enter_context(starting(tmp_path, command, "team", *at))
+    for _ in range(6):
+        time.sleep(0.3 + dice.random() * 0.7)
+        victim = dice.randrange(3)
+        if workers[victim].poll() is not None:
+            break  # the crawl is over
+        if dice.random() < 0.5:
+            workers[victim].kill()
+            workers[victim].wait()
+            workers[victim] = team.start("work" if victim else "run", *SHORT)
+        else:
+            workers[victim].send_signal(signal.SIGSTOP)
+            time.sleep(dice.choice([0.5, 3.5]))
+            workers[victim].send_signal(signal.SIGCONT)
+    told = ended(workers[0])
+    if workers[0].returncode:
+        assert team.crawl("run", *SHORT).returncode == 0, told
 
-        workers = [start("run"), start("work"), start("work")]
-        until(site, 20)
-        for _ in range(6):
-            time.sleep(0.3 + dice.random() * 0.7)
-            victim = dice.randrange(3)
-            if workers[victim].poll() is not None:
-                break  # the crawl is over
-            if dice.random() < 0.5:
-                workers[victim].kill()
-                workers[victim].wait()
-                workers[victim] = start("work" if victim else "run")
-            else:
-                workers[victim].send_signal(signal.SIGSTOP)
-                time.sleep(dice.choice([0.5, 3.5]))
-                workers[victim].send_signal(signal.SIGCONT)
-        told = ended(workers[0])
-        if workers[0].returncode:
-            assert crawl(tmp_path, "run", "team", *at).returncode == 0, told
-
-    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles, told
+    assert team.titles() == team.site.all_titles, told
     # A request that had passed the guard when its process was paused leaves late.
-    assert len([gap for gap in site.gaps() if gap < LEAST]) <= MOST_LATE
+    assert len([gap for gap in team.site.gaps() if gap < LEAST]) <= MOST_LATE
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_a_paused_process_asks_nothing_after_its_lease(
-    tmp_path: Path, database: str
-) -> None:
+def test_a_paused_process_asks_nothing_after_its_lease(team: Team) -> None:
     """Without the guard, which tests/run/test_teamwork.py tries alone, two processes
     ask one host when the paused one wakes."""
-    at = ("-s", f"storage.url={database}", "-s", "storage.lease=2s")
-    with serving_team(HOSTS, PAGES) as site:
-        write_team_spider(tmp_path, site, RATE)
-        with (
-            starting(tmp_path, "run", "team", *at) as leader,
-            starting(tmp_path, "work", "team", *at) as worker,
-        ):
-            until(site, HOSTS * 8)
-            worker.send_signal(signal.SIGSTOP)
-            time.sleep(3.5)
-            woken = time.monotonic()
-            worker.send_signal(signal.SIGCONT)
-            told = [ended(process) for process in (leader, worker)]
+    leader, worker = team.start("run", *SHORT), team.start("work", *SHORT)
+    team.until(HOSTS * 8)
 
-    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles, told
-    assert min(site.gaps(around=woken), default=1.0) >= LEAST
+    worker.send_signal(signal.SIGSTOP)
+    time.sleep(3.5)
+    woken = time.monotonic()
+    worker.send_signal(signal.SIGCONT)
+    told = [ended(process) for process in (leader, worker)]
+
+    assert team.titles() == team.site.all_titles, told
+    assert min(team.site.gaps(around=woken), default=1.0) >= LEAST
 
 
 @pytest.mark.timeout(120)
-def test_a_process_that_wakes_after_the_run_ends_too(
-    tmp_path: Path, database: str
-) -> None:
-    at = ("-s", f"storage.url={database}", "-s", "storage.lease=2s")
-    with serving_team(HOSTS, PAGES) as site:
-        write_team_spider(tmp_path, site, RATE)
-        with (
-            starting(tmp_path, "run", "team", *at) as leader,
-            starting(tmp_path, "work", "team", *at) as worker,
-        ):
-            until_joined(database, 2)
-            worker.send_signal(signal.SIGSTOP)
-            told = [ended(leader)]
-            worker.send_signal(signal.SIGCONT)
-            told += [ended(worker)]
+def test_a_process_that_wakes_after_the_run_ends_too(team: Team, database: str) -> None:
+    leader, worker = team.start("run", *SHORT), team.start("work", *SHORT)
+    until_joined(database, 2)
+
+    worker.send_signal(signal.SIGSTOP)
+    told = [ended(leader)]
+    worker.send_signal(signal.SIGCONT)
+    told += [ended(worker)]
 
     assert (leader.returncode, worker.returncode) == (0, 0), told
-    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
+    assert team.titles() == team.site.all_titles
 
 
 def test_arguments_of_other_processes_hold_no_password(
     tmp_path: Path, database: str
 ) -> None:
     secret = database.replace("postgresql:///", "postgresql://:s3cret@/")
-    at = ("-s", f"storage.url={secret}", "-s", "crawl.grace=2s")
     with serving_team(HOSTS, PAGES) as site:
         write_team_spider(tmp_path, site, RATE)
-        with starting(tmp_path, "run", "team", "--processes", "2", *at) as leader:
-            until(site, HOSTS * 2)
+        with closing(Team(tmp_path, site, secret)) as team:
+            leader = team.start("run", "--processes", "2", "-s", "crawl.grace=2s")
+            team.until(HOSTS * 2)
             (worker,) = children(leader.pid)
             words = Path(f"/proc/{worker}/cmdline").read_bytes()
             told = ended(leader)
@@ -330,116 +269,91 @@ def children(pid: int) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_failover_that_loses_commits_is_told_and_costs_no_page_and_no_item(
-    tmp_path: Path, postgres: Server, database: str
+    team: Team, postgres: Server
 ) -> None:
-    at = ("-s", f"storage.url={database}", "-s", "storage.lease=2s")
     outputs = ("-o", "out/books.jsonl", "-o", "out/books.db")
-    with serving_team(HOSTS, PAGES) as site:
-        write_team_spider(tmp_path, site, RATE)
-        with (
-            starting(tmp_path, "run", "team", *at, *outputs) as leader,
-            starting(tmp_path, "work", "team", *at) as worker,
-        ):
-            until(site, HOSTS * 9)
-            postgres.keep_copy()
-            until(site, HOSTS * 18)
-            postgres.go_back()
-            told = [ended(process) for process in (leader, worker)]
+    leader, worker = team.start("run", *SHORT, *outputs), team.start("work", *SHORT)
+    team.until(HOSTS * 9)
+    postgres.keep_copy()
+    team.until(HOSTS * 18)
+
+    postgres.go_back()
+    told = [ended(process) for process in (leader, worker)]
 
     assert (leader.returncode, worker.returncode) == (0, 0), told
     assert any("has lost commits that it had confirmed" in each for each in told), told
-    assert titles(tmp_path / "out" / "books.jsonl") == site.all_titles
-    with closing(sqlite3.connect(tmp_path / "out" / "books.db")) as connection:
+    assert team.titles("out/books.jsonl") == team.site.all_titles
+    with closing(sqlite3.connect(team.folder / "out" / "books.db")) as connection:
         found = connection.execute("SELECT title FROM items").fetchall()
-    assert sorted(title for (title,) in found) == site.all_titles
-    assert len(site.log) > HOSTS * PAGES  # what was lost was crawled again
-    assert min(site.gaps_between_clients()) >= LEAST
+    assert sorted(title for (title,) in found) == team.site.all_titles
+    assert len(team.site.log) > HOSTS * PAGES  # what was lost was crawled again
+    assert min(team.site.gaps_between_clients()) >= LEAST
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_database_that_is_killed_and_away_for_a_while_costs_nothing(
-    tmp_path: Path, postgres: Server, database: str
+    team: Team, postgres: Server
 ) -> None:
-    at = ("-s", f"storage.url={database}", "-s", "storage.lease=2s")
-    with serving_team(HOSTS, PAGES) as site:
-        write_team_spider(tmp_path, site, RATE)
-        with (
-            starting(tmp_path, "run", "team", *at) as leader,
-            starting(tmp_path, "work", "team", *at) as worker,
-        ):
-            until(site, HOSTS * 8)
-            postgres.stop()
-            time.sleep(4.0)
-            asked = len(site.log)
-            time.sleep(1.0)
-            still = len(site.log)
-            postgres.start()
-            told = [ended(process) for process in (leader, worker)]
+    leader, worker = team.start("run", *SHORT), team.start("work", *SHORT)
+    team.until(HOSTS * 8)
+
+    postgres.stop()
+    time.sleep(4.0)
+    asked = len(team.site.log)
+    time.sleep(1.0)
+    still = len(team.site.log)
+    postgres.start()
+    told = [ended(process) for process in (leader, worker)]
 
     assert asked == still, "asked after the lease was over"
     assert (leader.returncode, worker.returncode) == (0, 0), told
-    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
-    assert min(site.gaps_between_clients()) >= LEAST
+    assert team.titles() == team.site.all_titles
+    assert min(team.site.gaps_between_clients()) >= LEAST
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_a_fresh_run_that_was_given_up_goes_on_with_its_own_run(
-    tmp_path: Path, database: str
-) -> None:
-    at = ("-s", f"storage.url={database}", "-s", "storage.lease=2s")
-    with serving_team(HOSTS, PAGES) as site:
-        write_team_spider(tmp_path, site, RATE)
-        with (
-            starting(tmp_path, "run", "team", "--fresh", *at) as leader,
-            starting(tmp_path, "work", "team", *at) as worker,
-        ):
-            until(site, HOSTS * 8)
-            leader.send_signal(signal.SIGSTOP)
-            time.sleep(3.5)
-            leader.send_signal(signal.SIGCONT)
-            told = [ended(process) for process in (leader, worker)]
+def test_a_fresh_run_that_was_given_up_goes_on_with_its_own_run(team: Team) -> None:
+    leader = team.start("run", "--fresh", *SHORT)
+    worker = team.start("work", *SHORT)
+    team.until(HOSTS * 8)
+
+    leader.send_signal(signal.SIGSTOP)
+    time.sleep(3.5)
+    leader.send_signal(signal.SIGCONT)
+    told = [ended(process) for process in (leader, worker)]
 
     assert (leader.returncode, worker.returncode) == (0, 0), told
-    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
+    assert team.titles() == team.site.all_titles
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_backup_older_than_the_run_begins_the_run_anew(
-    tmp_path: Path, postgres: Server, database: str
+    team: Team, postgres: Server
 ) -> None:
-    at = ("-s", f"storage.url={database}", "-s", "storage.lease=2s")
-    with serving_team(HOSTS, PAGES) as site:
-        write_team_spider(tmp_path, site, RATE)
-        postgres.keep_copy()
-        with (
-            starting(tmp_path, "run", "team", *at) as leader,
-            starting(tmp_path, "work", "team", *at) as worker,
-        ):
-            until(site, HOSTS * 9)
-            postgres.go_back()
-            told = [ended(process) for process in (leader, worker)]
+    postgres.keep_copy()
+    leader, worker = team.start("run", *SHORT), team.start("work", *SHORT)
+    team.until(HOSTS * 9)
+
+    postgres.go_back()
+    told = [ended(process) for process in (leader, worker)]
 
     assert (leader.returncode, worker.returncode) == (0, 0), told
-    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
-    assert min(site.gaps_between_clients()) >= LEAST
+    assert team.titles() == team.site.all_titles
+    assert min(team.site.gaps_between_clients()) >= LEAST
 
 
-def test_the_processes_of_a_leader_that_is_killed_end(
-    tmp_path: Path, database: str
-) -> None:
-    at = ("-s", f"storage.url={database}")
-    with serving_team(HOSTS, PAGES) as site:
-        write_team_spider(tmp_path, site, RATE)
-        with starting(tmp_path, "run", "team", "--processes", "3", *at) as leader:
-            until(site, HOSTS * 4)
-            leader.kill()
-            # The processes hold the other end of its standard error until they end.
-            told = ended(leader)
-        made = crawl(tmp_path, "run", "team", *at)
+def test_the_processes_of_a_leader_that_is_killed_end(team: Team) -> None:
+    leader = team.start("run", "--processes", "3")
+    team.until(HOSTS * 4)
+
+    leader.kill()
+    # The processes hold the other end of its standard error until they end.
+    told = ended(leader)
+    made = team.crawl("run")
 
     assert "--beside" not in told
     assert made.returncode == 0, made.stderr
-    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
+    assert team.titles() == team.site.all_titles
