@@ -51,8 +51,8 @@ def serving(
             None if is_plain else Path(folder, "bookshop.pem"), authority_file
         )
         with socket.socket() as listener:
-            # From listen() on the operating system queues connections, so a caller need
-            # not wait until the server has started.
+            # This socket listens before the server starts, so the operating system
+            # queues early connections and a caller need not wait.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((_HOST, port))
             listener.listen(100)

@@ -221,7 +221,7 @@ class FetchError(CrawlError):
         self.url = url
         self.blame = reason.blame if blame is None else blame
         #: The proxy of the request: a URL, or "tag:NAME" for a proxy in [proxies] with
-        #: this tag; "" if there was none.
+        #: this tag; "" without a proxy.
         self.way = way
         self.is_final = is_final
 
@@ -293,9 +293,9 @@ class Retry(CrawlError):
 
         raise Retry("captcha", after=30, session="second")
 
-    What the callback has yielded for the page is discarded, and the try is counted
+    The results of the callback for this page are discarded, and the try is counted
     under `reason`. The settings [retry], or the spider's `stop`, limit the tries; after
-    the last one the page fails with `reason`. Without `after` the pause is as long as
+    the last try the page fails with `reason`. Without `after`, the pause is the same as
     for other retries. `session` is the name of the session for the next tries.
     """
 
@@ -341,8 +341,8 @@ def own_word(what: str, word: str) -> str:
     """Return `word`, a reason or counter name that a spider has chosen, as one line of
     at most MAX_WORD characters.
 
-    `what` is the call that got the word, such as "Skip", for the message. ConfigError
-    if `word` is not text or is empty.
+    `what` is the call that got the word, such as "Skip", for the message. Raises
+    ConfigError if `word` is not text or is empty.
     """
     if not isinstance(word, str) or not word.strip():
         raise ConfigError(
@@ -353,5 +353,5 @@ def own_word(what: str, word: str) -> str:
 
 
 #: Maximum length in characters of a reason or counter name that a spider has chosen;
-#: the end of a longer one is cut off.
+#: the end of a longer name is cut off.
 MAX_WORD = 100

@@ -1,4 +1,4 @@
-"""The error for a feature whose optional package is not installed. Pure."""
+"""The error for a feature whose optional package is not installed."""
 
 from crawler.errors import ConfigError
 

@@ -1,8 +1,8 @@
-"""Foreign names: names of other frameworks, and what to write here instead. Pure.
+"""Foreign names: names of other frameworks, and what to write instead.
 
 Many people who write their first spider have used another framework before. Without
-this module one of its names would be ignored, or would fail far from its cause. With
-this module it raises a one-line error that says what to write.
+this module a name of that framework would be ignored, or would fail far from its cause.
+With this module the name raises a one-line error that says what to write.
 """
 
 from __future__ import annotations
@@ -204,7 +204,8 @@ def refuses(table: Mapping[str, str]) -> Callable[[type[Owner]], type[Owner]]:
 def refuse_arguments(
     function: str, names: Collection[str], valid: Collection[str] = ()
 ) -> None:
-    """Raise TypeError for the first of the unknown arguments `names`, if there is one.
+    """Raise TypeError for the first of the unknown arguments `names`; do nothing if
+    `names` is empty.
 
     The message says what to write instead: for a name of another framework the entry in
     ARGUMENTS, for any other name the most similar name in `valid`.
@@ -226,7 +227,7 @@ def instead_of_pseudo(selector: str) -> str:
     """Return the calls to write instead of a selector with `::text` or `::attr(name)`,
     such as `css("a").text()` instead of `css("a::text")`.
 
-    "" if the selector has neither.
+    Return "" if the selector has neither of them.
     """
     found = re.search(_PSEUDO, selector)
     if found is None:

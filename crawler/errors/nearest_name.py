@@ -1,4 +1,4 @@
-"""Finds the valid name that a mistyped name probably means. Pure."""
+"""Finds the valid name that a mistyped name probably means."""
 
 from __future__ import annotations
 

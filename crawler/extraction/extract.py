@@ -15,7 +15,8 @@ from crawler.web.linked_item import LinkedItem
 
 T = TypeVar("T")
 
-#: The elements to make items of: a CSS selector, one element, or several elements.
+#: The elements from which items are made: a CSS selector, one element, or several
+#: elements.
 Where = str | Node | Iterable[Node]
 
 
@@ -24,7 +25,7 @@ def items_of(
 ) -> list[T]:
     """Return one item of class `kind` for each element of `where`, in order.
 
-    ExtractError if a required value is missing, or does not fit its field.
+    Raises ExtractError if a required value is missing, or does not fit its field.
     """
     if isinstance(where, str):
         nodes: Iterable[Node] = page.css(where)
@@ -43,7 +44,8 @@ def item_of(
     """Return one item of class `kind` from the element `where`, or from the whole page
     if `where` is None.
 
-    If `where` is a selector, its first match is used; SelectorError if it has no match.
+    If `where` is a selector, its first match is used. Raises SelectorError if the
+    selector matches nothing.
     """
     if where is None:
         node: Node | None = page.root

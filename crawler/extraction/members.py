@@ -1,5 +1,5 @@
 """Reads the fields of an item class: a dataclass, a msgspec.Struct, an attrs or a
-pydantic class. Pure."""
+pydantic class. No I/O and no clock."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Shape(NamedTuple):
 def members(kind: type) -> list[Member]:
     """Return the fields that the constructor of an item class takes.
 
-    ConfigError if `kind` is not a dataclass, a msgspec.Struct, an attrs or a pydantic
-    class, or if its annotations cannot be read.
+    Raises ConfigError if `kind` is not a dataclass, a msgspec.Struct, an attrs or a
+    pydantic class, or if its annotations cannot be read.
     """
     found = _declared(kind)
     if found is None:
@@ -141,7 +141,7 @@ def _is_pydantic(kind: Any) -> bool:
 
 
 def _nothing() -> Any:
-    import attrs  # called only for an attrs class, so attrs is installed
+    import attrs  # `_nothing` is called only for attrs classes
 
     return attrs.NOTHING
 

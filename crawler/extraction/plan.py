@@ -28,10 +28,10 @@ from crawler.extraction.members import (
 )
 from crawler.extraction.sources import MISSING, Css, FieldSource, Reading
 
-#: Maximum number of items from one page, including nested ones. Without it a class with
-#: a field of its own type could match the same elements again and again.
+#: Maximum number of items from one page, including nested ones. Without this limit a
+#: class with a field of its own type could match the same elements again and again.
 MAX_ITEMS = 100_000
-#: Maximum number of levels of items in items.
+#: Maximum number of levels of nested items.
 MAX_DEPTH = 50
 #: Maximum number of characters of a value that an error message shows.
 _EXCERPT = 80
@@ -62,7 +62,8 @@ class FieldPlan:
         self._convert = self._converter()
 
     def value(self, node: LexborNode, reading: Reading) -> Any:
-        """Return the field's value from an element; MISSING if no source has one."""
+        """Return the field's value from an element; MISSING if no source has a
+        value."""
         if self.shape.container is not None:
             return self._several(node, reading)
         for source in self.sources:
@@ -90,10 +91,10 @@ class FieldPlan:
         return self._checked(self.shape.container(values), source, reading)
 
     def without(self, reading: Reading) -> Any:
-        """Return the value of a field for which the page has none, such as None or an
-        empty list; MISSING means that the field keeps its default.
+        """Return the value of a field that the page does not have: None or an empty
+        container, or MISSING if the field has a default.
 
-        ExtractError if the field is required.
+        Raises ExtractError if the field is required.
         """
         if self.member.has_default:
             return MISSING
@@ -134,7 +135,7 @@ class FieldPlan:
         """Return the value that the functions in the field's annotation make of
         `value`.
 
-        MISSING if a function returns None.
+        Return MISSING if a function returns None.
         """
         given = value
         for function in self._functions:
@@ -242,7 +243,7 @@ class Plan:
     def item(self, node: LexborNode, reading: Reading) -> Any:
         """Return the item that is read from an element.
 
-        ExtractError if a required value is missing, or does not fit its field.
+        Raises ExtractError if a required value is missing, or does not fit its field.
         """
         self._check_bounds(reading)
         values: dict[str, Any] = {}
@@ -265,7 +266,7 @@ class Plan:
         return item
 
     def _check_bounds(self, reading: Reading) -> None:
-        """Count one more item of the page. ExtractError if the page gives more than
+        """Count a new item of the page. Raises ExtractError if the page gives more than
         MAX_ITEMS, or if the item is nested deeper than MAX_DEPTH."""
         reading.left -= 1
         reading.depth += 1
@@ -300,8 +301,8 @@ class Plan:
 
 
 def plan_of(kind: Any) -> Plan:
-    """Return the Plan that reads the items of a class. ConfigError if no field of the
-    class has a source (`css(...)` or `linked_data(...)`)."""
+    """Return the Plan that reads the items of a class. Raises ConfigError if no field
+    of the class has a source (`css(...)` or `linked_data(...)`)."""
     return _plan_of(kind)
 
 
@@ -328,7 +329,7 @@ def _field_plan(kind: type, member: Member) -> FieldPlan | None:
     """Return the FieldPlan that reads a field; None if the field has a default and no
     source (`css(...)` or `linked_data(...)`).
 
-    ConfigError if the field has neither a default nor a source.
+    Raises ConfigError if the field has neither a default nor a source.
     """
     sources = [each for each in member.metadata if isinstance(each, FieldSource)]
     if not sources:
@@ -354,7 +355,8 @@ def _functions(member: Member) -> tuple[Callable[[Any], Any], ...]:
 def _check_of(member: Member) -> Any:
     """Return a field's type with the constraints of msgspec.Meta in its annotation.
 
-    None if the field has no constraints, or if the item class itself checks them.
+    Return None if the field has no constraints, or if the item class itself checks
+    them.
     """
     bounds = [each for each in member.metadata if isinstance(each, msgspec.Meta)]
     if not bounds or member.is_checked:

@@ -1,6 +1,6 @@
 """Turns a form of a page into the Request that a browser would send for it.
 
-Pure: the files to upload are read only when the request is sent.
+No I/O: the files to upload are read only when the request is sent.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ def form_request(
 ) -> Request:
     """Return the request that a browser would send for the form `target` of a page.
 
-    The other arguments are those of `Response.form`. SelectorError if `target` or
-    `submit` is a selector that matches nothing; FormError if the form cannot be filled
-    in with the given values.
+    The other arguments are those of `Response.form`. Raises SelectorError if `target`
+    or `submit` is a selector that matches nothing. Raises FormError if the form cannot
+    be filled in with the given values.
     """
     form = _form(page, target)
     sent = submission(form.lexbor, _document(page), fill, extra, _clicked(page, submit))
@@ -79,7 +79,7 @@ def _form(page: Page, target: str | Node) -> Node:
 
 def _document(page: Page) -> Document:
     # `page.verdict` is None unless the page looked costly to parse. A costly page is
-    # not parsed a second time here.
+    # not parsed a second time.
     is_quick = page.verdict is None and len(page.markup) <= _PARSED_AGAIN
     markup = page.markup if is_quick else b""
     return Document(page.root.lexbor, markup, page.url, page.base_url, page.encoding)

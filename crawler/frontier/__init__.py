@@ -1,1 +1,2 @@
-"""Request order: priorities, due times and the pace of each host. Pure code, no I/O."""
+"""Decides which request is sent next: by priority, due time, and the delay between
+requests to each host. No I/O and no clock."""

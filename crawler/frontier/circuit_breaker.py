@@ -27,7 +27,7 @@ FIRST_PAUSE = 60.0
 
 class BreakerState(IntEnum):
     """CLOSED: all requests are allowed. OPEN: no request until the pause ends. PROBING:
-    one test request. GIVEN_UP: no request any more."""
+    one test request. GIVEN_UP: no more requests."""
 
     CLOSED = 0
     OPEN = 1
@@ -61,8 +61,8 @@ class CircuitBreaker:
         self._failures = self.pauses = 0
 
     def fail(self, now: float) -> float:
-        """Count a failure. Return the seconds of the pause that now begins; 0 if none
-        begins."""
+        """Count a failure. Return the seconds of the pause that now begins; 0 if no
+        pause begins."""
         if self.state is BreakerState.OPEN and now >= self.open_until:
             self.state = BreakerState.PROBING
         return self._on_failure[self.state](self, now)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Sign(IntEnum):
-    """The result of a request, as far as it concerns the host's pace."""
+    """What the result of a request shows about the health of its host."""
 
     #: The host responded, with any status except 429 and 503.
     ANSWERED = 0
@@ -23,7 +23,8 @@ class Sign(IntEnum):
 
 
 class Exchange(NamedTuple):
-    """One request and its result, with the fields that the pace of its host needs."""
+    """One request and its result; `HostPace` uses them to adapt the delay between
+    requests to the host."""
 
     host: str
     sign: Sign
@@ -41,17 +42,17 @@ class Verdict(NamedTuple):
     whether the host is given up, and how long the host is paused."""
 
     #: Whether this try does not count towards the maximum number of attempts of the
-    #: request (as while the whole host refuses).
+    #: request, for example because the host refuses all requests.
     is_excused: bool = False
     #: Whether the host gets no more requests.
     is_given_up: bool = False
-    #: Seconds for which the host is paused after a refusal (429 or 503); 0: it is not
-    #: paused.
+    #: Seconds for which the host is paused after a refusal (429 or 503); 0: no pause.
     pause: float = 0.0
 
 
 class PaceChange(NamedTuple):
-    """A change of a host's pace: its requests now go more slowly, or faster again."""
+    """A change of the delay between the requests to a host, because of failures or
+    clean responses."""
 
     host: str
     #: Seconds between two requests from now on; 0: only the limit on parallel requests
@@ -61,7 +62,7 @@ class PaceChange(NamedTuple):
     pause: float = 0.0
     #: Whether the host gets no more requests; its remaining requests fail.
     is_given_up: bool = False
-    #: The result of the request that changed the pace.
+    #: What the request that changed the delay showed about the host.
     sign: Sign = Sign.NOTHING
 
 

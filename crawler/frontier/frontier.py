@@ -85,9 +85,10 @@ class Frontier(Generic[E]):
         self._stock = RefillWindow(window, limit)
         self._tick = 0
         self._ready = 0  # number of hosts with an entry that may be requested now
-        # the value of `_tick`, which counts all changes, when `_make_room` ran last
+        # value of the change counter `_tick` at the last run of `_make_room`
         self._made_room_at = 0
-        # number of outdated records: `lower` has queued these entries again
+        # number of records that are outdated, because `lower` queued their entries
+        # again
         self._outdated = 0
 
     def __len__(self) -> int:
@@ -134,7 +135,8 @@ class Frontier(Generic[E]):
         """Return the best entry (queued request) that may be sent now, and take a turn
         of its host (the right to send one request).
 
-        None if there is no such entry; `next_time` returns when to call `pop` again.
+        Return None if there is no such entry; `next_time` returns when to call `pop`
+        again.
         """
         found = self._settle(now)
         if found is None:
@@ -160,9 +162,9 @@ class Frontier(Generic[E]):
     ) -> None:
         """End the request of an entry (a queued request) that `pop` returned.
 
-        If no request was sent, the host's turn (the right to send one request) is
-        cancelled. `fingerprint` identifies the turn if other requests of the host are
-        in flight.
+        If no request was sent (`asked` is False), the host's turn (the right to send
+        one request) is cancelled. `fingerprint` identifies the turn if other requests
+        of the host are in flight.
         """
         twin = self._hosts.give_back(host, now, asked=asked, ticket=fingerprint)
         if twin is not None:
@@ -171,7 +173,7 @@ class Frontier(Generic[E]):
 
     def _freed(self, host: str, now: float, *, asked: bool) -> None:
         """Update the state of a host, because a request to it, or to a host that shares
-        its pace, is no longer in flight."""
+        its limits, is no longer in flight."""
         queue = self._queues.get(host)
         if queue is None:
             return
@@ -184,9 +186,9 @@ class Frontier(Generic[E]):
         """Return the time at which `pop` will return an entry (a queued request):
         `now`, or later.
 
-        None: an entry becomes ready only by a push, a release, a resume or a load from
-        the store. If a kind of requests (such as "browser") is at its limit, the time
-        may be too early; `pop` then returns None.
+        Return None if an entry can become ready only by a push, a release, a resume or
+        a load from the store. If a kind of requests (such as "browser") is at its
+        limit, the time may be too early; `pop` then returns None.
         """
         if self._settle(now) is not None:
             return now
@@ -197,7 +199,7 @@ class Frontier(Generic[E]):
             if at is not None and at <= time:
                 return time
             self._clock.drop(record)
-            if is_valid:  # the host was paused, or is at its limit of parallel requests
+            if is_valid:  # the host may not receive a request at that time
                 self._strike(host, time)
                 self._file(host, now, at)
         return None
@@ -220,7 +222,8 @@ class Frontier(Generic[E]):
             self._file(host, now, self._hosts.ready_at(name, now))
 
     def lower(self, fingerprint: int, depth: int) -> bool:
-        """Lower a queued entry's depth to `depth`; return whether it was higher."""
+        """Lower the depth of a queued entry to `depth`. Return whether the old depth
+        was higher."""
         place = self._places.get(fingerprint)
         if place is None or place[1] <= depth:
             return False
@@ -265,8 +268,8 @@ class Frontier(Generic[E]):
         return True
 
     def leave(self, name: str, place: End) -> None:
-        """Record that the store has this host's entries from `place` on, a position in
-        the host's order of entries.
+        """Record that, starting at the position `place` in the host's order, the store
+        has the entries of this host.
 
         Entries in memory after this position leave the frontier and stay in the store.
         """
@@ -289,13 +292,13 @@ class Frontier(Generic[E]):
     @property
     def is_hungry(self) -> bool:
         """Whether a host has few entries (queued requests) in memory and more in the
-        store, and the frontier has room for them."""
+        store, and the frontier is not full."""
         return self._stock.is_hungry and len(self._places) < self._stock.limit
 
     def hungry(self, limit: int) -> list[str]:
         """Return at most `limit` hosts that have few entries in memory, so that the
-        caller loads more entries of these hosts; fewer hosts if the frontier has little
-        room.
+        caller loads more entries of these hosts; fewer hosts if the frontier is almost
+        full.
 
         A host is returned again only after its next `stock` or `pop`.
         """
@@ -343,7 +346,7 @@ class Frontier(Generic[E]):
     ) -> tuple[HostQueue[E], OriginQueue[E], RankedFifo[HostQueue[E]]] | None:
         """Return three values: the host that receives the next request, the lane (queue
         of one origin) with that request, and the queue of ready hosts whose first
-        record is the host."""
+        record is that host."""
         record, kinds = self._clock.first(), self._kinds
         if record is not None and record[0] <= now:
             self._ring(now)
@@ -431,7 +434,7 @@ class Frontier(Generic[E]):
 
     def _strike(self, host: HostQueue[E], time: float) -> None:
         """Forget that an update of the host's state was scheduled for `time`, because
-        it happens now."""
+        the update happens now."""
         if time == host.rest:
             host.rest = inf
         if time == host.due:
@@ -494,8 +497,8 @@ class Frontier(Generic[E]):
         """Remove from memory half of the ready entries of each host that has many; the
         store keeps these entries.
 
-        Otherwise a delayed host with many entries would leave no room for other hosts.
-        This scans all hosts, so it runs only after a number of changes that is a
+        Otherwise a delayed host with many entries would leave no memory for other
+        hosts. This method scans all hosts, so it runs only after many changes: a
         quarter of the frontier's limit.
         """
         if self._tick - self._made_room_at < self._stock.limit // 4:
@@ -511,7 +514,7 @@ class Frontier(Generic[E]):
         origin) of the host; the store keeps the other entries.
 
         Called when a host has too many entries in memory, or when other hosts need the
-        room.
+        memory.
         """
         left = self._shorten(host, lambda ready: most)
         if left:

@@ -1,7 +1,8 @@
 """Decides for each host how many requests run in parallel and how far apart they are.
 
 A turn is the permission to send one request to a host: a limited number are in use at
-the same time, and they are an interval apart. The connection pool only holds sockets.
+the same time, and they are an interval apart. The connection pool only keeps
+connections; it does not limit requests.
 
 No I/O, no clock; times are monotonic seconds. A host is remembered while it is in use
 or has recent failures, and forgotten afterwards. So memory does not grow with the
@@ -44,15 +45,15 @@ class HostPace:
     Two requests to a host are at least one interval apart. The interval is the longest
     of three: from the rate, from robots.txt, and from the host's failures. A late
     request does not shorten later intervals: the k-th request goes at least k intervals
-    after the first. Only `observe` changes a pace after a response or failure; `policy`
-    decides how.
+    after the first. Only `observe` adapts the interval to responses and failures;
+    `policy` decides how.
 
     "www.site.example" and "site.example" are two hosts, but usually one server. They
     share one rate and one limit, and a refusal pauses both. If one name does not
     respond, that shows nothing about the other name.
 
     This class has over 15 methods, because the scheduler, the robots.txt layer, the
-    visits and the report use a few methods each.
+    report and the code that visits pages use a few methods each.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class HostPace:
     ) -> None:
         self._pace = pace
         self._policy = policy
-        #: Called with each change of the pace of a host that a response or failure
+        #: A function that receives each change of pace that a response or failure
         #: caused.
         self._tell = tell
         self._states: dict[str, _State] = {}
@@ -79,7 +80,7 @@ class HostPace:
         """Return the time from which a request may be sent to the host; a past time
         means now.
 
-        None if the host's maximum number of parallel requests is in flight.
+        Return None if the host's maximum number of parallel requests is in flight.
         """
         state = self._states.get(host)
         if state is None:
@@ -115,9 +116,9 @@ class HostPace:
         cancel the turn.
 
         A cancelled turn delays no later request. Only the host's last turn can be
-        cancelled: `ticket` identifies this turn, or no other request was in flight.
-        Returns the host that shares the pace (the same name with or without "www."),
-        because that host may wait for this turn; None if there is no such host.
+        cancelled, so pass its `ticket` if other requests are in flight. Returns the
+        host that shares the limits (the same name with or without "www."), because that
+        host may wait for this turn; None if there is no such host.
         """
         state = self._states[host]
         is_last = ticket is not None and ticket == state.ticket
@@ -136,7 +137,7 @@ class HostPace:
 
     def crawl_delay(self, host: str, seconds: float, *, longest: float = 60.0) -> None:
         """Set the minimum number of seconds between requests to the host, from the
-        Crawl-delay line of its robots.txt."""
+        Crawl-delay line of its robots.txt; at most `longest`."""
         delay = min(max(seconds, 0.0), longest)
         if delay:
             self._crawl_delays[host] = delay
@@ -194,8 +195,8 @@ class HostPace:
         return verdict
 
     def charge(self, host: str, now: float) -> bool:
-        """Take one more turn (the right to send one request) for a page that already
-        has one, for example to repeat a request after a cookie wall.
+        """Take another turn (the right to send one request) for a page that already has
+        a turn, for example to repeat a request after a redirect that set a cookie.
 
         Return False if the request must wait in the queue instead, because the interval
         is over a second, or the host is paused.
@@ -345,8 +346,8 @@ class _State:
         return self.next_at
 
     def join(self, twin: _State) -> None:
-        """Share the pace of `twin`, the same host name with or without "www.", which is
-        already in use."""
+        """Share the limits of `twin`, the same host name with or without "www.", which
+        is already in use."""
         self.twin, twin.twin = twin, self
         self.next_at = twin.next_at + max(0.0, self.interval - twin.interval)
         self.paused_until = self.refused_until = twin.refused_until
@@ -368,7 +369,7 @@ class _State:
             self.next_at = self.twin.next_at = at
 
     def set_interval(self) -> None:
-        # a given-up host has no pace: its remaining entries fail without a request
+        # a given-up host has no interval: its remaining entries fail without a request
         if self.health.is_given_up:
             self.interval = self.next_at = self.paused_until = 0.0
             return

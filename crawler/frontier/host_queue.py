@@ -60,8 +60,8 @@ IDLE, READY, RESTS, FULL = HostState
 
 
 class OriginQueue(Generic[E]):
-    """The queued requests (entries) of one origin: ready ones, and ones that are due
-    later."""
+    """The queued requests (entries) of one origin: ready entries, and entries that are
+    due later."""
 
     __slots__ = ("held_until", "kind", "later", "ready", "scheme", "sibling")
 
@@ -78,7 +78,7 @@ class OriginQueue(Generic[E]):
 
     def next_time(self) -> float:
         """The time from which this queue has an entry that is due and not held back;
-        inf if it is empty."""
+        inf if the queue is empty."""
         if self.ready:
             return self.held_until
         return max(self.held_until, self.later[0][0]) if self.later else inf
@@ -103,7 +103,7 @@ class HostQueue(OriginQueue[E]):
         self.stamp = 0
         #: Time from which the paused host may receive a request; inf: not paused.
         self.rest = inf
-        #: Time at which the host's next waiting entry becomes due; inf: none waits.
+        #: Time at which the host's next waiting entry becomes due; inf: no entry waits.
         self.due = inf
 
     def lane(self, scheme: str, kind: str | None = None) -> OriginQueue[E]:
@@ -151,7 +151,7 @@ class HostQueue(OriginQueue[E]):
 
     def last(self, places: dict[int, QueueKey[E]]) -> tuple[float, int, int]:
         """Return the position of the host's last entry in memory; only the store has
-        the entries after this position."""
+        the entries after this position. `places` has the sort keys by fingerprint."""
         ends: list[tuple[float, int, int]] = [NOTHING]
         for lane in self.lanes():
             ends += [place[:3] for place in lane.ready]

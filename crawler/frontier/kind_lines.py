@@ -24,7 +24,7 @@ class KindLines(Generic[E]):
     hosts for each kind with a limit.
 
     `ceilings` has the maximum number of requests in flight by kind. A kind without a
-    limit has no queue here: its hosts are in a common queue, `others`.
+    limit has no queue in this object: its hosts are in a common queue, `others`.
     """
 
     def __init__(self, ceilings: Mapping[str, int]) -> None:
@@ -40,7 +40,7 @@ class KindLines(Generic[E]):
 
     def has_place(self, kind: str) -> bool:
         """Return whether the limit on this kind of requests (such as "browser") allows
-        one more in flight."""
+        a further request in flight."""
         return self._free.get(kind, 1) > 0
 
     def take(self, kind: str) -> None:
@@ -119,7 +119,7 @@ class KindLines(Generic[E]):
     def open_lane(self, host: HostQueue[E], now: float) -> OriginQueue[E] | None:
         """Return the host's queue (of one origin and one kind of requests) with the
         next entry, among the kinds (such as "browser") that are below their limit; None
-        if there is none."""
+        if there is no such queue."""
         best: OriginQueue[E] | None = None
         for lane in host.lanes():
             is_full = lane.kind is not None and self._free[lane.kind] <= 0

@@ -1,4 +1,5 @@
-"""How failures slow down a host's requests. No I/O, no clock; monotonic seconds.
+"""How failures slow down a host's requests. No I/O, no clock; times are monotonic
+seconds.
 
 `PacePolicy` makes one `HostHealth` for each host. `Backoff`, the policy of every crawl,
 is a table. It says how each sign (the result of a request) changes the host's interval,
@@ -20,7 +21,7 @@ from typing import ClassVar, Protocol
 from crawler.frontier.circuit_breaker import CircuitBreaker
 from crawler.frontier.exchange import NO_CONSEQUENCE, Exchange, Sign, Verdict
 
-#: Seconds between two requests after the first failure, if the host has no rate.
+#: Seconds between two requests after the first failure, if no rate is set for the host.
 FIRST_INTERVAL = 0.25
 #: Maximum number of seconds between two requests because of failures.
 LONGEST_INTERVAL = 60.0
@@ -40,13 +41,13 @@ class HostHealth(Protocol):
 
     @property
     def interval(self) -> float:
-        """Seconds between two requests to the host, as its failures require; 0 if there
-        were none."""
+        """Seconds between two requests to the host, as its failures require; 0 without
+        failures."""
         ...
 
     @property
     def troubled_at(self) -> float | None:
-        """The time of the last failure; None if there was none."""
+        """The time of the last failure in monotonic seconds; None without failures."""
         ...
 
     @property
@@ -57,8 +58,9 @@ class HostHealth(Protocol):
     def observe(
         self, exchange: Exchange, now: float, usual: float
     ) -> tuple[Verdict, float]:
-        """Count a request's result. Return what it means for the request (such as
-        whether it counts as an attempt), and the seconds for which the host is paused.
+        """Count a request's result. Return what the result means for the request (such
+        as whether the request counts as an attempt), and the seconds for which the host
+        is paused.
 
         `usual` is the interval between requests without failures.
         """
@@ -69,8 +71,8 @@ PacePolicy = Callable[[], HostHealth]
 
 
 class Slowdown:
-    """A slower pace after failures: each failure doubles the interval between a host's
-    requests; clean responses and time shorten it."""
+    """The interval between a host's requests because of failures: each failure doubles
+    the interval; clean responses and time shorten it."""
 
     __slots__ = ("_changed_at", "_grown_at", "interval")
 
@@ -78,8 +80,8 @@ class Slowdown:
         self.interval = self._grown_at = self._changed_at = 0.0
 
     def grow(self, now: float, usual: float) -> None:
-        """Double the interval between requests; several failures at the same time
-        double it once."""
+        """Double the interval between requests. A failure within one interval of the
+        last doubling has no effect."""
         if self._grown_at + self.interval > now:
             return
         step = max(2 * max(self.interval, usual), FIRST_INTERVAL)
@@ -87,8 +89,8 @@ class Slowdown:
         self._grown_at = self._changed_at = now
 
     def shrink(self, now: float, usual: float) -> None:
-        """Shorten the interval after a response that is not a failure; set it to 0 when
-        it reaches the usual interval."""
+        """Shorten the interval after a response that is not a failure. If the interval
+        has shrunk to `usual`, set the interval to 0."""
         if not self.interval:
             return
         self.interval *= KEPT * 0.5 ** ((now - self._changed_at) / HALF_LIFE)
@@ -137,26 +139,26 @@ class RefusalSeries:
 
 
 class Backoff:
-    """The pace policy of every crawl; the table at the top of this module shows its
+    """The `PacePolicy` of every crawl; the table at the top of this module shows its
     rules."""
 
     __slots__ = ("_breaker", "_first_pause", "_refusals", "_slowdown", "troubled_at")
 
     def __init__(self, first_pause: Callable[[], float] = lambda: 1.0) -> None:
-        #: Called for the seconds of the pause after a refusal (429 or 503) without
-        #: Retry-After.
+        #: A function that returns the seconds of the pause after a refusal (429 or 503)
+        #: without Retry-After.
         self._first_pause = first_pause
         self._slowdown = Slowdown()
         self._breaker = CircuitBreaker()
         self._refusals = RefusalSeries()
-        #: Time of the last failure of the host (monotonic seconds); None if there was
-        #: none.
+        #: Time of the last failure of the host (monotonic seconds); None without
+        #: failures.
         self.troubled_at: float | None = None
 
     @property
     def interval(self) -> float:
-        """Seconds between two requests to the host, as its failures require; 0 if there
-        were none."""
+        """Seconds between two requests to the host, as its failures require; 0 without
+        failures."""
         return 0.0 if self._breaker.is_given_up else self._slowdown.interval
 
     @property

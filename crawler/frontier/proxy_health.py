@@ -1,7 +1,7 @@
 """The usable proxies of a list: a failed proxy is paused, longer after each failure.
 
 Rule: no I/O, no clock; times are monotonic seconds. No proxy is given up, because a
-failed proxy may be the only one that works later.
+failed proxy may be the only proxy that works later.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class ProxyHealth:
         self, proxies: Iterable[str], host: str, now: float
     ) -> tuple[str | None, float]:
         """Return the first of `proxies` that may be used now for the host, and `now`.
-        If there is none, return None and the earliest time at which one may be used."""
+        If no proxy is usable now, return None and the earliest time at which a proxy
+        may be used."""
         earliest = float("inf")
         for proxy in proxies:
             at = self.usable_at(proxy, host)
@@ -65,7 +66,7 @@ class ProxyHealth:
         return None, earliest
 
     def failed(self, proxy: str, now: float) -> None:
-        """Count a failure of the proxy: no response, or an invalid one."""
+        """Count a failure of the proxy: no response, or an invalid response."""
         trouble = self._failures.setdefault(proxy, Trouble())
         trouble.again(now, FIRST_REST, LONGEST_REST)
 

@@ -20,8 +20,8 @@ _BASIC = "Basic "
 
 
 def arguments(command: str) -> dict[str, Any]:
-    """Return the arguments of `Request` for a curl command line. ConfigError if the
-    command line is invalid."""
+    """Return the arguments of `Request` for a curl command line. Raises ConfigError if
+    the command line is invalid."""
     try:
         made = parse(command)
         files = _files(made)
@@ -52,8 +52,8 @@ def arguments(command: str) -> dict[str, Any]:
 
 
 def line(url: str, options: Options) -> str:
-    """Return a curl command line that sends the request. ConfigError if the body holds
-    files, which are read only when the request is sent."""
+    """Return a curl command line that sends the request. Raises ConfigError if the body
+    holds files, which are read only when the request is sent."""
     if options.pieces:
         raise ConfigError(
             f"to_curl cannot write the request for {url} as a curl command: its body "

@@ -23,7 +23,7 @@ class BodyStream(Protocol):
         ...
 
     async def read(self) -> bytes:
-        """Read the whole body. FetchError if it exceeds a limit."""
+        """Read the whole body. Raises FetchError if the body exceeds a limit."""
         ...
 
     def __aiter__(self) -> AsyncIterator[bytes]:

@@ -110,7 +110,7 @@ class Reply:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """The request's own `meta`."""
+        """The `meta` of the request."""
         return self.request.meta
 
     @property
@@ -120,8 +120,8 @@ class Reply:
 
     @property
     def content(self) -> bytes:
-        """The decoded body. With `stream=True` it is available only after `await
-        aread()`."""
+        """The decoded body. For a streamed response, raises ConfigError until `aread()`
+        has read the body."""
         if self._content is None:
             raise ConfigError(
                 f"the body of the streamed response from {self.url} has not been read; "
@@ -135,7 +135,7 @@ class Reply:
         return self._content is not None
 
     async def aread(self) -> bytes:
-        """Read the whole body. FetchError if it exceeds a limit."""
+        """Read the whole body. Raises FetchError if the body exceeds a limit."""
         if self._content is None:
             content = self.stream.take_complete()
             self._content = await self.stream.read() if content is None else content
@@ -205,7 +205,7 @@ class Reply:
     async def aiter_lines(self) -> AsyncIterator[str]:
         """Yield the body's lines without their line ends (LF or CRLF).
 
-        FetchError if a line is over 32 MiB, because it may never end.
+        Raises FetchError if a line is over 32 MiB, because such a line may never end.
         """
         name = encodings.label(self._charset) or "utf-8"
         if name.startswith("utf-16") or name == "replacement":

@@ -49,8 +49,9 @@ _NO_COOKIE = lazy_regex(r"[\x00-\x1f\x7f;]")
 
 
 def name_of(callback: str | Callable[..., Any]) -> str:
-    """Return the name under which a request stores its callback. ConfigError for a
-    lambda or a plain function, because only a spider's method can be found by name."""
+    """Return the name under which a request stores its callback. Raises ConfigError for
+    a lambda or a plain function, because only a spider's method can be found by
+    name."""
     if isinstance(callback, str):
         return callback
     name = getattr(callback, "__name__", "")
@@ -68,7 +69,8 @@ def kind(value: object) -> str:
 
 
 def method(name: str) -> str:
-    """Return a method in upper case. ConfigError if it is not a valid method."""
+    """Return an HTTP method in upper case. Raises ConfigError if the method is not
+    valid."""
     if not _TOKEN.fullmatch(name):
         raise ConfigError(
             f"the method {name!r} is not a valid HTTP method; use one such as GET or "
@@ -78,8 +80,8 @@ def method(name: str) -> str:
 
 
 def cookies(given: Mapping[str, str] | None) -> Pairs:
-    """Return cookies as pairs. ConfigError if a cookie would break the Cookie
-    header."""
+    """Return cookies as (name, value) pairs. Raises ConfigError if a cookie would break
+    the Cookie header."""
     pairs = tuple((str(name), str(value)) for name, value in (given or {}).items())
     for name, value in pairs:
         wrong = _NO_COOKIE.search(name + value) or re.search("=", name)
@@ -92,8 +94,8 @@ def cookies(given: Mapping[str, str] | None) -> Pairs:
 
 
 def statuses(given: Iterable[int]) -> tuple[int, ...]:
-    """Return the statuses that a request accepts. ConfigError if one is not a valid
-    status."""
+    """Return the statuses that a request accepts. Raises ConfigError if a status is not
+    valid."""
     found = tuple(given)
     for status in found:
         if type(status) is not int or not 200 <= status <= 599:
@@ -105,8 +107,7 @@ def statuses(given: Iterable[int]) -> tuple[int, ...]:
 
 
 def with_type(fields: Pairs, content_type: str) -> Pairs:
-    """Return the header fields with a Content-Type added, unless they already contain
-    one."""
+    """Return the header fields; a Content-Type is added if they have none."""
     if not content_type or fields != without_type(fields):
         return fields
     return (*fields, ("Content-Type", content_type))
@@ -118,7 +119,7 @@ def without_type(fields: Pairs) -> Pairs:
 
 
 def encode_meta(meta: Mapping[str, Any] | None) -> bytes:
-    """Return `meta` as JSON. ConfigError if JSON would not restore a value
+    """Return `meta` as JSON. Raises ConfigError if JSON would not restore a value
     unchanged."""
     if not meta:
         return b""
@@ -136,8 +137,8 @@ def encode_meta(meta: Mapping[str, Any] | None) -> bytes:
 
 
 def _json(value: Any, where: str, depth: int) -> Any:
-    """Return the value if JSON can restore it unchanged. `where` is the value's place
-    for the error, such as `meta['a'][0]`."""
+    """Return the value if JSON can restore it unchanged, else raise ConfigError. The
+    error names the value as `where`, such as `meta['a'][0]`."""
     if depth > _DEEPEST:
         raise ConfigError(
             f"the request's meta is nested over {_DEEPEST} levels deep; pass fewer "
@@ -159,7 +160,7 @@ def _json(value: Any, where: str, depth: int) -> Any:
     if type(value) in _PLAIN or _is_number(value):
         return value
     if isinstance(value, str) and not isinstance(value, Enum):
-        return str(value)  # a subclass of str, such as lxml's text
+        return str(value)  # `value` is a subclass of str, such as lxml's text
     instead = next((text for kind, text in _INSTEAD if isinstance(value, kind)), "")
     raise ConfigError(
         f"the request's {where} is a value of type {kind(value)} that JSON does not "
@@ -178,7 +179,8 @@ def _is_number(value: Any) -> bool:
 def headers(
     given: Mapping[str, str] | Sequence[tuple[str, str]],
 ) -> Pairs:
-    """Return header fields as they are sent. ConfigError if a field is invalid."""
+    """Return header fields as (name, value) pairs. Raises ConfigError if a field is
+    invalid."""
     items = given.items() if isinstance(given, Mapping) else given
     pairs = tuple((str(name), str(value)) for name, value in items)
     for name, value in pairs:
@@ -214,7 +216,8 @@ class EncodedBody(NamedTuple):
 def body(
     content: bytes | str | None, data: Params | None, json: Any, files: Files | None
 ) -> EncodedBody:
-    """Return the body as bytes, or as pieces if it holds files given by path."""
+    """Return the encoded body: bytes, or pieces if the body has files given by path.
+    Raises ConfigError if more than one body is given."""
     if sum(part is not None for part in (content, data or files, json)) > 1:
         raise ConfigError(
             "a Request has more than one body; give only one of content, data (with "

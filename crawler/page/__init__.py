@@ -1,7 +1,7 @@
-"""A parsed page: its elements, their text, its links. Pure: bytes in, values out.
+"""A parsed page: its elements, their text, and its links. No I/O and no clock.
 
 A page is parsed once, at first use, by selectolax (with lexbor). A page that could take
-the parser long is first parsed in a separate process, as a trial.
+the parser too long is first parsed in a separate process, as a trial.
 """
 
 import logging
@@ -43,10 +43,10 @@ T = TypeVar("T")
 Owner = TypeVar("Owner")
 Value = TypeVar("Value")
 
-# Size of a page in bytes above which its links are counted before they become nodes.
+# Maximum size in bytes of a page whose links always fit into memory as nodes.
 _LARGE = 256 * 1024
-# Maximum number of characters in the URLs taken from one page: 10,000 links of 400
-# each.
+# Maximum number of characters in the URLs taken from one page: 10,000 URLs of about 400
+# characters.
 _LINK_TEXT = 4 * 1024**2
 
 
@@ -72,7 +72,7 @@ class lazy(Generic[Owner, Value]):
     def __get__(self, instance: Owner | None, owner: type) -> Any:
         if instance is None:
             return self
-        # Store the value on the instance, where later accesses find it first.
+        # The stored value hides this descriptor, so later accesses do not call it.
         value = instance.__dict__[self._name] = self._make(instance)
         return value
 
@@ -124,7 +124,8 @@ class Page:
 
     @lazy
     def root(self) -> Node:
-        """The `<html>` element. Parses the page, or raises PageTooComplex."""
+        """The `<html>` element. Raises PageTooComplex if parsing the page could take
+        too much time or memory."""
         if self._xml_type:
             raise self._not_html("html")
         self.check()
@@ -138,7 +139,7 @@ class Page:
     def xml(self) -> "Element":
         """The root element of the body as XML.
 
-        FetchError (`parse_error`) if the body is not XML or exceeds a limit.
+        Raises FetchError (`parse_error`) if the body is not XML or exceeds a limit.
         """
         # imported here because most crawls read no XML
         from crawler.web import xml_tree
@@ -152,13 +153,13 @@ class Page:
 
     @lazy
     def selector(self) -> "Selector":
-        """parsel's selector of the page or of its XML, for XPath; needs the extra
-        `xpath`.
+        """parsel's `Selector`, which evaluates XPath on the HTML page or the XML
+        document. Needs the extra `xpath`.
 
-        PageTooComplex if the page is too large or too deep for XPath.
+        Raises PageTooComplex if the page is too large or too deep for XPath.
         """
         try:
-            from crawler.page import xpath  # needs an extra; loading takes 50 ms
+            from crawler.page import xpath  # needs the extra `xpath`
         except ImportError as exc:
             raise missing("XPath", "parsel", "xpath") from exc
         if not self._xml_type:
@@ -178,8 +179,8 @@ class Page:
         return xpath.xml_selector(text, self.url)
 
     def json_selector(self, read: Callable[[], Any]) -> "Selector":
-        """Return parsel's selector of the JSON body, created once; `read` returns the
-        parsed JSON."""
+        """Return parsel's `Selector` of the JSON body, created at the first call.
+        `read` returns the parsed JSON."""
         if self._of_json is None:
             try:
                 from crawler.page import xpath
@@ -191,7 +192,7 @@ class Page:
     def xpath(
         self, query: str, namespaces: Mapping[str, str] | None = None, **variables: Any
     ) -> "SelectorList[Selector]":
-        """Return the results of an XPath 1.0 expression. SelectorError if the
+        """Return the results of an XPath 1.0 expression. Raises SelectorError if the
         expression is invalid."""
         try:
             found = self.selector.xpath(query, namespaces, **variables)
@@ -205,7 +206,8 @@ class Page:
         return found
 
     def note(self, what: str, *, matched: bool) -> None:
-        """Record in `asked` that a selector was used, and whether it matched."""
+        """Record in `asked` that the selector `what` was used, and whether it
+        matched."""
         self.asked[what] = matched or self.asked.get(what, False)
 
     @lazy
@@ -226,17 +228,19 @@ class Page:
 
     @lazy
     def embedded_json(self) -> "Embedded":
-        """The data that the page contains for its own scripts."""
+        """The data that the page contains for its own scripts, such as JSON in a
+        `<script>`."""
         # imported here because most crawls read no data from scripts
         from crawler.web import embedded_json
 
         return embedded_json.read(self.root.lexbor)
 
     def embedded_value(self, name: str | None, key: str | None, default: Any) -> Any:
-        """Return the first embedded value with this name. With `key`, return the value
-        of this key inside such a value.
+        """Return the first value that the page embeds under the name `name`. With
+        `key`, return the value of this key inside the embedded value.
 
-        If there is none, return `default` or raise an error.
+        If the page has no such value, return `default`, or raise SelectorError if no
+        default is given.
         """
         from crawler.web.embedded_json import find_key, is_named
 
@@ -287,7 +291,7 @@ class Page:
 
     @lazy
     def source(self) -> str:
-        """The page's HTML as text, as the server sent it."""
+        """The page's HTML as the server sent it, decoded to text."""
         return encoding.decode_as(self._body, self.encoding)
 
     @lazy
@@ -315,7 +319,8 @@ class Page:
         return base_reference(self._with_href, self._tags_with_href)
 
     def css(self, selector: str) -> Nodes:
-        """Return the elements that match, each once, in document order."""
+        """Return the elements that match a CSS selector, each once, in document
+        order."""
         matches = self._select(selector)
         tree = self._tree
         found = Nodes([Node(node, tree) for node in matches])
@@ -323,7 +328,7 @@ class Page:
         return found
 
     def css_first(self, selector: str) -> Node | None:
-        """Return the first element that matches, or None."""
+        """Return the first element that matches a CSS selector, or None."""
         if self._xml_type:
             raise self._not_html(selector)
         tree = self._tree
@@ -337,8 +342,8 @@ class Page:
     def text(self, selector: str | None = None, *, default: T) -> str | T: ...
 
     def text(self, selector: str | None = None, *, default: Any = MISSING) -> Any:
-        """Return the text of the page, or of its first matching element; like
-        Node.text."""
+        """Return the text of the page, or of its first element that matches `selector`,
+        as `Node.text` does."""
         node = self.root if selector is None else self.css_first(selector)
         return text_or(node, selector, self.url, default)
 
@@ -368,7 +373,7 @@ class Page:
         `tags` says which elements are links, by default `<a>` and `<area>`.
         `attributes` names the attributes that hold an address, by default the one that
         HTML defines for each element. With `selector`, only matching links, and links
-        inside matching elements, count.
+        inside matching elements, are returned.
         """
         wanted = wanted_links(tags, attributes)
         if self._xml_type and selector is None:
@@ -422,27 +427,27 @@ class Page:
         ]
 
     def _room(self, references: list[str]) -> int:
-        """Return how many of these links the page gives to the spider.
+        """Return how many of the links `references` the spider may receive.
 
-        Both their number and the total size of their URLs are limited.
+        The number of links and the total size of their URLs are limited.
         """
         number = min(self._max_links, len(references))
         base = len(self.base_url)
-        # A reference is never longer than its text in the markup, even with entities.
+        # All references together are not longer than the markup that contains them.
         if base * number + len(self.markup) <= _LINK_TEXT:
             return number
         return _first(references, number, base)
 
     def _in_encoding(self, reference: str) -> str:
-        """Return a reference with its query in the page's encoding."""
+        """Return a reference whose query is percent-encoded in the page's encoding."""
         if self.encoding == "utf-8":
             return reference
         return encoding.encode_query(reference, self.encoding)
 
     @lazy
     def has_many_links(self) -> bool:
-        """Return whether the page may have over `max_links` links, too many to have all
-        as nodes in memory."""
+        """Return whether the page may have over `max_links` links, too many to keep all
+        of them as nodes in memory."""
         # A link takes at least eight bytes: "<a href>".
         if len(self.markup) <= max(_LARGE, 8 * self._max_links):
             return False
@@ -521,8 +526,8 @@ class Page:
 
 def _first(references: list[str], number: int, base: int) -> int:
     """Return how many of the references may be kept: at most `number`, and at most
-    `_LINK_TEXT` characters in total. Each counts `base` characters more, the length of
-    the base URL."""
+    `_LINK_TEXT` characters in total. The length of the base URL, `base`, is added for
+    each reference."""
     text = 0
     for index, reference in enumerate(references[:number]):
         text += base + len(reference)

@@ -1,7 +1,7 @@
-"""An element of a parsed page: its text, its attributes, the elements around it.
+"""An element of a parsed page: its text, its attributes, the elements around it. No I/O
+and no clock.
 
-Pure. The parser's node is wrapped, so that spiders do not depend on the parser's
-version.
+The parser's node is wrapped, so that spiders do not depend on the parser's version.
 """
 
 import re
@@ -53,9 +53,9 @@ class Node:
     def text(self, selector: str | None = None, *, default: Any = MISSING) -> Any:
         """Return the text of this element, or of the first matching element inside it.
 
-        Each run of white space becomes one space; so does the border of a block or a
-        `<br>`. As in HTML, a no-break space is not white space. Scripts and styles are
-        skipped. If nothing matches, return `default` or raise SelectorError.
+        Each run of white space becomes one space; so does a `<br>` or the boundary of a
+        block element. As in HTML, a no-break space is not white space. Scripts and
+        styles are skipped. If nothing matches, return `default` or raise SelectorError.
         """
         node = self if selector is None else self.css_first(selector)
         return text_or(node, selector, self._tree.url, default)
@@ -108,8 +108,8 @@ class Node:
         return {name: value or "" for name, value in self.lexbor.attrs.items()}
 
     def css(self, selector: str) -> "Nodes":
-        """Return the matching elements inside this one, each once, in document
-        order."""
+        """Return the elements inside this element that match a CSS selector, each once,
+        in document order."""
         tree = self._tree
         found = find_all(self.lexbor, selector, tree)
         # lexbor also tests the element itself; a browser tests only elements inside it.
@@ -119,7 +119,8 @@ class Node:
         return Nodes([Node(node, tree) for node in found])
 
     def css_first(self, selector: str) -> "Node | None":
-        """Return the first matching element inside this one, or None."""
+        """Return the first element inside this element that matches a CSS selector, or
+        None."""
         tree = self._tree
         node = find_first(self.lexbor, selector, tree)
         if node is not None and node.mem_id == self.lexbor.mem_id:
@@ -174,8 +175,8 @@ class Node:
         attribute: str | None = None,
         default: Any = MISSING,
     ) -> Any:
-        """Return the first result of `re`; if there is none, `default` or
-        SelectorError."""
+        """Return the first result of `re`. If `re` finds nothing, return `default` or
+        raise SelectorError."""
         for text in self.re(pattern, selector, attribute=attribute):
             return text
         shown = pattern if isinstance(pattern, str) else pattern.pattern
@@ -183,7 +184,7 @@ class Node:
 
     @property
     def parent(self) -> "Node | None":
-        """The element that contains this one; None for `<html>`."""
+        """The parent element; None for `<html>`."""
         above = self.lexbor.parent
         if above is None or not above.is_element_node:
             return None
@@ -191,7 +192,7 @@ class Node:
 
     @property
     def children(self) -> "Nodes":
-        """The elements directly inside this one."""
+        """The child elements of this element."""
         first = self.lexbor.first_child
         return Nodes([Node(each, self._tree) for each in _elements(first, "next")])
 
@@ -210,18 +211,18 @@ class Node:
         return None
 
     def next_siblings(self, selector: str | None = None) -> "Nodes":
-        """Return the matching elements after this one under the same parent, the
-        nearest first."""
+        """Return the siblings after this element that match `selector`, the nearest
+        first; without a selector, all of them."""
         return self._of_those(_elements(self.lexbor.next, "next"), selector)
 
     def previous_siblings(self, selector: str | None = None) -> "Nodes":
-        """Return the matching elements before this one under the same parent, the
-        nearest first."""
+        """Return the siblings before this element that match `selector`, the nearest
+        first; without a selector, all of them."""
         return self._of_those(_elements(self.lexbor.prev, "prev"), selector)
 
     def closest(self, selector: str) -> "Node | None":
-        """Return this element if it matches, else the nearest matching ancestor, or
-        None."""
+        """Return this element if it matches the selector, else the nearest ancestor
+        that matches, or None."""
         node: LexborNode | None = self.lexbor
         while node is not None and not matches(node, selector, self._tree):
             node = node.parent
@@ -253,7 +254,7 @@ class Node:
         return found
 
     def __eq__(self, other: object) -> bool:
-        """Return whether both are the same element of the same page."""
+        """Return whether `other` is the same element of the same page."""
         if not isinstance(other, Node):
             return NotImplemented
         return self._tree is other._tree and self.lexbor.mem_id == other.lexbor.mem_id
@@ -279,7 +280,7 @@ class Nodes(list[Node]):
 
 
 def text_or(node: Node | None, selector: str | None, url: str, default: Any) -> Any:
-    """Return the text of an element. For None, return `default` or raise
+    """Return the text of `node`. If `node` is None, return `default` or raise
     SelectorError."""
     if node is not None:
         return text_of(node.lexbor)

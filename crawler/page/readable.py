@@ -1,6 +1,6 @@
 """The content of a response's body: text, JSON, XML, or an HTML page.
 
-Pure: the body has already arrived, or arrives piece by piece.
+No I/O and no clock: the caller passes the body, complete or piece by piece.
 """
 
 from __future__ import annotations
@@ -63,17 +63,18 @@ class Readable(Reply):
             is_from_wire=is_from_wire,
             content=content,
         )
-        #: Maximum number of links taken from the page.
+        #: Maximum number of links that the page gives to the spider.
         self.max_links = 10_000
-        #: Maximum number of nodes of the page.
+        #: Maximum number of nodes of a page that may be parsed.
         self.max_nodes = 1_000_000
-        #: Called once the body has been read. It parses a large page in a thread; a
-        #: page that could take the parser long is first parsed in a separate process.
+        #: A function that is called once the body has been read. It parses a large page
+        #: in a thread; a page that could take the parser long is first parsed in a
+        #: separate process.
         self.examine: Callable[[Any], Awaitable[None]] | None = None
         self._page: Page | None = None
 
     async def aread(self) -> bytes:
-        """Read the whole body. FetchError if it exceeds a limit."""
+        """Read the whole body. Raises FetchError if the body exceeds a limit."""
         is_new = not self.is_read
         content = await super().aread()
         if is_new and self.examine is not None:
@@ -99,12 +100,12 @@ class Readable(Reply):
 
     @property
     def parsed(self) -> Page | None:
-        """The `Page` if the spider has used it, else None."""
+        """The `Page` if `page` has been used, else None."""
         return self._page
 
     @property
     def encoding(self) -> str:
-        """The name of the body's encoding, as WHATWG names it."""
+        """The WHATWG name of the body's encoding."""
         return self.page.encoding
 
     @property
@@ -135,15 +136,19 @@ class Readable(Reply):
     def json(self, kind: type[T]) -> T: ...
 
     def json(self, kind: Any = Any) -> Any:
-        """Return the body as JSON (RFC 8259), validated as `kind` if given.
+        """Return the value of the JSON body (RFC 8259), converted to the type `kind` if
+        given.
 
         A BOM, UTF-16 and UTF-32 are accepted, too; half a surrogate pair becomes
-        U+FFFD.
+        U+FFFD. Raises FetchError (`parse_error`) if the body is not JSON or does not
+        fit the type.
         """
         try:
             return self._decoded_json(kind)
         except (msgspec.DecodeError, RecursionError) as exc:
-            raise FetchError(Reason.PARSE_ERROR, f"JSON: {exc}", url=self.url) from exc
+            raise FetchError(
+                Reason.PARSE_ERROR, f"the JSON cannot be read: {exc}", url=self.url
+            ) from exc
 
     def _decoded_json(self, kind: Any) -> Any:
         try:
@@ -161,8 +166,8 @@ class Readable(Reply):
         """The root element of the body as XML, parsed once:
         `response.xml.iter("item")`.
 
-        FetchError (`parse_error`) if the body is not XML, or too large. A DTD in the
-        document, and entities that it declares, are refused.
+        Raises FetchError (`parse_error`) if the body is not XML, or too large. A DTD in
+        the document, and entities that it declares, are refused.
         """
         return self.page.xml
 
@@ -201,9 +206,9 @@ class Readable(Reply):
         """Return the page's data for machines: JSON-LD, microdata, OpenGraph, the
         Twitter card.
 
-        The items come in this order; the page is searched for them once. With a `kind`
-        only items of that type are returned: "Product" of schema.org, or a full type.
-        With `nested` items inside other items are returned, too.
+        The items are sorted by format, in this order. With a `kind` only items of that
+        type are returned: "Product" of schema.org, or a full type. With `nested` items
+        inside other items are returned, too.
         """
         found = self.page.linked_data.of_kind(kind, nested=nested)
         if kind is not None:
@@ -227,12 +232,12 @@ class Readable(Reply):
         """Return data that the page contains for its own scripts.
 
         With `name`, return the value that has this name. With `key`, return the value
-        of this key inside it; if there are several, the one nearest to the root. If
-        there is none, return `default` or raise SelectorError.
+        of this key inside that value, nearest to its root. If the page has no such
+        value, return `default` or raise SelectorError.
 
         The name is the `id` of a `<script type="application/json">` ("__NEXT_DATA__"),
-        or the variable that a script assigns or pushes to ("dataLayer"). Without both
-        arguments, return all values with their names. JavaScript literals that are not
+        or the variable that a script assigns or pushes to ("dataLayer"). Without `name`
+        and `key`, return all values with their names. JavaScript literals that are not
         JSON need the extra `scripts`.
         """
         if name is None and key is None:
@@ -243,7 +248,8 @@ class Readable(Reply):
     def selector(self) -> Selector:
         """parsel's `Selector` of the body (HTML, XML or JSON), created once.
 
-        It offers XPath, `::text`, `.re()` and JMESPath. Needs the extra `xpath`.
+        A `Selector` offers XPath, `::text`, `.re()` and JMESPath. Needs the extra
+        `xpath`.
         """
         if "json" not in self.content_type:
             return self.page.selector
@@ -255,13 +261,14 @@ class Readable(Reply):
         """Return the results of an XPath 1.0 expression on HTML or XML.
 
         `namespaces` maps prefixes to URIs; other arguments are variables of the
-        expression. SelectorError if the expression is invalid. Needs the extra `xpath`.
+        expression. Raises SelectorError if the expression is invalid. Needs the extra
+        `xpath`.
         """
         return self.page.xpath(query, namespaces, **variables)
 
     def jmespath(self, query: str) -> SelectorList[Selector]:
-        """Return the results of a JMESPath expression on JSON; needs the extra
-        `xpath`."""
+        """Return the results of a JMESPath expression on JSON. Raises SelectorError if
+        the expression is invalid. Needs the extra `xpath`."""
         try:
             return self.page.json_selector(self.json).jmespath(query)
         except ValueError as exc:
@@ -276,5 +283,5 @@ class Readable(Reply):
         return self.page.css(selector)
 
     def css_first(self, selector: str) -> Node | None:
-        """Return the first element that matches, or None."""
+        """Return the first element that matches a CSS selector, or None."""
         return self.page.css_first(selector)

@@ -1,8 +1,8 @@
 """XPath and JMESPath, by parsel.
 
 Rule: only a document that passed the checks of `Page.check()` (HTML) or
-`xml_tree.as_checked_utf8()` (XML) is parsed here. An expression that could take long on
-the document is refused before it is evaluated.
+`xml_tree.as_checked_utf8()` (XML) is parsed in this module. An expression that could
+take long on the document is refused before it is evaluated.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from crawler.errors import FetchError, Reason
 from crawler.web.html_limits import PageTooComplex, is_wide
 from crawler.web.xpath_limits import FEW, XmlShape, XPathTooCostly, check
 
-#: Maximum number of elements of a document for XPath.
+#: Maximum number of elements of a document on which XPath is evaluated.
 MAX_ELEMENTS = 50_000
-#: Maximum nesting of elements of a document for XPath.
+#: Maximum nesting of elements of a document on which XPath is evaluated.
 MAX_DEPTH = 512
 
 _deep = etree.XPath("/*" * MAX_DEPTH)
@@ -50,7 +50,8 @@ class LargePageSelector(PageSelector):
     def xpath(
         self, query: str, namespaces: Mapping[str, str] | None = None, **kwargs: Any
     ) -> SelectorList[Any]:
-        """Return the matching nodes. PageTooComplex if that could take too long."""
+        """Return the matching nodes. Raises PageTooComplex if the search could take too
+        long."""
 
         def count(expression: str) -> float:
             found = Selector.xpath(self, expression, namespaces, **kwargs)
@@ -70,8 +71,8 @@ class LargePageSelector(PageSelector):
 
 
 def html_selector(markup: bytes, url: str, is_large: bool) -> Selector:
-    """Return parsel's selector of an HTML page in UTF-8. Call `Page.check()` first: it
-    refuses a page that could take the parser too long."""
+    """Return parsel's selector of an HTML page in UTF-8. Call `Page.check()` first,
+    which refuses a page that could take the parser too long."""
     if is_large and is_wide(markup):
         raise PageTooComplex(
             "an element of the page has over 1,000 attributes, which is too many for "

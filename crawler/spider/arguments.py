@@ -43,8 +43,8 @@ class Argument(msgspec.Struct, frozen=True):
         return f"{self.name}: {kind}{shown}" + (f"  {self.help}" if self.help else "")
 
     def convert(self, value: Any) -> Any:
-        """Convert `value`, which may be text, to the argument's type. ConfigError if
-        `value` does not fit the type."""
+        """Convert `value`, which may be text, to the argument's type. Raises
+        ConfigError if `value` does not fit the type."""
         try:
             return _convert(value, self.kind)
         except (msgspec.ValidationError, ValueError) as exc:
@@ -75,7 +75,7 @@ def Arg(default: Any = REQUIRED, *, help: str = "") -> Any:
 
 def declared(cls: type, reserved: frozenset[str]) -> dict[str, Argument]:
     """Return the arguments that the class `cls` itself declares, not its base classes.
-    ConfigError if a declaration is wrong."""
+    Raises ConfigError if a declaration is wrong."""
     own = {
         name: value for name, value in vars(cls).items() if isinstance(value, _Declared)
     }
@@ -105,7 +105,7 @@ def bind(
 ) -> dict[str, Any]:
     """Return the value of each declared argument: the given value, or the default.
 
-    ConfigError if a given name is unknown, or if a required argument is missing.
+    Raises ConfigError if a given name is unknown, or if a required argument is missing.
     """
     for name in given:
         if name not in arguments:
@@ -154,7 +154,7 @@ def _convert(value: Any, kind: Any) -> Any:
         has_inside = any(kind in str(exc) for kind in ("array", "object"))
         if not isinstance(value, str) or not has_inside:
             raise
-    import tomllib  # slow to import; few spiders have lists
+    import tomllib  # slow to import, and needed by few spiders
 
     # If the type is a list or a dict, the text is read as a TOML value; if that fails,
     # the text is split at commas.
@@ -168,7 +168,7 @@ def _convert(value: Any, kind: Any) -> Any:
 def encode_arguments(values: Mapping[str, Any]) -> bytes:
     """Return the arguments as JSON for the store; equal values give equal bytes.
 
-    ConfigError if a value cannot be written as JSON.
+    Raises ConfigError if a value cannot be written as JSON.
     """
     try:
         return msgspec.json.encode(values, order="sorted", enc_hook=_as_text)

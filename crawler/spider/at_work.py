@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 class Receiver(Protocol):
-    """An object that reads a response's body chunk by chunk, such as the one that
-    writes a file to disk; it is used again if the request is retried."""
+    """An object that reads a response's body chunk by chunk, such as an object that
+    writes a file to disk. A retry of the request uses the same object."""
 
     def request(self, request: Request) -> Request:
         """Return the request to send in the next try; for example with a Range header
@@ -30,8 +30,8 @@ class Receiver(Protocol):
         ...
 
     async def receive(self, response: Response) -> None:
-        """Read the body of the response. If the body is not usable, the FetchError says
-        why this try failed."""
+        """Read the body of the response. Raises FetchError, which says why this try
+        failed, if the body is not usable."""
         ...
 
 
@@ -47,18 +47,20 @@ class Receiving(Protocol):
 class WorkHolder(Protocol):
     """A page, `start()` or a hook of the spider, while its code is running."""
 
-    #: By counter name: what the running code has counted so far; None if nothing.
+    #: By counter name: what the running code has counted so far; None until its first
+    #: count.
     counts: dict[str, int] | None
 
     async def fetch(self, request: Request) -> Response:
-        """Send one more request on behalf of this page, and return the response."""
+        """Send a further request on behalf of this page, and return the response."""
         ...
 
     def receiving(self) -> AbstractContextManager[Receiving]:
         """Return a context manager for downloads, such as those of `Files`.
 
         While its block runs, the callback's time limit is paused and other pages are
-        processed. ConfigError outside of a crawl, where nothing can be downloaded.
+        processed. Raises ConfigError outside of a crawl, where nothing can be
+        downloaded.
         """
         ...
 
@@ -87,8 +89,8 @@ def holder_of(call: str, places: str) -> WorkHolder:
     """Return the current work holder: the page, `start()` or hook whose code is
     running.
 
-    If there is none, the ConfigError names the forbidden `call`, and the `places` where
-    the call is allowed.
+    Raises ConfigError if there is no holder; the message names the forbidden `call`,
+    and the `places` where the call is allowed.
     """
     holder = _holder.get()
     if holder is None:

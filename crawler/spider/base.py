@@ -68,16 +68,18 @@ class Failure(msgspec.Struct, frozen=True):
     #: A Reason, or the text with which the spider raised Retry.
     reason: Reason | str
     detail: str
-    #: The response, if there was one (for example a bad status or an unwanted type).
+    #: The response, if the host sent a response (for example with a bad status or an
+    #: unwanted type); else None.
     response: Response | None = None
-    #: The exception, if a callback raised one.
+    #: The exception, if a callback raised an exception; else None.
     exception: Exception | None = None
 
 
 # This class has over 12 attributes, because each is an option that the author of a
 # spider may set.
 class Spider:
-    """A site and what to extract from it. Subclass it, and set a name and start URLs.
+    """A site and what to extract from it. Subclass Spider, and set a name and start
+    URLs.
 
         class Books(Spider):
             name = "books"
@@ -107,7 +109,8 @@ class Spider:
     statuses: Collection[int] = ()
     #: The pipelines that process every item, in this order.
     pipelines: Sequence[Pipeline] = ()
-    #: Fields that identify an item in a run; of equal items only the first is kept.
+    #: Names of the fields that identify an item; if items of a run have the same values
+    #: in these fields, only the first item is kept.
     item_key: str | Sequence[str] | None = None
     #: Names of the items' fields, for outputs that need their columns before the first
     #: item.
@@ -179,15 +182,15 @@ class Spider:
     async def start(self) -> Results:
         """Yield the first requests; may also yield items.
 
-        The crawl takes the next request only when it needs one. A plain `def` with
-        `yield`, or a returned list, works as well.
+        The crawl takes the next request only when it needs further requests. A plain
+        `def` with `yield`, or a returned list, works as well.
         """
         for url in self.start_urls:
             yield Request(url)
 
     def parse(self, response: Response) -> Yielded:
-        """Process a response: the callback for start URLs, and for links that name no
-        other callback."""
+        """Process a response. This method is the callback of start URLs, and of links
+        that name no other callback."""
         raise ConfigError(
             f"Spider {self.name!r} has no `parse` method; write "
             "`async def parse(self, response)`"
@@ -234,10 +237,10 @@ class Spider:
         counting.count(name, amount)
 
     async def fetch(self, request: Request | str) -> Response:
-        """Fetch one more response, with its body, while a page is processed.
+        """Fetch a further response, with its body, while a page is processed.
 
-        The same robots.txt, pace, retries, limits and cookies apply as for pages.
-        FetchError if the request fails for good.
+        The same robots.txt rules, delays, retries, limits and cookies apply as for
+        pages. Raises FetchError if the request fails for good.
         """
         if isinstance(request, str):
             request = Request(request)

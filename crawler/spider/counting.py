@@ -19,8 +19,8 @@ _PLACES = (
 
 
 def count(name: str, amount: int = 1) -> None:
-    """Add to one of the spider's own counters. ConfigError if no page is being
-    processed."""
+    """Add `amount` to the spider's own counter `name`. Raises ConfigError outside of
+    the code of a page, `start()` or a hook."""
     holder = holder_of(f"count({name!r})", _PLACES)
     if type(amount) is not int or amount < 0:
         raise ConfigError(

@@ -51,7 +51,7 @@ def _children(element: Element, name: str) -> list[Element]:
 
 def _text(element: Element, *names: str) -> str:
     """Return the text of the first child element that has one of these names and is not
-    empty; "" if there is none."""
+    empty; "" if no child has such text."""
     for name in names:
         for child in _children(element, name):
             if text := "".join(child.itertext()).strip():
@@ -63,7 +63,7 @@ def _link(element: Element) -> str:
     """Return the entry's link.
 
     RSS gives the link as text. Atom gives it as `href` of a link element: of the
-    "alternate" link if there is one, else of the first link.
+    "alternate" link if the entry has such a link, else of the first link.
     """
     links = _children(element, "link")
     for rel in ("alternate", None):

@@ -57,7 +57,7 @@ class FeedSpider(Spider):
     #: The name of the XML elements that are records, if the feed is not RSS or Atom;
     #: required if `kind` is "xml".
     element: str = ""
-    #: The delimiter of CSV feeds; "": it is found from the first lines.
+    #: The delimiter of CSV feeds; "": it is detected from the first lines.
     delimiter: str = ""
     #: The column names of CSV feeds; empty: the first row of the feed has the names.
     columns: tuple[str, ...] = ()

@@ -22,8 +22,8 @@ class Hook(msgspec.Struct, frozen=True):
     signature: str
     #: The number of arguments that the method receives, without `self`.
     count: int
-    #: Whether the method must be a generator (with `yield`), or must not be one
-    #: (False); None: both are allowed.
+    #: True: the method must be a generator (with `yield`). False: the method must not
+    #: be a generator. None: both are allowed.
     yields: bool | None = None
 
 

@@ -43,7 +43,7 @@ class SitemapSpider(Spider):
     are no rules.
     """
 
-    #: URLs of the sitemaps to read; empty: those that robots.txt names.
+    #: URLs of the sitemaps to read. Empty: the sitemaps that robots.txt names are read.
     sitemap_urls: Sequence[str] = ()
     #: Which pages are fetched, and which callback receives their responses. Empty: all
     #: pages are fetched, for the callback `parse`.
@@ -154,8 +154,8 @@ class SitemapSpider(Spider):
                 yield rule.callback_name or "parse", taken, rule
 
     def _sitemaps(self, response: Response, references: list[str]) -> Iterator[Request]:
-        """Yield requests for the sitemaps that an index or a robots.txt names; none
-        if the index is nested in more than MAX_INDEXES other indexes."""
+        """Yield requests for the sitemaps that an index or a robots.txt names. Yields
+        nothing if the index is nested in more than MAX_INDEXES other indexes."""
         depth = (response.request.depth or 0) + 1
         if depth > MAX_INDEXES + 1:
             logger.warning(
@@ -191,8 +191,8 @@ def _is_new(entry: SitemapEntry, since: datetime | None) -> bool:
 
 
 def moment_of(since: str | date | datetime | None) -> datetime | None:
-    """Return the value of `SitemapSpider.since` as a time in UTC; None if it is not
-    set. ConfigError if its text is not a date."""
+    """Return the value of `SitemapSpider.since` as a time in UTC; None if `since` is
+    not set. Raises ConfigError if `since` is text that is not a date."""
     if since is None or since == "":
         return None
     if isinstance(since, str):
