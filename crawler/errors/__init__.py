@@ -74,10 +74,8 @@ class LeaseLost(CrawlError):
 
 
 class StoreError(CrawlError):
-    """The store could not be written or read.
-
-    Nothing was committed, so the same operation may be tried again.
-    """
+    """The store could not be written or read. Nothing was committed, so the same
+    operation may be tried again."""
 
 
 class SinkError(CrawlError):

@@ -185,10 +185,8 @@ class ForeignName:
 
 def refuses(table: Mapping[str, str]) -> Callable[[type[Owner]], type[Owner]]:
     """Return a class decorator that adds a ForeignName for each name in `table`, which
-    maps names of other frameworks to what to write here instead.
-
-    An attribute that the class already has is not changed.
-    """
+    maps names of other frameworks to what to write instead. An attribute that the class
+    already has is not changed."""
 
     def add(owner: type[Owner]) -> type[Owner]:
         for name, instead in table.items():

@@ -15,18 +15,15 @@ from crawler.web.linked_item import LinkedItem
 
 T = TypeVar("T")
 
-#: The elements from which items are made: a CSS selector, one element, or several
-#: elements.
+#: Where items are read from: a CSS selector, one element, or several elements.
 Where = str | Node | Iterable[Node]
 
 
 def items_of(
     page: Page, urljoin: Callable[[str], str], kind: type[T], where: Where
 ) -> list[T]:
-    """Return one item of class `kind` for each element of `where`, in order.
-
-    Raises ExtractError if a required value is missing, or does not fit its field.
-    """
+    """Return one item of class `kind` for each element of `where`, in order. Raises
+    ExtractError if a required value is missing, or does not fit its field."""
     if isinstance(where, str):
         nodes: Iterable[Node] = page.css(where)
     else:
@@ -41,12 +38,9 @@ def items_of(
 def item_of(
     page: Page, urljoin: Callable[[str], str], kind: type[T], where: str | Node | None
 ) -> T:
-    """Return one item of class `kind` from the element `where`, or from the whole page
-    if `where` is None.
-
-    If `where` is a selector, its first match is used. Raises SelectorError if the
-    selector matches nothing.
-    """
+    """Return one item of class `kind` from the element `where`; from the whole page if
+    `where` is None. If `where` is a selector, its first match is used. Raises
+    SelectorError if the selector matches nothing."""
     if where is None:
         node: Node | None = page.root
     else:
@@ -86,11 +80,8 @@ def _note(page: Page, reading: Reading) -> None:
 
 
 def _note_selector(field: FieldPlan, reading: Reading, *, matched: bool) -> None:
-    """Record for the report whether a field's only selector matched.
-
-    A field with several sources is not recorded, because its value may come from any of
-    them.
-    """
+    """Record for the report whether a field's selector matched. A field with several
+    sources is not recorded, because its value may come from any of the sources."""
     source = field.sources[0]
     if len(field.sources) == 1 and isinstance(source, Css) and source.selector:
         reading.tree.note(source.selector, matched=matched)

@@ -50,11 +50,8 @@ class Shape(NamedTuple):
 
 
 def members(kind: type) -> list[Member]:
-    """Return the fields that the constructor of an item class takes.
-
-    Raises ConfigError if `kind` is not a dataclass, a msgspec.Struct, an attrs or a
-    pydantic class, or if its annotations cannot be read.
-    """
+    """Return the fields that the constructor of an item class takes. Raises ConfigError
+    if `kind` is not an item class, or if its annotations cannot be read."""
     found = _declared(kind)
     if found is None:
         raise ConfigError(

@@ -62,8 +62,7 @@ class FieldPlan:
         self._convert = self._converter()
 
     def value(self, node: LexborNode, reading: Reading) -> Any:
-        """Return the field's value from an element; MISSING if no source has a
-        value."""
+        """Return the value of the first source that has a value; else MISSING."""
         if self.shape.container is not None:
             return self._several(node, reading)
         for source in self.sources:
@@ -92,10 +91,8 @@ class FieldPlan:
 
     def without(self, reading: Reading) -> Any:
         """Return the value of a field that the page does not have: None or an empty
-        container, or MISSING if the field has a default.
-
-        Raises ExtractError if the field is required.
-        """
+        container, or MISSING if the field has a default. Raises ExtractError if the
+        field is required."""
         if self.member.has_default:
             return MISSING
         if self.shape.is_optional:
@@ -103,7 +100,10 @@ class FieldPlan:
         if self.shape.container is not None:
             return self.shape.container(())
         sources = " or ".join(map(str, self.sources))
-        why = f"the field has no default, and its source {sources} gives no value"
+        name = self.member.name
+        why = (
+            f"the field {name!r} has no default, and its source {sources} has no value"
+        )
         raise self.error(why, reading)
 
     def error(self, why: str, reading: Reading, text: Any = "") -> ExtractError:
@@ -132,11 +132,8 @@ class FieldPlan:
         return self._fitted(value, source, reading)
 
     def _cleaned(self, value: Any, source: FieldSource, reading: Reading) -> Any:
-        """Return the value that the functions in the field's annotation make of
-        `value`.
-
-        Return MISSING if a function returns None.
-        """
+        """Return the result of the functions in the field's annotation; MISSING if a
+        function returns None."""
         given = value
         for function in self._functions:
             try:
@@ -146,8 +143,10 @@ class FieldPlan:
             except Exception as exc:
                 name = getattr(function, "__name__", repr(function))
                 error = f"{type(exc).__name__}: {exc}"
-                value = f"the value {_shown(given)} from {source}"
-                why = f"the function {name} raised {error} for {value}"
+                why = (
+                    f"the function {name} of the field {self.member.name!r} raised "
+                    f"{error} for the value {_shown(given)} from {source}"
+                )
                 raise self.error(why, reading, given) from exc
             if value is None:
                 return MISSING
@@ -156,10 +155,8 @@ class FieldPlan:
         return self._fitted(value, source, reading)
 
     def _fitted(self, value: Any, source: FieldSource, reading: Reading) -> Any:
-        """Return the value converted to the field's type.
-
-        The value is not changed if the item class itself converts it.
-        """
+        """Return the value converted to the field's type, or unchanged if the item
+        class itself converts values."""
         if self.member.is_checked:
             return value
         try:
@@ -184,8 +181,10 @@ class FieldPlan:
         self, value: Any, exc: Exception, source: FieldSource, reading: Reading
     ) -> ExtractError:
         name = getattr(self.shape.type, "__name__", str(self.shape.type))
-        found = f"the value {_shown(value)} from {source}"
-        why = f"{found} does not fit the field's type {name} ({exc})"
+        why = (
+            f"the value {_shown(value)} from {source} does not fit the type {name} of "
+            f"the field {self.member.name!r} ({exc})"
+        )
         return self.error(why, reading, value)
 
 
@@ -241,10 +240,8 @@ class Plan:
         self._make = constructor(kind)
 
     def item(self, node: LexborNode, reading: Reading) -> Any:
-        """Return the item that is read from an element.
-
-        Raises ExtractError if a required value is missing, or does not fit its field.
-        """
+        """Return the item that is read from an element. Raises ExtractError if a
+        required value is missing, or does not fit its field."""
         self._check_bounds(reading)
         values: dict[str, Any] = {}
         for plan, argument in self._rows:
@@ -284,14 +281,15 @@ class Plan:
     def _refused(
         self, exc: Exception, values: dict[str, Any], reading: Reading
     ) -> ExtractError:
-        """Return the ExtractError for values that the item class does not accept."""
         name, why = _complaint(exc)
         for plan, argument in self._rows:
             if name in (argument, plan.member.name):
                 value = values.get(argument, "")
                 source = " or ".join(map(str, plan.sources))
-                found = f"the value {_shown(value)} from {source}"
-                why = f"the item class refuses {found} ({why})"
+                why = (
+                    f"the item class refuses the value {_shown(value)} from {source} "
+                    f"for its field {name!r} ({why})"
+                )
                 return plan.error(why, reading, value)
         return ExtractError(
             f"an item of class {self.kind.__name__} cannot be created: {why} on the "
@@ -327,10 +325,8 @@ def place_of(kind: type) -> str:
 
 def _field_plan(kind: type, member: Member) -> FieldPlan | None:
     """Return the FieldPlan that reads a field; None if the field has a default and no
-    source (`css(...)` or `linked_data(...)`).
-
-    Raises ConfigError if the field has neither a default nor a source.
-    """
+    source (`css(...)` or `linked_data(...)`). Raises ConfigError if the field has
+    neither a default nor a source."""
     sources = [each for each in member.metadata if isinstance(each, FieldSource)]
     if not sources:
         if member.has_default:
@@ -353,11 +349,8 @@ def _functions(member: Member) -> tuple[Callable[[Any], Any], ...]:
 
 
 def _check_of(member: Member) -> Any:
-    """Return a field's type with the constraints of msgspec.Meta in its annotation.
-
-    Return None if the field has no constraints, or if the item class itself checks
-    them.
-    """
+    """Return a field's type with its msgspec.Meta constraints; None if it has no
+    constraints, or if the item class itself checks them."""
     bounds = [each for each in member.metadata if isinstance(each, msgspec.Meta)]
     if not bounds or member.is_checked:
         return None

@@ -61,8 +61,7 @@ class CircuitBreaker:
         self._failures = self.pauses = 0
 
     def fail(self, now: float) -> float:
-        """Count a failure. Return the seconds of the pause that now begins; 0 if no
-        pause begins."""
+        """Count a failure. Return the seconds of the pause that begins, or 0."""
         if self.state is BreakerState.OPEN and now >= self.open_until:
             self.state = BreakerState.PROBING
         return self._on_failure[self.state](self, now)

@@ -23,8 +23,7 @@ class Sign(IntEnum):
 
 
 class Exchange(NamedTuple):
-    """One request and its result; `HostPace` uses them to adapt the delay between
-    requests to the host."""
+    """One request and its result, from which `HostPace` adapts its delays."""
 
     host: str
     sign: Sign
@@ -51,8 +50,7 @@ class Verdict(NamedTuple):
 
 
 class PaceChange(NamedTuple):
-    """A change of the delay between the requests to a host, because of failures or
-    clean responses."""
+    """A change of the delay between the requests to a host."""
 
     host: str
     #: Seconds between two requests from now on; 0: only the limit on parallel requests

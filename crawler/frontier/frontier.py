@@ -87,8 +87,7 @@ class Frontier(Generic[E]):
         self._ready = 0  # number of hosts with an entry that may be requested now
         # value of the change counter `_tick` at the last run of `_make_room`
         self._made_room_at = 0
-        # number of records that are outdated, because `lower` queued their entries
-        # again
+        # number of records that `lower` made outdated by queuing entries again
         self._outdated = 0
 
     def __len__(self) -> int:
@@ -133,11 +132,8 @@ class Frontier(Generic[E]):
 
     def pop(self, now: float) -> E | None:
         """Return the best entry (queued request) that may be sent now, and take a turn
-        of its host (the right to send one request).
-
-        Return None if there is no such entry; `next_time` returns when to call `pop`
-        again.
-        """
+        of its host (the right to send one request). Return None if there is no such
+        entry; `next_time` returns when to call `pop` again."""
         found = self._settle(now)
         if found is None:
             return None
@@ -222,8 +218,7 @@ class Frontier(Generic[E]):
             self._file(host, now, self._hosts.ready_at(name, now))
 
     def lower(self, fingerprint: int, depth: int) -> bool:
-        """Lower the depth of a queued entry to `depth`. Return whether the old depth
-        was higher."""
+        """Lower the depth of a queued entry to `depth`; return whether it changed."""
         place = self._places.get(fingerprint)
         if place is None or place[1] <= depth:
             return False
@@ -269,10 +264,7 @@ class Frontier(Generic[E]):
 
     def leave(self, name: str, place: End) -> None:
         """Record that, starting at the position `place` in the host's order, the store
-        has the entries of this host.
-
-        Entries in memory after this position leave the frontier and stay in the store.
-        """
+        has the entries of this host. These entries leave the frontier."""
         self._stock.begin_at(name, place)
         host = self._queues.get(name)
         if host is not None:
@@ -322,21 +314,15 @@ class Frontier(Generic[E]):
 
     def held(self, host: str) -> set[int]:
         """Return the fingerprints of this host's entries in the frontier, so that the
-        caller does not load these entries again.
-
-        Call `stock` after the load.
-        """
+        caller does not load these entries again. Call `stock` after the load."""
         self._stock.loading(host)
         queue = self._queues.get(host)
         return queue.fingerprints() & self._places.keys() if queue else set()
 
     def open_hosts(self) -> int:
         """Return an upper estimate of the number of hosts with a queued request that
-        may be sent now.
-
-        Hosts that are paused, are at their limit of parallel requests, or wait for
-        robots.txt do not count.
-        """
+        may be sent now. Hosts that are paused, are at their limit of parallel requests,
+        or wait for robots.txt do not count."""
         if self._kinds is None:
             return self._ready
         return min(self._ready, self._kinds.count_open(self._lines))
@@ -494,13 +480,10 @@ class Frontier(Generic[E]):
             self._make_room()
 
     def _make_room(self) -> None:
-        """Remove from memory half of the ready entries of each host that has many; the
-        store keeps these entries.
-
-        Otherwise a delayed host with many entries would leave no memory for other
-        hosts. This method scans all hosts, so it runs only after many changes: a
-        quarter of the frontier's limit.
-        """
+        """Remove half of the ready entries of each host with many entries from memory,
+        so that other hosts find space; the store keeps the removed entries. This method
+        scans all hosts, so it runs only after many changes: a quarter of the frontier's
+        limit."""
         if self._tick - self._made_room_at < self._stock.limit // 4:
             return
         self._made_room_at = self._tick
@@ -511,11 +494,7 @@ class Frontier(Generic[E]):
 
     def _trim(self, host: HostQueue[E], most: int) -> None:
         """Keep in memory the `most` best ready entries of each lane (queue of one
-        origin) of the host; the store keeps the other entries.
-
-        Called when a host has too many entries in memory, or when other hosts need the
-        memory.
-        """
+        origin) of the host; the store keeps the other entries."""
         left = self._shorten(host, lambda ready: most)
         if left:
             self._stock.begin_at(host.name, min(left)[:3])
@@ -524,10 +503,8 @@ class Frontier(Generic[E]):
         self, host: HostQueue[E], count: Callable[[list[QueueKey[E]]], int]
     ) -> list[QueueKey[E]]:
         """Keep only the best ready entries in each lane (queue of one origin) of the
-        host, and return the removed entries.
-
-        `count` returns how many entries of a sorted lane to keep.
-        """
+        host, and return the removed entries. `count` returns how many entries of a
+        sorted lane to keep."""
         left: list[QueueKey[E]] = []
         for lane in host.lanes():
             valid = sorted(it for it in lane.ready if not self._is_outdated(it))

@@ -78,10 +78,8 @@ class HostPace:
 
     def ready_at(self, host: str, now: float) -> float | None:
         """Return the time from which a request may be sent to the host; a past time
-        means now.
-
-        Return None if the host's maximum number of parallel requests is in flight.
-        """
+        means now. Return None if the host's maximum number of parallel requests is in
+        flight."""
         state = self._states.get(host)
         if state is None:
             if _other_name(host) not in self._states:
@@ -149,10 +147,7 @@ class HostPace:
 
     def pause(self, host: str, until: float, now: float) -> None:
         """Send this host no request before `until`, for example after a refusal (429 or
-        503).
-
-        A longer pause that is already set is kept.
-        """
+        503). A longer pause that is already set is kept."""
         state = self._of(host)
         state.pause(until, now)
         state.refused_until = state.paused_until
@@ -197,10 +192,8 @@ class HostPace:
     def charge(self, host: str, now: float) -> bool:
         """Take another turn (the right to send one request) for a page that already has
         a turn, for example to repeat a request after a redirect that set a cookie.
-
-        Return False if the request must wait in the queue instead, because the interval
-        is over a second, or the host is paused.
-        """
+        Return False if the request must wait in the queue, because the interval is over
+        a second, or the host is paused."""
         state = self._states[host]
         if state.interval > _SHORT_INTERVAL or state.paused_until > now:
             return False

@@ -92,22 +92,17 @@ class KindLines(Generic[E]):
 
     def count_open(self, others: RankedFifo[HostQueue[E]]) -> int:
         """Return an upper estimate of the number of hosts in `others` and in the queues
-        of kinds of requests (such as "browser") that are below their limit.
-
-        The number may be too high, because outdated records count, too.
-        """
+        of kinds of requests (such as "browser") that are below their limit. Outdated
+        records count, too."""
         open_lines = (
             line for kind, line in self._lines.items() if self._free[kind] > 0
         )
         return len(others) + sum(map(len, open_lines))
 
     def next_line(self, others: RankedFifo[HostQueue[E]]) -> RankedFifo[HostQueue[E]]:
-        """Return the queue that has the next host: `others`, or the queue of a kind of
-        requests (such as "browser") below its limit.
-
-        The next host is the host with the lowest rank (negative priority); among equal
-        ranks, the host that was queued first.
-        """
+        """Return `others`, or the queue of a kind of requests (such as "browser") below
+        its limit: the queue whose first host has the lowest rank (negative priority).
+        Of equal ranks, the host that was queued first counts."""
         best, found = others.first_place(), others
         for kind, line in self._lines.items():
             if self._free[kind] > 0:

@@ -41,8 +41,7 @@ class HostHealth(Protocol):
 
     @property
     def interval(self) -> float:
-        """Seconds between two requests to the host, as its failures require; 0 without
-        failures."""
+        """Seconds between two requests because of failures; 0 without failures."""
         ...
 
     @property
@@ -60,10 +59,7 @@ class HostHealth(Protocol):
     ) -> tuple[Verdict, float]:
         """Count a request's result. Return what the result means for the request (such
         as whether the request counts as an attempt), and the seconds for which the host
-        is paused.
-
-        `usual` is the interval between requests without failures.
-        """
+        is paused. `usual` is the interval between requests without failures."""
         ...
 
 
@@ -151,14 +147,12 @@ class Backoff:
         self._slowdown = Slowdown()
         self._breaker = CircuitBreaker()
         self._refusals = RefusalSeries()
-        #: Time of the last failure of the host (monotonic seconds); None without
-        #: failures.
+        #: Time of the host's last failure, in monotonic seconds; None without failures.
         self.troubled_at: float | None = None
 
     @property
     def interval(self) -> float:
-        """Seconds between two requests to the host, as its failures require; 0 without
-        failures."""
+        """Seconds between two requests because of failures; 0 without failures."""
         return 0.0 if self._breaker.is_given_up else self._slowdown.interval
 
     @property

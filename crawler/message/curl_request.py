@@ -100,8 +100,8 @@ def _files(made: CurlCommand) -> dict[str, Any]:
             continue
         if part.name in found:
             raise ValueError(
-                f"two files have the field name {part.name!r}; give each file its own "
-                "field name"
+                f"two files of the command have the field name {part.name!r}; give "
+                "each file its own field name"
             )
         if isinstance(part.value, Path) and not part.value.is_file():
             raise ValueError(

@@ -91,10 +91,8 @@ class Reply:
 
     @property
     def transferred(self) -> bytes:
-        """The body as received, with content encodings such as gzip still applied.
-
-        Complete only if `keep_transferred` was called before the body was read.
-        """
+        """The body as received, with content encodings such as gzip still applied;
+        complete only if `keep_transferred` was called before the body was read."""
         return self.stream.transferred
 
     @property
@@ -203,10 +201,8 @@ class Reply:
             yield piece
 
     async def aiter_lines(self) -> AsyncIterator[str]:
-        """Yield the body's lines without their line ends (LF or CRLF).
-
-        Raises FetchError if a line is over 32 MiB, because such a line may never end.
-        """
+        """Yield the body's lines without their line ends (LF or CRLF). Raises
+        FetchError if a line is over 32 MiB."""
         name = encodings.label(self._charset) or "utf-8"
         if name.startswith("utf-16") or name == "replacement":
             # line ends are searched as single bytes, which does not work for UTF-16

@@ -69,12 +69,11 @@ def kind(value: object) -> str:
 
 
 def method(name: str) -> str:
-    """Return an HTTP method in upper case. Raises ConfigError if the method is not
-    valid."""
+    """Return an HTTP method in upper case. Raises ConfigError if it is not valid."""
     if not _TOKEN.fullmatch(name):
         raise ConfigError(
-            f"the method {name!r} is not a valid HTTP method; use one such as GET or "
-            "POST"
+            f"the method {name!r} is not a valid HTTP method; use GET or POST, for "
+            "example"
         )
     return name.upper()
 
@@ -170,7 +169,6 @@ def _json(value: Any, where: str, depth: int) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    """Return whether the value is a number that JSON can represent."""
     if type(value) is float:
         return math.isfinite(value)
     return type(value) is int and -_MAX_INT <= value < _MAX_INT
@@ -179,8 +177,8 @@ def _is_number(value: Any) -> bool:
 def headers(
     given: Mapping[str, str] | Sequence[tuple[str, str]],
 ) -> Pairs:
-    """Return header fields as (name, value) pairs. Raises ConfigError if a field is
-    invalid."""
+    """Return headers as (name, value) pairs. Raises ConfigError for an invalid
+    field."""
     items = given.items() if isinstance(given, Mapping) else given
     pairs = tuple((str(name), str(value)) for name, value in items)
     for name, value in pairs:
@@ -192,7 +190,7 @@ def headers(
             )
         if not _TOKEN.fullmatch(name):
             raise ConfigError(
-                f"the header name {name!r} is not valid; use one such as X-Token"
+                f"the header name {name!r} is not valid; use a name such as X-Token"
             )
         if _SURROGATE.search(value):
             raise ConfigError(
@@ -239,7 +237,6 @@ def body(
 
 
 def _multipart(data: Params, files: Files) -> EncodedBody:
-    """Return a multipart/form-data body (RFC 7578)."""
     pairs = data.items() if isinstance(data, Mapping) else data
     fields = [
         MultipartField(str(name).encode(), str(value).encode()) for name, value in pairs

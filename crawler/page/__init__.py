@@ -124,8 +124,8 @@ class Page:
 
     @lazy
     def root(self) -> Node:
-        """The `<html>` element. Raises PageTooComplex if parsing the page could take
-        too much time or memory."""
+        """The `<html>` element. Raises PageTooComplex if parsing could take too
+        long."""
         if self._xml_type:
             raise self._not_html("html")
         self.check()
@@ -137,27 +137,23 @@ class Page:
 
     @lazy
     def xml(self) -> "Element":
-        """The root element of the body as XML.
-
-        Raises FetchError (`parse_error`) if the body is not XML or exceeds a limit.
-        """
-        # imported here because most crawls read no XML
-        from crawler.web import xml_tree
+        """The root element of the body as XML. Raises FetchError (`parse_error`) if the
+        body is not XML or exceeds a limit."""
+        from crawler.web import xml_tree  # imported late: most crawls read no XML
 
         try:
             return xml_tree.parse(self._body, self._charset, max_nodes=self._max_nodes)
         except xml_tree.XmlError as exc:
             raise FetchError(
-                Reason.PARSE_ERROR, f"the XML cannot be read: {exc}", url=self.url
+                Reason.PARSE_ERROR,
+                f"the response cannot be read as XML: {exc}",
+                url=self.url,
             ) from exc
 
     @lazy
     def selector(self) -> "Selector":
-        """parsel's `Selector`, which evaluates XPath on the HTML page or the XML
-        document. Needs the extra `xpath`.
-
-        Raises PageTooComplex if the page is too large or too deep for XPath.
-        """
+        """parsel's `Selector` for XPath on the HTML page or the XML document; needs the
+        extra `xpath`. Raises PageTooComplex if the page is too large or too deep."""
         try:
             from crawler.page import xpath  # needs the extra `xpath`
         except ImportError as exc:
@@ -174,7 +170,9 @@ class Page:
             )
         except xml_tree.XmlError as exc:
             raise FetchError(
-                Reason.PARSE_ERROR, f"the XML cannot be read: {exc}", url=self.url
+                Reason.PARSE_ERROR,
+                f"the response cannot be read as XML: {exc}",
+                url=self.url,
             ) from exc
         return xpath.xml_selector(text, self.url)
 
@@ -206,16 +204,14 @@ class Page:
         return found
 
     def note(self, what: str, *, matched: bool) -> None:
-        """Record in `asked` that the selector `what` was used, and whether it
-        matched."""
+        """Record in `asked` whether the selector `what` has matched anywhere."""
         self.asked[what] = matched or self.asked.get(what, False)
 
     @lazy
     def linked_data(self) -> "LinkedData":
         """The page's linked data: JSON-LD, microdata, OpenGraph, Twitter card. JSON-LD
         that cannot be read is logged."""
-        # imported here because most crawls read no linked data
-        from crawler.web import linked_blocks
+        from crawler.web import linked_blocks  # most crawls read no linked data
 
         found = linked_blocks.read(self.root.lexbor, self.markup, self.base_url)
         for error in found.errors:
@@ -228,20 +224,15 @@ class Page:
 
     @lazy
     def embedded_json(self) -> "Embedded":
-        """The data that the page contains for its own scripts, such as JSON in a
-        `<script>`."""
-        # imported here because most crawls read no data from scripts
-        from crawler.web import embedded_json
+        """The data for the page's own scripts, such as JSON in a `<script>`."""
+        from crawler.web import embedded_json  # most crawls read no data of scripts
 
         return embedded_json.read(self.root.lexbor)
 
     def embedded_value(self, name: str | None, key: str | None, default: Any) -> Any:
-        """Return the first value that the page embeds under the name `name`. With
-        `key`, return the value of this key inside the embedded value.
-
-        If the page has no such value, return `default`, or raise SelectorError if no
-        default is given.
-        """
+        """Return the first value that the page embeds under `name`; with `key`, the
+        value of this key inside it. If there is no such value, return `default`, or
+        raise SelectorError without a default."""
         from crawler.web.embedded_json import find_key, is_named
 
         found = self.embedded_json
@@ -319,8 +310,7 @@ class Page:
         return base_reference(self._with_href, self._tags_with_href)
 
     def css(self, selector: str) -> Nodes:
-        """Return the elements that match a CSS selector, each once, in document
-        order."""
+        """Return the elements that match `selector`, each once, in document order."""
         matches = self._select(selector)
         tree = self._tree
         found = Nodes([Node(node, tree) for node in matches])
@@ -427,10 +417,8 @@ class Page:
         ]
 
     def _room(self, references: list[str]) -> int:
-        """Return how many of the links `references` the spider may receive.
-
-        The number of links and the total size of their URLs are limited.
-        """
+        """Return how many of the links `references` the spider may receive: their
+        number and the total size of their URLs are limited."""
         number = min(self._max_links, len(references))
         base = len(self.base_url)
         # All references together are not longer than the markup that contains them.

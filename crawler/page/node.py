@@ -119,8 +119,7 @@ class Node:
         return Nodes([Node(node, tree) for node in found])
 
     def css_first(self, selector: str) -> "Node | None":
-        """Return the first element inside this element that matches a CSS selector, or
-        None."""
+        """Return the first element inside this one that matches `selector`, or None."""
         tree = self._tree
         node = find_first(self.lexbor, selector, tree)
         if node is not None and node.mem_id == self.lexbor.mem_id:
@@ -304,7 +303,7 @@ def attr_or(
     raise SelectorError(
         selector or node.tag,
         url,
-        f"matched <{node.tag}>, which has no attribute {name!r},",
+        f"matched <{node.tag}>, but this element has no attribute {name!r}",
     )
 
 
@@ -318,7 +317,6 @@ def default_or_error(default: Any, selector: str, url: str) -> Any:
 def _elements(
     node: LexborNode | None, direction: Literal["next", "prev"]
 ) -> Iterator[LexborNode]:
-    """Yield the elements among this node and its next (or previous) siblings."""
     while node is not None:
         if node.is_element_node:
             yield node

@@ -67,14 +67,12 @@ class Readable(Reply):
         self.max_links = 10_000
         #: Maximum number of nodes of a page that may be parsed.
         self.max_nodes = 1_000_000
-        #: A function that is called once the body has been read. It parses a large page
-        #: in a thread; a page that could take the parser long is first parsed in a
-        #: separate process.
+        #: Called once the body has been read. This function parses a large page in a
+        #: thread, and a suspicious page first in a separate process.
         self.examine: Callable[[Any], Awaitable[None]] | None = None
         self._page: Page | None = None
 
     async def aread(self) -> bytes:
-        """Read the whole body. Raises FetchError if the body exceeds a limit."""
         is_new = not self.is_read
         content = await super().aread()
         if is_new and self.examine is not None:
@@ -127,7 +125,6 @@ class Readable(Reply):
 
     @property
     def _xml_type(self) -> str:
-        """Return the media type if it is XML, else ""."""
         return self.content_type if media_type.is_xml(self.content_type) else ""
 
     @overload
@@ -147,7 +144,9 @@ class Readable(Reply):
             return self._decoded_json(kind)
         except (msgspec.DecodeError, RecursionError) as exc:
             raise FetchError(
-                Reason.PARSE_ERROR, f"the JSON cannot be read: {exc}", url=self.url
+                Reason.PARSE_ERROR,
+                f"the response cannot be read as JSON: {exc}",
+                url=self.url,
             ) from exc
 
     def _decoded_json(self, kind: Any) -> Any:
@@ -180,8 +179,7 @@ class Readable(Reply):
         element are yielded. If the XML is invalid, the elements before the error are
         yielded; then FetchError (`parse_error`) is raised.
         """
-        # imported here because most crawls read no XML
-        from crawler.web import xml_tree
+        from crawler.web import xml_tree  # imported late: most crawls read no XML
 
         reader = xml_tree.ElementReader(names, self._charset, max_nodes=self.max_nodes)
         try:
@@ -196,7 +194,7 @@ class Readable(Reply):
             before = f"{reader.count:,} element{'s'[: reader.count != 1]} came before"
             raise FetchError(
                 Reason.PARSE_ERROR,
-                f"the XML cannot be read: {exc}; {before}",
+                f"the response cannot be read as XML: {exc}; {before}",
                 url=self.url,
             ) from exc
 
@@ -248,8 +246,7 @@ class Readable(Reply):
     def selector(self) -> Selector:
         """parsel's `Selector` of the body (HTML, XML or JSON), created once.
 
-        A `Selector` offers XPath, `::text`, `.re()` and JMESPath. Needs the extra
-        `xpath`.
+        Offers XPath, `::text`, `.re()` and JMESPath. Needs the extra `xpath`.
         """
         if "json" not in self.content_type:
             return self.page.selector

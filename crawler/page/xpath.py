@@ -50,8 +50,7 @@ class LargePageSelector(PageSelector):
     def xpath(
         self, query: str, namespaces: Mapping[str, str] | None = None, **kwargs: Any
     ) -> SelectorList[Any]:
-        """Return the matching nodes. Raises PageTooComplex if the search could take too
-        long."""
+        """Return the results. Raises PageTooComplex if XPath could take too long."""
 
         def count(expression: str) -> float:
             found = Selector.xpath(self, expression, namespaces, **kwargs)
@@ -98,7 +97,7 @@ def xml_selector(text: bytes, url: str) -> Selector:
         root = etree.fromstring(text, parser, base_url=url)
     except etree.XMLSyntaxError as exc:
         raise FetchError(
-            Reason.PARSE_ERROR, f"the XML cannot be read: {exc}", url=url
+            Reason.PARSE_ERROR, f"the response cannot be read as XML: {exc}", url=url
         ) from exc
     return _bounded(root, url, "xml")
 

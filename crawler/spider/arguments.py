@@ -104,9 +104,7 @@ def bind(
     spider: str, arguments: Mapping[str, Argument], given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the value of each declared argument: the given value, or the default.
-
-    Raises ConfigError if a given name is unknown, or if a required argument is missing.
-    """
+    Raises ConfigError if a given name is unknown, or a required argument is missing."""
     for name in given:
         if name not in arguments:
             if not arguments:
@@ -166,10 +164,8 @@ def _convert(value: Any, kind: Any) -> Any:
 
 
 def encode_arguments(values: Mapping[str, Any]) -> bytes:
-    """Return the arguments as JSON for the store; equal values give equal bytes.
-
-    Raises ConfigError if a value cannot be written as JSON.
-    """
+    """Return the arguments as JSON for the store; equal values give equal bytes. Raises
+    ConfigError if a value cannot be written as JSON."""
     try:
         return msgspec.json.encode(values, order="sorted", enc_hook=_as_text)
     except (TypeError, ValueError) as exc:

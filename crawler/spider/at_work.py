@@ -47,8 +47,7 @@ class Receiving(Protocol):
 class WorkHolder(Protocol):
     """A page, `start()` or a hook of the spider, while its code is running."""
 
-    #: By counter name: what the running code has counted so far; None until its first
-    #: count.
+    #: Counts of the running code by counter name; None before its first count.
     counts: dict[str, int] | None
 
     async def fetch(self, request: Request) -> Response:

@@ -68,8 +68,7 @@ class Failure(msgspec.Struct, frozen=True):
     #: A Reason, or the text with which the spider raised Retry.
     reason: Reason | str
     detail: str
-    #: The response, if the host sent a response (for example with a bad status or an
-    #: unwanted type); else None.
+    #: The response, such as an error page; None if there was no response.
     response: Response | None = None
     #: The exception, if a callback raised an exception; else None.
     exception: Exception | None = None

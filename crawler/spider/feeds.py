@@ -98,8 +98,7 @@ class FeedSpider(Spider):
                 raise
             self.count("feeds that ended early")
             self.logger.warning(
-                "Feed %s cannot be read to its end: %s (records read before, and kept: "
-                "%d)",
+                "Feed %s cannot be read to its end: %s (records that are kept: %d)",
                 response.url,
                 exc.detail,
                 count,
@@ -137,10 +136,8 @@ async def _read(response: Response, reader: Records) -> AsyncIterator[Any]:
 
 
 class UnpackedBody:
-    """The body of a response, which is decompressed from gzip or zstd while it is read.
-
-    A body that is not compressed is not changed.
-    """
+    """The body of a response, which is decompressed while it is read if it is
+    compressed with gzip or zstd."""
 
     def __init__(self, body: BodyStream, url: str) -> None:
         self._body = body
@@ -198,7 +195,6 @@ class UnpackedBody:
 
 
 def _kind_of(response: Response, first: bytes) -> Kind:
-    """Return the kind of a feed, found by its first byte and its media type."""
     start = first.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     if start == b"<":
         return "feed"

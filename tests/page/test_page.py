@@ -101,7 +101,7 @@ def test_a_missing_element_is_an_error_that_names_selector_and_url() -> None:
         book.attr("href", "h3")
     with pytest.raises(
         SelectorError,
-        match="'article' matched <article>, which has no attribute 'href', on",
+        match="'article' matched <article>, but this element has no attribute 'href'",
     ):
         book.attr("href")
 

@@ -102,7 +102,7 @@ async def test_broken_xml_is_a_parse_error_that_names_the_page() -> None:
     made = await read(b"<a>&nbsp;</a>", kind="text/xml")
 
     with pytest.raises(
-        FetchError, match="the XML cannot be read: undefined entity"
+        FetchError, match="the response cannot be read as XML: undefined entity"
     ) as caught:
         _ = made.xml
     assert (caught.value.reason, caught.value.url) == (Reason.PARSE_ERROR, URL)

@@ -112,7 +112,7 @@ async def test_any_bytes_are_a_page(body: bytes) -> None:
         (b"<!DOCTYPE a [<!ATTLIST a b CDATA 'x'>]><a/>", "contains a DTD"),
         (b"<a><b></a>", "mismatch"),
         (b"<a>" * 300 + b"</a>" * 300, "Excessive depth"),
-        (b"", "the XML cannot be read: "),
+        (b"", "the response cannot be read as XML: "),
     ],
 )
 async def test_xml_that_is_broken_or_hostile_is_a_parse_error(
