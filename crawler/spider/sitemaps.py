@@ -157,7 +157,7 @@ class SitemapSpider(Spider):
         """Yield requests for the sitemaps that an index or a robots.txt names. Yields
         nothing if the index is nested in more than MAX_INDEXES other indexes."""
         depth = (response.request.depth or 0) + 1
-        if depth > MAX_INDEXES + 1:
+        if references and depth > MAX_INDEXES + 1:
             logger.warning(
                 "Sitemap %s is nested in more than %d sitemap indexes, so the sitemaps "
                 "that it lists are skipped",

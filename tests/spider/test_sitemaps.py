@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import re
 from typing import Any
 
@@ -98,6 +99,24 @@ def test_indexes_within_indexes_are_bounded() -> None:
     crawl(spider, transport=asked)
 
     assert len(asked.urls) == 5
+
+
+@pytest.mark.parametrize(("indexes", "is_warned"), [(4, False), (5, True)])
+def test_only_an_index_that_is_nested_too_deeply_is_logged(
+    indexes: int, is_warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [f"{number}.xml" for number in range(indexes + 1)]
+    site: dict[str, Page] = {
+        HOME + name: (200, XML, index(inner))
+        for name, inner in itertools.pairwise(names)
+    }
+    site |= {HOME + names[-1]: (200, XML, urlset("1")), **pages("1")}
+    spider = type("Given", (News,), {"sitemap_urls": [HOME + "0.xml"]})
+
+    read = found(spider, site)
+
+    assert ("nested in more than" in caplog.text) is is_warned
+    assert read == ([] if is_warned else [("1", "parse")])
 
 
 @pytest.mark.parametrize(
