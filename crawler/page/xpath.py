@@ -62,8 +62,8 @@ class LargePageSelector(PageSelector):
         except XPathTooCostly:
             raise PageTooComplex(
                 f"the XPath expression {query!r} could take too long on a page of "
-                f"{shape().elements:,} elements; make its steps more specific, select "
-                "one element with [1], or use css()",
+                f"{shape().elements:,} elements; make its steps more specific, or "
+                "select one element with [1]",
                 self.url,
             ) from None
         return super().xpath(query, namespaces, **kwargs)
