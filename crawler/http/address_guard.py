@@ -23,7 +23,6 @@ __all__ = ["AddressGuard", "check_target"]
 #: `http.private_networks` names them.
 _MOST_STARTS = 100_000
 _NOTHING: frozenset[Address] = frozenset()
-_ADVICE = "to allow it, add the host to http.private_networks"
 
 
 class AddressGuard:
@@ -47,7 +46,8 @@ class AddressGuard:
         """Raise BlockedPortError for the port of a service that is not HTTP."""
         if port in self._bad_ports:
             raise BlockedPortError(
-                f"Port {port} belongs to a service that does not speak HTTP"
+                f"Requests to port {port} are blocked, because this port belongs to a "
+                "service that does not speak HTTP"
             )
 
     def check_name(self, host: str, port: int) -> None:
@@ -63,7 +63,8 @@ class AddressGuard:
         )
         if is_private and not (self._allow_private(host) or self._is_start(host)):
             raise BlockedAddressError(
-                f"{host} is not a public {'address' if literal else 'name'}; {_ADVICE}"
+                f"The host {host} is blocked, because it is in a private network; to "
+                "allow it, add the host to http.private_networks"
             )
 
     def allowed(self, host: str, addresses: Iterable[Address]) -> list[Address]:
@@ -84,7 +85,8 @@ class AddressGuard:
         allowed = [each for each in found if each not in private or each in excepted]
         if not allowed:
             raise BlockedAddressError(
-                f"{host} resolves to {found[0]}, which is not public; {_ADVICE}"
+                f"The host {host} is blocked, because its address {found[0]} is not "
+                "public; to allow it, add the host to http.private_networks"
             )
         return allowed
 

@@ -30,7 +30,8 @@ class BoundTo:
     def __init__(self, hosts: Iterable[str], cookies: Any) -> None:
         if isinstance(hosts, str):
             raise ConfigError(
-                f"Client(hosts={hosts!r}) is one string; give a list of host names"
+                f"Client(hosts={hosts!r}): hosts is one string; give a list of host "
+                'names, such as ["api.example.org"]'
             )
         self._hosts = frozenset(map(str.lower, hosts))
         self._cookies = httpx.Cookies(cookies)

@@ -169,7 +169,10 @@ class Client(httpx.AsyncClient):
             async with asyncio.timeout(self._connect):
                 await self._own.look_up(name)
         except TimeoutError as exc:
-            detail = f"No address of {name} was found within {self._connect:g} s"
+            detail = (
+                f"No address of the host {name} was found within {self._connect:g} s "
+                "(http.connect)"
+            )
             raise FetchError(Reason.CONNECT_TIMEOUT, detail, url=url) from exc
         except httpx.TransportError as exc:
             raise fetch_error_of(exc, url) from exc
@@ -278,7 +281,7 @@ class Client(httpx.AsyncClient):
             # crawl's own IP address to the server.
             none = (
                 "http.transport=httpx needs one proxy for all requests (http.proxy), "
-                "but this request has its own"
+                "but this request has its own proxy; set http.transport=own"
             )
             raise FetchError(Reason.PROTO_ERROR, none, url=request.url)
         authorized = self._bound.allows(request, is_start=authorized)
@@ -479,7 +482,7 @@ def _verify(http: HttpSettings) -> ssl.SSLContext | bool:
     if http.key and not http.cert:
         raise ConfigError(
             "http.key is set, but http.cert is not; "
-            "set http.cert to the file of the certificate"
+            "set http.cert to the path of the certificate's file"
         )
     if http.verify and not (http.ca_file or http.cert):
         return True
@@ -488,15 +491,17 @@ def _verify(http: HttpSettings) -> ssl.SSLContext | bool:
         context = tls_context(trusted)
     except (OSError, ssl.SSLError) as exc:
         raise ConfigError(
-            f"The certificates of http.ca_file {http.ca_file} cannot be loaded: {exc}"
+            f"http.ca_file = {http.ca_file!r}: the certificates cannot be loaded "
+            f"({exc}); give a PEM file of certificates"
         ) from exc
     if http.cert:
         try:
             add_certificate(context, (http.cert, http.key) if http.key else http.cert)
         except (OSError, ssl.SSLError) as exc:
-            names = f"http.cert {http.cert}"
-            names += f", http.key {http.key}" if http.key else ""
+            names = f"http.cert = {http.cert!r}"
+            names += f", http.key = {http.key!r}" if http.key else ""
             raise ConfigError(
-                f"The certificate of {names} cannot be loaded: {exc}"
+                f"{names}: the client certificate cannot be loaded ({exc}); give a "
+                "certificate and its key as PEM files"
             ) from exc
     return context

@@ -79,7 +79,7 @@ class Connector:
                 raise _proxy_failed(proxy, exc) from exc
             if proxy is None and (version := await self._older_version(exc, origin)):
                 raise TlsError(
-                    f"{origin.host} supports at most {version}, but "
+                    f"The server {origin.host} supports at most {version}, but "
                     "the crawler needs TLS 1.2 or later"
                 ) from exc
             raise _handshake_failed(origin, exc) from exc
@@ -218,8 +218,8 @@ async def _go_through(
         return
     if early:
         raise ProxyError(
-            f"The proxy sent {len(early):,} bytes after it opened the tunnel, before "
-            "the TLS handshake"
+            "The proxy sent data after it opened the tunnel, before the TLS handshake; "
+            "use another proxy"
         )
     dial.is_through = True
     try:
@@ -228,7 +228,8 @@ async def _go_through(
         if has_body:
             dial.is_through = False
             raise ProxyError(
-                "The proxy answered CONNECT with a page of its own"
+                "The proxy answered CONNECT with a page of its own instead of a "
+                "tunnel; read this page in a browser, or use another proxy"
             ) from exc
         raise
     negotiation.begin(transport)
@@ -263,20 +264,21 @@ def _addr_info(address: Address, port: int) -> tuple[int, int, int, str, Any]:
 
 def _handshake_failed(origin: Origin, exc: Exception) -> Exception:
     if isinstance(exc, ssl.SSLError):
-        return TlsError(f"{origin.host}: {exc}")
+        return TlsError(f"The TLS handshake with {origin.host} failed: {exc}")
     return _connect_error(exc, origin) if isinstance(exc, OSError) else exc
 
 
 def _connect_error(exc: OSError, origin: Origin) -> httpx.TransportError:
-    message = f"{origin.host}:{origin.port}: {exc}"
+    host = f"{origin.host}:{origin.port}"
+    message = f"The connection to {host} failed: {exc}"
     if exc.errno in OUT_OF_FILES:
-        return httpx.ConnectError(f"{message}; {how_to_raise(exc.errno)}")
+        message += f"; {how_to_raise(exc.errno)}"
     if isinstance(exc, ConnectionRefusedError):
         return RefusedError(message)
     if isinstance(exc, ConnectionResetError | BrokenPipeError):
         what = str(exc) or "the server closed the connection"
         phase = "in the TLS handshake" if origin.scheme == "https" else "at once"
-        return BrokenOffError(f"{origin.host}:{origin.port}: {what} {phase}")
+        return BrokenOffError(f"The connection to {host} broke {phase}: {what}")
     if isinstance(exc, TimeoutError):
         return httpx.ConnectTimeout(message)
     return httpx.ConnectError(message)
@@ -286,14 +288,15 @@ def _proxy_failed(proxy: ProxyServer, exc: Exception) -> httpx.TransportError:
     """Return the error for a connection that failed at the proxy, with the proxy's
     URL."""
     if isinstance(exc, OSError) and exc.errno in OUT_OF_FILES:
-        return httpx.ConnectError(f"{proxy}: {exc}; {how_to_raise(exc.errno)}")
-    if isinstance(exc, ProxyError):
-        what = str(exc).removeprefix("The proxy ")
-        return ProxyError(
-            f"The proxy {proxy} {what}", status=exc.status, is_final=exc.is_final
+        advice = how_to_raise(exc.errno)
+        return httpx.ConnectError(
+            f"The connection to the proxy {proxy} failed: {exc}; {advice}"
         )
+    if isinstance(exc, ProxyError):
+        message = str(exc).replace("The proxy", f"The proxy {proxy}", 1)
+        return ProxyError(message, status=exc.status, is_final=exc.is_final)
     if isinstance(exc, ssl.SSLError):
-        return ProxyError(f"No TLS connection to the proxy {proxy}: {exc}")
+        return ProxyError(f"The TLS handshake with the proxy {proxy} failed: {exc}")
     if isinstance(exc, ConnectionResetError | BrokenPipeError):
         return ProxyError(f"The proxy {proxy} closed the connection before it answered")
     return ProxyError(f"The proxy {proxy} cannot be reached: {exc}")

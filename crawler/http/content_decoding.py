@@ -74,12 +74,12 @@ class Decoder:
         for name in names:
             if name not in FORMATS:
                 raise httpx.DecodingError(
-                    f"The body is encoded as {name}, which is not supported; "
-                    f"the request offers {ACCEPT_ENCODING}"
+                    f"The response's body has the Content-Encoding {name}, which is "
+                    f"not supported; the request offered only {ACCEPT_ENCODING}"
                 )
         if len(names) > bounds.max_encodings:
             raise httpx.DecodingError(
-                f"{len(names)} encodings are applied to the body; "
+                f"{len(names)} encodings are applied to the response's body, but "
                 f"http.max_encodings allows {bounds.max_encodings}"
             )
         #: Whether the connection may have been cut off. Then only the encodings show
@@ -106,7 +106,8 @@ class Decoder:
         self.received += len(chunk)
         if self.received > self._bounds.max_body:
             raise TooLargeError(
-                f"The body is over {self._bounds.max_body:,} bytes (http.max_body)"
+                f"The response's body has over {self._bounds.max_body:,} bytes; to "
+                "allow larger bodies, raise http.max_body"
             )
         pieces: Iterator[bytes] = iter((chunk,))
         for layer in self._layers:
@@ -119,7 +120,10 @@ class Decoder:
         for layer in self._layers:
             is_begun = layer.has_members or not self.may_be_cut
             if not (layer.has_ended and is_begun):
-                raise TruncatedError(f"The {layer.format.name} body is truncated")
+                raise TruncatedError(
+                    "The response's body is incomplete: the end of its "
+                    f"{layer.format.name} data is missing"
+                )
 
     def complete(self, body: bytes) -> bytes:
         """Decode a whole body that has already arrived."""
@@ -138,7 +142,7 @@ class Decoder:
                     yield piece
             except errors() as exc:
                 raise httpx.DecodingError(
-                    f"The body is not valid {layer.format.name}: {exc}"
+                    f"The response's body is not valid {layer.format.name}: {exc}"
                 ) from exc
 
     def _check(self, produced: int) -> None:
@@ -146,13 +150,13 @@ class Decoder:
         allowed = max(bounds.ratio_after, bounds.max_ratio * self.received)
         if produced > allowed:
             raise BombError(
-                f"The body's {self.received:,} bytes decode to over {produced:,}; "
-                f"http.max_ratio is {bounds.max_ratio}"
+                f"The body's {self.received:,} bytes decode to over {produced:,} "
+                f"bytes; http.max_ratio allows a factor of {bounds.max_ratio}"
             )
         if produced > bounds.max_decoded:
             raise TooLargeError(
-                "The body decodes to more than "
-                f"{bounds.max_decoded:,} bytes (http.max_decoded)"
+                f"The response's body decodes to over {bounds.max_decoded:,} bytes; to "
+                "allow larger bodies, raise http.max_decoded"
             )
 
 
@@ -206,8 +210,8 @@ class _Layer:
             self.has_junk = True
         elif self._members == _MAX_MEMBERS:
             raise BombError(
-                f"The {form.name} body has over {_MAX_MEMBERS:,} members "
-                "(parts compressed one by one), which is an attack"
+                f"The response's body has over {_MAX_MEMBERS:,} separate {form.name} "
+                "streams; this is probably an attack, so the body is not decoded"
             )
         else:
             self._members += 1

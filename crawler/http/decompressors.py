@@ -179,9 +179,9 @@ def _gzip_header_end(head: bytes) -> int | None:
 
 def _verify_gzip(trailer: bytes, check: int, size: int) -> None:
     if trailer[:4] != check.to_bytes(4, "little"):
-        raise zlib.error("the checksum of the gzip data does not match")
+        raise zlib.error("the checksum in the gzip trailer does not match the data")
     if trailer[4:] != (size & 0xFFFFFFFF).to_bytes(4, "little"):
-        raise zlib.error("the length at the end of the gzip data does not match")
+        raise zlib.error("the length in the gzip trailer does not match the data")
 
 
 def _zlib_header_end(head: bytes) -> int | None:
@@ -191,14 +191,14 @@ def _zlib_header_end(head: bytes) -> int | None:
         return None
     if head[1] & _PRESET_DICTIONARY:
         raise zlib.error(
-            "the zlib data needs a preset dictionary, which is not known here"
+            "the zlib data needs a preset dictionary, which HTTP does not provide"
         )
     return 2
 
 
 def _verify_zlib(trailer: bytes, check: int, size: int) -> None:
     if trailer != check.to_bytes(4, "big"):
-        raise zlib.error("the checksum of the zlib data does not match")
+        raise zlib.error("the checksum in the zlib trailer does not match the data")
 
 
 _HEADER_CHECK, _EXTRA_FIELD, _FILE_NAME, _COMMENT = 0x02, 0x04, 0x08, 0x10
@@ -296,7 +296,7 @@ class _Brotli:
                 given -= min(given, len(piece))
             if self.eof:
                 yield b""
-        raise brotli.error("the brotli data is truncated")
+        raise brotli.error("the end of the brotli data is missing")
 
 
 def _open_zstd(head: bytes) -> Decompressor:

@@ -191,7 +191,7 @@ class Dialler:
 def _connect_error(cause: BaseException | None, host: str) -> Exception:
     if isinstance(cause, httpx.TransportError):
         return cause
-    error = httpx.ConnectError(f"No connection to {host}: {cause}")
+    error = httpx.ConnectError(f"The connection to {host} failed: {cause}")
     error.__cause__ = cause
     return error
 

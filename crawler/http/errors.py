@@ -194,7 +194,7 @@ def fetch_error_of(exc: BaseException, url: str) -> FetchError:
     is_refused = isinstance(exc, httpx.ProxyError) and is_refusal(exc)
     return FetchError(
         reason,
-        str(exc) or type(exc).__name__,
+        str(exc) or f"The request failed with {type(exc).__name__}",
         url=url,
         blame=Blame.OURS if is_away else None,
         is_lasting=is_missing or isinstance(exc, UnreadableError),

@@ -55,7 +55,8 @@ class FileBody(httpx.AsyncByteStream):
                     part = await file.read(min(size, _PIECE))
                     if not part:
                         why = (
-                            f"The file {path} has become shorter since it was measured"
+                            f"The file {path} has become shorter while it was sent; do "
+                            "not change a file that is being sent"
                         )
                         raise _error(why, self._url)
                     size -= len(part)
@@ -79,7 +80,8 @@ def _size(path: str, url: str) -> int:
         why = getattr(exc, "strerror", "") or exc
         raise _error(f"The file {path} cannot be sent: {why}", url) from exc
     if not stat.S_ISREG(found.st_mode):
-        raise _error(f"{path} cannot be sent, because it is not a regular file", url)
+        why = f"{path} cannot be sent, because it is not a regular file; give a file"
+        raise _error(why, url)
     return found.st_size
 
 

@@ -27,9 +27,9 @@ def how_to_raise(code: int | None = errno.EMFILE) -> str:
     The advice is one clause, which callers append to a message.
     """
     if code == errno.ENFILE:
-        return "the system cannot open more files; raise fs.file-max"
+        return "the system cannot open more files; raise the sysctl fs.file-max"
     soft, hard = _limits()
-    most = "as root, its hard limit is the same" if soft == hard else f"up to {hard:,}"
+    most = "as root: the hard limit is equal" if soft == hard else f"up to {hard:,}"
     return f"the process may have {soft:,} open files; raise ulimit -n ({most})"
 
 

@@ -168,7 +168,9 @@ class Origin:
         """Return the error for a connection that took too long to open: at the host, or
         at the proxy."""
         if self.proxy is None or any(dial.is_through for dial in self.dials):
-            return httpx.ConnectTimeout(f"No connection to {self.host} in {seconds} s")
+            return httpx.ConnectTimeout(
+                f"The connection to {self.host} was not open after {seconds} s"
+            )
         what = "" if self.is_forwarding else f" to {self.host}"
         return ProxyError(
             f"The proxy {self.proxy} did not connect{what} in {seconds} s"

@@ -84,7 +84,8 @@ class Pool:
         is free."""
         origin = transfer.origin
         if self.is_closed:
-            transfer.fail(httpx.ConnectError("The transport is closed"))
+            why = "The HTTP client is closed, so the request cannot be sent"
+            transfer.fail(httpx.ConnectError(why))
             return
         if self._failed_reuse.takes(transfer):
             transfer.wants_fresh = True
@@ -341,7 +342,9 @@ class Pool:
         dials = [dial for origin in self.origins for dial in origin.dials]
         for origin in self.origins:
             for transfer in list(origin.waiting):
-                transfer.stop(httpx.ConnectError("The transport is closed"))
+                transfer.stop(
+                    httpx.ConnectError("The HTTP client was closed during the request")
+                )
         for connection in [*self._places.open, *self._places.closing]:
             connection.abort()
         for dial in dials:

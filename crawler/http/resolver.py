@@ -130,11 +130,11 @@ class NameResolver:
         except (OSError, UnicodeError) as exc:
             if _is_temporary(exc):
                 return self._without_answer(host, exc)
-            missing = DnsError(f"{host}: {exc}")
+            missing = DnsError(f"The host name {host} cannot be resolved: {exc}")
             missing.__cause__ = exc
             return self._answered(host, missing, _MISSING_SECONDS)
         if not addresses:
-            missing = DnsError(f"{host} has no address")
+            missing = DnsError(f"The host name {host} has no address")
             return self._answered(host, missing, _MISSING_SECONDS)
         return self._answered(host, addresses, _FOUND_SECONDS)
 
@@ -162,7 +162,8 @@ class NameResolver:
         is_away = self._has_answered and len(self._unanswered) >= _AWAY_AFTER
         kind = ResolverAwayError if is_away else TemporaryDnsError
         is_ours = isinstance(exc, OSError) and exc.errno in OUT_OF_FILES
-        error = kind(f"{host}: {exc}" + (f"; {how_to_raise()}" if is_ours else ""))
+        advice = f"; {how_to_raise()}" if is_ours else ""
+        error = kind(f"The host name {host} cannot be resolved: {exc}{advice}")
         error.__cause__ = exc
         return error
 

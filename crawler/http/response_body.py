@@ -145,8 +145,8 @@ class ExchangeBody:
         length = answer.headers.get("content-length", "")
         if length.isdecimal() and int(length) > bounds.max_body:
             detail = (
-                f"{int(length):,} bytes are announced; "
-                f"http.max_body is {bounds.max_body:,} bytes"
+                f"The response's body has {int(length):,} bytes; to allow over "
+                f"{bounds.max_body:,} bytes, raise http.max_body"
             )
             raise FetchError(Reason.TOO_LARGE, detail, url=self._url)
         try:
@@ -200,8 +200,9 @@ class ExchangeBody:
         brought = self.received - self._marked_at
         if brought < pace.rate * (now - self._marked):
             detail = (
-                f"{brought:,} bytes in {now - self._marked:.0f} s; "
-                f"http.min_rate is {pace.rate:,.0f} bytes a second"
+                f"Only {brought:,} bytes of the response's body arrived in "
+                f"{now - self._marked:.0f} s; http.min_rate asks for "
+                f"{pace.rate:,.0f} bytes a second"
             )
             raise FetchError(Reason.TOO_SLOW, detail, url=self._url)
         self._marked, self._marked_at = now, self.received

@@ -237,7 +237,7 @@ class Transfer:
         if options.min_rate:
             self.clock.watch_rate()
         if length is not None and length > self.bounds.max_body:
-            self.body.fail(_too_large(f"{length:,} bytes are announced", self.bounds))
+            self.body.fail(_too_large(f"{length:,}", self.bounds))
         if not self.head.done():
             self.head.set_result(None)
         return not self.body.is_failed
@@ -249,7 +249,7 @@ class Transfer:
         body = self.body
         body.feed(data)
         if body.received > self.bounds.max_body:
-            body.fail(_too_large("The body is too large", self.bounds))
+            body.fail(_too_large(f"over {self.bounds.max_body:,}", self.bounds))
             return False
         return True
 
@@ -275,7 +275,7 @@ class Transfer:
         first = self.first_error
         if first is None or str(first) == str(error):
             return error
-        told = type(first)(f"{first}; another connection: {error}")
+        told = type(first)(f"{first}; a second try failed, too: {error}")
         told.__cause__ = error
         return told
 
@@ -317,8 +317,11 @@ class Transfer:
         self.abandon(timed_out=timed_out)
 
 
-def _too_large(what: str, bounds: Bounds) -> TooLargeError:
-    return TooLargeError(f"{what}; http.max_body is {bounds.max_body:,} bytes")
+def _too_large(size: str, bounds: Bounds) -> TooLargeError:
+    return TooLargeError(
+        f"The response's body has {size} bytes; to allow over {bounds.max_body:,} "
+        "bytes, raise http.max_body"
+    )
 
 
 def _content(request: httpx.Request) -> bytes | None:

@@ -148,7 +148,10 @@ class TransferClock:
         if now >= self._deadline:
             total = self._limits.get("total", self._options.timeouts.total)
             transfer.stop(
-                DeadlineError(f"The request took over {total:g} s in total"),
+                DeadlineError(
+                    f"The request took over {total:g} s in total; to allow more "
+                    "time, raise http.total"
+                ),
                 timed_out=True,
             )
         elif transfer.connection is None:
@@ -182,13 +185,20 @@ class TransferClock:
             self._since = now  # the crawl holds the body back, not the peer
         if seconds is not None and now >= self._since + seconds:
             kind = httpx.WriteTimeout if transfer.is_sending else httpx.ReadTimeout
-            what = "was sent" if transfer.is_sending else "arrived"
-            transfer.stop(kind(f"Nothing {what} for {seconds:g} s"), timed_out=True)
+            what = (
+                "The server took no part of the request"
+                if transfer.is_sending
+                else "No part of the response arrived"
+            )
+            transfer.stop(kind(f"{what} for {seconds:g} s"), timed_out=True)
             return
         if now >= self._rate_due and self._is_too_slow(transfer.body, now):
             rate = self._options.min_rate
             transfer.stop(
-                TooSlowError(f"The body arrives at under {rate:g} bytes a second")
+                TooSlowError(
+                    f"The response's body arrives at under {rate:g} bytes a second "
+                    "(http.min_rate)"
+                )
             )
             return
         self._wait_until(self._since, seconds)

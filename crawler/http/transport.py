@@ -131,8 +131,8 @@ class Transport(httpx.AsyncBaseTransport):
         if origin.is_forwarding and transfer.status == _PROXY_AUTHENTICATION_REQUIRED:
             transfer.abandon()
             raise ProxyError(
-                f"The proxy {origin.proxy} refused the request (407); check its user "
-                "name and password",
+                f"The proxy {origin.proxy} refused the request with status 407; "
+                "check the user name and the password in the proxy's URL",
                 status=transfer.status,
                 is_final=True,
             )
@@ -156,7 +156,7 @@ class Transport(httpx.AsyncBaseTransport):
         default = _DEFAULT_PORTS.get(scheme)
         if default is None or not host:
             raise httpx.UnsupportedProtocol(
-                f"The URL {url} is neither http:// nor https://"
+                f"The URL {url} does not begin with http:// or https:// and a host"
             )
         port = url.port or default
         partition = extensions.get("partition", "")

@@ -38,7 +38,7 @@ def test_a_start_that_was_public_cannot_turn_private() -> None:
     judge = guard("site.example")
 
     assert judge.allowed("site.example", [PUBLIC]) == [PUBLIC]
-    with pytest.raises(BlockedAddressError, match=r"127\.0\.0\.1, which is not public"):
+    with pytest.raises(BlockedAddressError, match=r"127\.0\.0\.1 is not public"):
         judge.allowed("site.example", [OTHER])
 
 

@@ -242,7 +242,7 @@ async def test_it_is_an_httpx_client_with_all_that_belongs_to_one() -> None:
 
 
 def test_a_ca_file_that_is_not_there_is_one_clear_line() -> None:
-    with pytest.raises(ConfigError, match=r"http\.ca_file /nowhere"):
+    with pytest.raises(ConfigError, match=r"http\.ca_file = '/nowhere'"):
         Client(ClientOptions(settings(ca_file="/nowhere")))
 
 

@@ -96,7 +96,7 @@ def test_requests_beyond_the_handshakes_are_kept_back(
 @pytest.mark.parametrize(
     ("proxy", "is_through", "is_forwarding", "kind", "said"),
     [
-        ("", False, False, httpx.ConnectTimeout, "No connection to books.example"),
+        ("", False, False, httpx.ConnectTimeout, "The connection to books.example"),
         (
             "http://u:secret@p.example",
             False,

@@ -184,7 +184,7 @@ async def test_a_certificate_is_shown_to_a_server_that_asks(
     ("names", "message"),
     [
         ({"key": "own.key"}, r"http\.key is set, but http\.cert is not"),
-        ({"cert": "/nowhere"}, r"http\.cert /nowhere"),
+        ({"cert": "/nowhere"}, r"http\.cert = '/nowhere'"),
         ({"cert": "own.pem"}, r"http\.cert .*own\.pem"),
         ({"cert": "own.pem", "key": "ca.pem"}, r"http\.key .*ca\.pem"),
     ],

@@ -200,7 +200,7 @@ async def test_a_proxy_with_a_bad_certificate_is_an_error_of_the_proxy() -> None
     ):
         for url in (TARGET, "http://target.example/"):
             way = {"proxy": f"https://localhost:{proxy.port}"}
-            with pytest.raises(ProxyError, match="No TLS connection to the proxy"):
+            with pytest.raises(ProxyError, match="The TLS handshake with the proxy"):
                 await http.get(url, extensions=way)
 
 
