@@ -145,12 +145,14 @@ def _job(name: str, values: object, source: str, now: datetime) -> Job:
     place = f"jobs.{name}"
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            f"{source}: [{place}]: the job's name {name!r} is not valid, because it is "
-            "also the name of files; begin the name with a letter or digit, then use "
-            "letters, digits, - _ and ."
+            f"{source}: the table [{place}]: the job's name {name!r} cannot name a "
+            "file; begin the name with a letter or digit, then use letters, digits, "
+            "- _ and ."
         )
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{source}: {place} is not a table; write [{place}]")
+        raise ConfigError(
+            f"{source}: {place} is not a table; write the job's keys below [{place}]"
+        )
     read = {
         key: layers.settled(JobSettings, place, key, value, source)
         for key, value in values.items()
@@ -166,7 +168,7 @@ def _job(name: str, values: object, source: str, now: datetime) -> Job:
         cron = timetable.cron(schedule, zone, now) if schedule.strip() else None
         _check(settings)
     except ValueError as exc:
-        raise ConfigError(f"{source}: [{place}] is not valid: {exc}") from exc
+        raise ConfigError(f"{source}: the table [{place}] is not valid: {exc}") from exc
     job = Job(name, settings, zone, cron)
     layers.build([job.layer])
     return job
@@ -179,12 +181,14 @@ def _check(settings: JobSettings) -> None:
         if unknown:
             known = ", ".join(f"{{{name}}}" for name in PLACES)
             raise ValueError(
-                f"output {output!r}: {{{unknown[0]}}} is not a placeholder; use {known}"
+                f"output = {output!r}: {{{unknown[0]}}} is not a placeholder; the "
+                f"placeholders are {known}"
             )
     rate = settings.max_error_rate
     if rate is not None and rate > 1:
         raise ValueError(
-            f"max_error_rate = {rate} is not a share from 0 to 1, such as 0.05"
+            f"max_error_rate = {rate} is over 1; give a share of failed pages from 0 "
+            "to 1, such as 0.05"
         )
     for name in ("on_finish", "on_failure"):
         _check_hook(name, getattr(settings, name))

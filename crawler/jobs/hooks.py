@@ -93,18 +93,18 @@ async def _run(
             start_new_session=True,
         )
     except OSError as exc:
-        return f"{command[0]} cannot be started: {exc.strerror}"
+        return f"the command {command[0]} cannot be started: {exc.strerror}"
     try:
         with anyio.fail_after(seconds):
             await _hand_over(process, message)
             code = await process.wait()
     except TimeoutError:
-        return f"{command[0]} took over {seconds:g} s and was killed"
+        return f"the command {command[0]} took over {seconds:g} s and was killed"
     finally:
         _end(process)
         with anyio.CancelScope(shield=True):
             await process.aclose()
-    return f"{command[0]} ended with exit code {code}" if code else ""
+    return f"the command {command[0]} ended with exit code {code}" if code else ""
 
 
 async def _hand_over(process: anyio.abc.Process, message: bytes) -> None:
@@ -143,7 +143,7 @@ async def _post(
                 with attempt:
                     await _deliver(client, request)
     except RetryError as exc:
-        return f"{url}: {exc.last_attempt.exception()}"
+        return f"the webhook {url} failed: {exc.last_attempt.exception()}"
     return ""
 
 
@@ -151,4 +151,6 @@ async def _deliver(client: Client, request: Request) -> None:
     response = await client.fetch(request)
     await response.aclose()
     if not 200 <= response.status_code < 300:
-        raise _Refused(f"the webhook answered with status {response.status_code}")
+        raise _Refused(
+            f"the webhook answered with status {response.status_code}, not 2xx"
+        )

@@ -97,7 +97,8 @@ class Processes:
                 await anyio.sleep(0.2)
             if not _take(lock):
                 raise CrawlError(
-                    f"job {job!r} already runs in another process; wait until it ends"
+                    f"job {job!r} already runs in another process; wait until that "
+                    "process ends"
                 )
             os.ftruncate(lock, 0)
             if log is not None:

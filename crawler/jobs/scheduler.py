@@ -149,7 +149,7 @@ class JobScheduler:
                 running = self._launcher.find(name)
                 if running is not None:
                     logger.info(
-                        "Job %s: still running from an earlier scheduler, as %s",
+                        "Job %s is still running from an earlier scheduler, as %s",
                         name,
                         _who(running),
                     )
@@ -194,7 +194,7 @@ class JobScheduler:
         elif due.is_run:
             note = "due while it is running: skipped"
         if note:
-            logger.warning("Job %s did not run at each due time: %s", name, note)
+            logger.warning("Job %s does not run at every due time: %s", name, note)
         return note
 
     async def _perform(self, name: str, work: _Work) -> None:
@@ -235,7 +235,8 @@ class JobScheduler:
         settings = self._jobs[name].settings
         if code == LOCKED and settings.overlap == "queue":
             logger.info(
-                "Job %s: it already runs in another process, and starts when that ends",
+                "Job %s already runs in another process, and starts again when that "
+                "process ends",
                 name,
             )
             return partial(self._reader.until_free, name)
@@ -258,8 +259,8 @@ class JobScheduler:
         with work.patience:
             return await running.wait(), ""
         why = "" if self._is_stopping else "max_runtime was reached"
-        reason = why or "the scheduler stops"
-        logger.info("Job %s: stopping its process, because %s", name, reason)
+        reason = why or "the scheduler itself stops"
+        logger.info("Job %s: its process is being stopped, because %s", name, reason)
         running.send(signal.SIGTERM)
         with anyio.move_on_after(self._patience):
             return await running.wait(), why

@@ -103,8 +103,8 @@ class Ledger:
             write(self._folder, self._jobs)
         except OSError as exc:
             logger.warning(
-                "%s was not written: %s. The scheduler continues, and writes the file "
-                "again at its next change",
+                "The file %s was not written: %s. The scheduler continues, and writes "
+                "the file again at the next start or end of a job",
                 self._folder / STATE,
                 exc.strerror,
             )
@@ -122,8 +122,9 @@ def read(folder: Path) -> dict[str, JobState]:
         return {}
     except (msgspec.DecodeError, OSError) as exc:
         raise StateError(
-            f"{path} cannot be read ({exc}); if you remove the file, missed due times "
-            "are not caught up, and each job runs at its next due time"
+            f"The scheduler's state {path} cannot be read: {exc}. You can remove the "
+            "file: each job then runs at its next due time, and missed due times "
+            "are not caught up"
         ) from exc
 
 

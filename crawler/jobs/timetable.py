@@ -78,7 +78,9 @@ def cron(text: str, zone: tzinfo, now: datetime) -> Cron:
         why = str(exc).lower()
         raise ValueError(f"the cron line {line!r} is not valid: {why}") from exc
     if not is_ever:
-        raise ValueError(f"no date ever matches the cron line {line!r}")
+        raise ValueError(
+            f"the cron line {line!r} matches no date; change its day or month"
+        )
     return made
 
 

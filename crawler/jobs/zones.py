@@ -25,9 +25,9 @@ def _unknown(name: str) -> str:
     names = available_timezones()
     if not names:
         return (
-            f"time zone {name!r} is not known, because this system has no time "
+            f"the time zone {name!r} is not known, because this system has no time "
             "zones; install them: pip install tzdata, or the system's package tzdata"
         )
     near = nearest_name(name, names)
     hint = f"did you mean {near!r}?" if near else "write a name like Europe/Berlin"
-    return f"time zone {name!r} is not known; {hint}"
+    return f"the time zone {name!r} is not known; {hint}"

@@ -116,4 +116,7 @@ async def test_a_webhook_that_refuses_is_one_line(retrying: AsyncRetrying) -> No
     with Receiver(403, 403, 403) as receiver:
         wrong = await hooks.call(receiver.url, SUMMARY, Settings(), retrying=retrying)
 
-    assert wrong == f"{receiver.url}: the webhook answered with status 403"
+    assert wrong == (
+        f"the webhook {receiver.url} failed: "
+        "the webhook answered with status 403, not 2xx"
+    )

@@ -49,7 +49,7 @@ async def test_a_run_whose_process_is_alive_is_at_work(tmp_path: Path) -> None:
     shown = await left(tmp_path, status)
 
     assert shown == Standing(
-        FinishReason.RUNNING, status, "no status for 60 s; it may hang"
+        FinishReason.RUNNING, status, "no status for 60 s; the process may hang"
     )
 
 

@@ -85,5 +85,5 @@ def test_a_file_that_is_no_state_is_an_error_that_says_what_to_do(
 ) -> None:
     (tmp_path / STATE).write_text('{"books": 3}')
 
-    with pytest.raises(StateError, match=r"cannot be read .* if you remove the file"):
+    with pytest.raises(StateError, match=r"cannot be read: .* You can remove the file"):
         ledger(tmp_path)

@@ -245,7 +245,8 @@ def unsayable(job: Job, why: str) -> ConfigError:
     """
     schedule = job.settings.schedule
     return ConfigError(
-        f"[jobs.{job.name}]: {why} (schedule = {schedule!r}); use crawl schedule"
+        f"[jobs.{job.name}]: {why} (schedule = {schedule!r}); "
+        "change the schedule, or run the job with crawl schedule"
     )
 
 
