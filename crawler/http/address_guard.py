@@ -1,4 +1,4 @@
-"""Which hosts a request may reach: no private network, no port of another service.
+"""Refuses requests to private networks, and to ports of services other than HTTP.
 
 For a direct connection the guard checks the resolved addresses, each time that a
 connection is opened. Through a proxy the crawl does not see addresses. So the guard
@@ -43,7 +43,7 @@ class AddressGuard:
         self._bad_ports = options.bad_ports
 
     def check_port(self, port: int) -> None:
-        """Raise BlockedPortError for the port of a service that is not HTTP."""
+        """Raise BlockedPortError if the port belongs to a service other than HTTP."""
         if port in self._bad_ports:
             raise BlockedPortError(
                 f"Requests to port {port} are blocked, because this port belongs to a "
@@ -116,9 +116,9 @@ def check_target(
 
         check_target("http://169.254.169.254/latest/meta-data/")  # blocked_address
 
-    For code that opens its own connections, such as a browser. `addresses` are the
-    host's resolved addresses, if they are known. `allow_private` says whether a host
-    may have a private address.
+    Code that opens its own connections, such as a browser, calls this function first.
+    `addresses` are the host's resolved addresses, if they are known. `allow_private`
+    returns whether a host may have a private address.
     """
     try:
         parts = urlsplit(urls.canonical(url))

@@ -23,8 +23,8 @@ LOW_WATER = 64 * 1024
 #: the chunk is decoded in a thread.
 _LARGE = 256 * 1024
 _STEP = 1024 * 1024
-#: An encoded body up to this size is decoded on the event loop, because few bodies grow
-#: more than tenfold.
+#: An encoded body of up to this size is decoded on the event loop. Few bodies grow more
+#: than tenfold, so this takes little time.
 _SMALL_ENCODED = 64 * 1024
 
 
@@ -187,7 +187,7 @@ class Body(httpx.AsyncByteStream):
                 self._reader = None
         chunk = chunks.popleft()
         if len(chunks) > 16:
-            # Join many small pieces, so that each layer above is called only once.
+            # Join many small pieces, so that the consumer handles all in one step.
             chunk += b"".join(chunks)
             chunks.clear()
         self.queued -= len(chunk)
@@ -220,8 +220,8 @@ class Body(httpx.AsyncByteStream):
 
 
 async def _in_steps(pieces: Iterator[bytes], size: int) -> AsyncIterator[bytes]:
-    """Yield decoded pieces. The first 256 KiB are decoded on the event loop, and all
-    further pieces in a thread."""
+    """Yield the decoded pieces of a chunk of `size` bytes. Once the chunk and its
+    pieces reach 256 KiB together, the rest is decoded in a thread."""
     produced = size
     for piece in pieces:
         yield piece

@@ -59,8 +59,8 @@ class BoundTo:
     ) -> list[tuple[str, str]]:
         """Return the client's headers for one host.
 
-        If `authorized`, these are all headers, and the client's cookies. Otherwise they
-        are only the headers without secrets.
+        If `authorized`, the result has all headers and the client's cookies. Otherwise
+        it has only the headers without secrets.
         """
         pairs = headers.multi_items()
         if not authorized:

@@ -1,8 +1,8 @@
 """The shared client: an `httpx.AsyncClient` through which a whole crawl goes.
 
-`Client.fetch` does not follow redirects and stores no cookies: the crawl does
-(run/visitor.py). The sizes of received and decoded bodies are limited. Errors leave
-`fetch` as FetchError, with one of the reasons that the report counts.
+`Client.fetch` does not follow redirects and stores no cookies, because the crawl does
+both (run/visitor.py). The sizes of received and decoded bodies are limited. `fetch`
+raises FetchError, with one of the reasons that the report counts.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Client(httpx.AsyncClient):
     """An `httpx.AsyncClient` for crawling, with HTTP/2 and with limits on sizes.
 
     Takes ClientOptions and all arguments of httpx's class. The crawl uses `fetch`;
-    `get`, `stream`, `send` and the others work as in httpx. This class has over 15
+    `get`, `stream` and the other methods work as in httpx. This class has over 15
     methods, because half of them are steps of `fetch`, and each step needs httpx's
     client.
 
@@ -498,10 +498,10 @@ def _verify(http: HttpSettings) -> ssl.SSLContext | bool:
         try:
             add_certificate(context, (http.cert, http.key) if http.key else http.cert)
         except (OSError, ssl.SSLError) as exc:
-            names = f"http.cert = {http.cert!r}"
-            names += f", http.key = {http.key!r}" if http.key else ""
+            cert_and_key = f"http.cert = {http.cert!r}"
+            cert_and_key += f", http.key = {http.key!r}" if http.key else ""
             raise ConfigError(
-                f"{names}: the client certificate cannot be loaded ({exc}); give a "
-                "certificate and its key as PEM files"
+                f"{cert_and_key}: the client certificate cannot be loaded ({exc}); "
+                "give a certificate and its key as PEM files"
             ) from exc
     return context

@@ -65,7 +65,7 @@ class Connector:
         """Open the connection of a dial (a connection that is being opened), and pass
         it to `dial.adopt`.
 
-        Raises httpx.TransportError.
+        Raises httpx.TransportError if the connection cannot be opened.
         """
         origin, proxy = dial.origin, dial.origin.proxy
         if proxy is None:
@@ -241,7 +241,7 @@ def _settle(
     """Clean up after an attempt to connect: close the connection if the pool has not
     accepted it, and leave no socket open."""
     if not making.done():
-        return  # cancelled a second time: the event loop is shutting down
+        return  # a second cancellation: the event loop is shutting down
     # Retrieve the exception, so that asyncio does not report it as unhandled.
     if not making.cancelled():
         making.exception()
@@ -276,9 +276,9 @@ def _connect_error(exc: OSError, origin: Origin) -> httpx.TransportError:
     if isinstance(exc, ConnectionRefusedError):
         return RefusedError(message)
     if isinstance(exc, ConnectionResetError | BrokenPipeError):
-        what = str(exc) or "the server closed the connection"
-        phase = "in the TLS handshake" if origin.scheme == "https" else "at once"
-        return BrokenOffError(f"The connection to {host} broke {phase}: {what}")
+        cause = str(exc) or "the server closed the connection"
+        step = "the TLS handshake" if origin.scheme == "https" else "the start of HTTP"
+        return BrokenOffError(f"The connection to {host} broke in {step}: {cause}")
     if isinstance(exc, TimeoutError):
         return httpx.ConnectTimeout(message)
     return httpx.ConnectError(message)

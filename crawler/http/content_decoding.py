@@ -126,7 +126,7 @@ class Decoder:
                 )
 
     def complete(self, body: bytes) -> bytes:
-        """Decode a whole body that has already arrived."""
+        """Return the decoded body; `body` is the whole body as received."""
         pieces = list(self.decode(body))
         self.finish()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -76,7 +76,7 @@ class _Frame(msgspec.Struct, frozen=True):
 
     #: Returns the offset at which the header ends; None while the header is incomplete.
     header_end: Callable[[bytes], int | None]
-    #: Returns the checksum of the decoded data, with one more piece.
+    #: Adds a piece of decoded data to a checksum, and returns the new checksum.
     checksum: Callable[..., int]
     #: Length of the trailer in bytes.
     trailer: int

@@ -147,8 +147,7 @@ class Dialler:
         return True
 
     def ended(self, dial: _Dial) -> None:
-        """Count one attempt to connect less, because it has ended. If it failed, its
-        request fails.
+        """Record that an attempt to connect has ended. If it failed, its request fails.
 
         This runs as the task's done callback, because a task that is cancelled early
         does not even run its `finally`.

@@ -1,4 +1,4 @@
-"""The errors of an exchange: subclasses of httpx's own, one for each reason.
+"""The errors of a transport: subclasses of httpx's errors, one for each reason.
 
     httpx.RequestError
     ├── httpx.TransportError
@@ -27,8 +27,8 @@
         ├── BombError               bomb
         └── TooLargeError           too_large
 
-Code that catches httpx's errors works as before. `reason_of` gives the reason of a
-failure of any transport.
+Code that catches httpx's errors catches these, too. `reason_of` returns the reason of
+a failure of any transport.
 """
 
 import errno
@@ -118,8 +118,8 @@ class BlockedPortError(httpx.ConnectError):
 class ProxyError(httpx.ProxyError):
     """The proxy failed, so the target did not receive the request.
 
-    `status` is the HTTP status of the proxy, if any. With `is_final` the proxy refuses
-    the request, so another try would fail in the same way.
+    `status` is the HTTP status with which the proxy answered; None if it sent none. If
+    `is_final`, the proxy refuses the request, so another try would fail, too.
     """
 
     reason = "proxy_error"

@@ -80,7 +80,9 @@ def _size(path: str, url: str) -> int:
         why = getattr(exc, "strerror", "") or exc
         raise _error(f"The file {path} cannot be sent: {why}", url) from exc
     if not stat.S_ISREG(found.st_mode):
-        why = f"{path} cannot be sent, because it is not a regular file; give a file"
+        why = (
+            f"The path {path} cannot be sent, because it is not that of a regular file"
+        )
         raise _error(why, url)
     return found.st_size
 

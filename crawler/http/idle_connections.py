@@ -9,8 +9,8 @@ from crawler.http.transfer import Connection
 
 __all__ = ["IdleConnections"]
 
-#: Seconds after which an idle connection frees memory that the next request needs
-#: again.
+#: Seconds after which an idle HTTP/1.1 connection frees its parser. The next request
+#: needs a new parser.
 _SLIM_SECONDS = 1.0
 
 
@@ -50,7 +50,7 @@ class IdleConnections:
         return oldest if oldest.idle_since + seconds <= now else None
 
     def slim(self, now: float) -> None:
-        """Free memory of connections that have been idle for a second."""
+        """Free the parsers of connections that have been idle for a second."""
         settled = now - _SLIM_SECONDS
         for connection in reversed(self._connections):
             if connection.idle_since <= self._slimmed:

@@ -24,7 +24,8 @@ def spare_files() -> int:
 def how_to_raise(code: int | None = errno.EMFILE) -> str:
     """Return advice on an error that too many open files have caused.
 
-    The advice is one clause, which callers append to a message.
+    The advice is one clause, which callers append to a message. `code` is the errno of
+    the error: ENFILE for the limit of the system, else that of the process.
     """
     if code == errno.ENFILE:
         return "the system cannot open more files; raise the sysctl fs.file-max"

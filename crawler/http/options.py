@@ -59,8 +59,8 @@ class TransportOptions(msgspec.Struct, frozen=True):
     max_connections: int = 100
     #: Maximum number of HTTP/1.1 connections to one origin.
     max_per_origin: int = 100
-    #: Maximum number of HTTP/2 connections to one origin. More than one help if the
-    #: peer allows only few streams on each.
+    #: Maximum number of HTTP/2 connections to one origin. A number above 1 helps if the
+    #: peer allows only few streams on each connection.
     max_http2_per_origin: int = 1
     #: Maximum number of streams on one HTTP/2 connection; the peer may allow fewer.
     max_streams: int = 100
@@ -73,12 +73,12 @@ class TransportOptions(msgspec.Struct, frozen=True):
     #: `min_rate_window`.
     min_rate: float = 0.0
     min_rate_window: float = 30.0
-    #: Maximum size in bytes, and maximum number of fields, of a response's head. The
-    #: same limits apply to its trailers.
+    #: Maximum size in bytes of a response's head, and of its trailers.
     max_header_bytes: int = 64 * 1024
+    #: Maximum number of fields in a response's head, and in its trailers.
     max_header_count: int = 500
-    #: A body without a length counts as cut off if the peer did not end TLS properly,
-    #: unless its encoding is complete.
+    #: If True, a body without a length counts as cut off when the peer ends TLS without
+    #: a close_notify, unless the encoded data is complete.
     require_close_notify: bool = True
     #: Returns whether a host (as in the URL) may have private addresses.
     allow_private: Callable[[str], bool] = nobody

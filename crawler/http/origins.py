@@ -137,10 +137,10 @@ class Origin:
         )
 
     def first_waiting(self, *, is_fresh: bool = True) -> Transfer | None:
-        """Remove and return the request that has waited longest for a connection and
-        may use this one.
+        """Remove and return the request that has waited longest for a connection; None
+        if no waiting request may use the connection that is free.
 
-        `is_fresh` says whether the connection is new.
+        `is_fresh` says whether the free connection is new.
         """
         for transfer in self.waiting:
             # A request whose idle connection has just failed waits for a new
@@ -165,15 +165,15 @@ class Origin:
         return 0  # the first handshake will show how many connections are needed
 
     def timeout_error(self, seconds: float | None) -> httpx.TransportError:
-        """Return the error for a connection that took too long to open: at the host, or
-        at the proxy."""
+        """Return the error for a connection that took too long to open. It is a
+        ProxyError if the proxy is at fault."""
         if self.proxy is None or any(dial.is_through for dial in self.dials):
             return httpx.ConnectTimeout(
                 f"The connection to {self.host} was not open after {seconds} s"
             )
-        what = "" if self.is_forwarding else f" to {self.host}"
+        to_host = "" if self.is_forwarding else f" to {self.host}"
         return ProxyError(
-            f"The proxy {self.proxy} did not connect{what} in {seconds} s"
+            f"The proxy {self.proxy} did not connect{to_host} in {seconds} s"
         )
 
     @property

@@ -143,7 +143,7 @@ class Pool:
             self._idle.discard(warmest)
             if not warmest.is_closing:
                 return warmest
-            self.lost(warmest)  # its `connection_lost` has not been called yet
+            self.lost(warmest)  # asyncio calls its `connection_lost` only later
         return None
 
     # Methods for new connections

@@ -46,7 +46,7 @@ _Answer = tuple[Address, ...] | DnsError
 
 
 class NameResolver:
-    """A cache over the system's resolver, or over the given one.
+    """A cache over the system's resolver, or over the function `resolve`.
 
     Addresses are cached for a minute, missing names for half a minute. Beyond 10,000
     names the least recently used one is dropped. A lookup without an answer is not
@@ -84,14 +84,13 @@ class NameResolver:
         return answer
 
     async def _awaited(self, host: str, task: "asyncio.Task[_Answer]") -> _Answer:
-        """Return the answer of the lookup; if it takes too long, return an expired
-        answer."""
+        """Return the answer of the lookup; if the lookup takes too long, return an
+        expired answer."""
         _, old = self._kept.get(host, (0.0, None))
         seconds = _PATIENCE_SECONDS if isinstance(old, tuple) else None
         try:
             async with asyncio.timeout(seconds) as limit:
-                # Shielded, so that a cancelled request does not cancel the lookup for
-                # others.
+                # Shield the lookup, because other requests may wait for it, too.
                 return await asyncio.shield(task)
         except TimeoutError:
             if not limit.expired() or not isinstance(old, tuple):

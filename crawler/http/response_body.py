@@ -129,7 +129,10 @@ class TransportBody:
 
 
 class ExchangeBody:
-    """The body from another transport, read at most once; errors are FetchErrors."""
+    """The body from a transport that is not the project's own, read at most once.
+
+    Errors are FetchErrors.
+    """
 
     def __init__(
         self, answer: httpx.Response, bounds: Bounds, pace: LowestRate

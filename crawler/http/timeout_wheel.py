@@ -15,9 +15,9 @@ __all__ = ["NEVER", "TimeoutWheel", "Watched"]
 NEVER = float("inf")
 
 _INTERVAL = 0.1
-#: Maximum number of seconds that one step counts. While the process does not run
-#: (stopped, swapped out, a blocking callback), responses wait in the socket's buffer,
-#: so this time must not cause timeouts.
+#: Maximum number of seconds by which one step moves the clock. While the process does
+#: not run (stopped, swapped out, a blocking callback), responses wait in the socket's
+#: buffer, so this time must not cause timeouts.
 _LONGEST_STEP = 1.0
 
 

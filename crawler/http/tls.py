@@ -107,9 +107,9 @@ async def older_version(connected: socket.socket, host: str) -> str:
 def said_goodbye(transport: asyncio.Transport) -> bool:
     """Return whether the peer itself ended the TLS stream, by close_notify.
 
-    asyncio reports a cut TCP connection in the same way, and anybody on the path can
-    cut it. A TLS object that has received close_notify reads as ended; without it the
-    object asks for more bytes (RFC 9112 section 9.8).
+    asyncio reports a cut TCP connection in the same way, and an attacker can cut it. A
+    TLS object that has received close_notify returns no bytes when read; without
+    close_notify it raises SSLError (RFC 9112 section 9.8).
     """
     tls = transport.get_extra_info("ssl_object")
     if tls is None:

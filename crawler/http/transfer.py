@@ -83,8 +83,8 @@ class Transfer:
     """A request, and as much of its response as has arrived.
 
     This class has over 15 methods and 12 attributes, because connection, caller and
-    pool each need a few. Another object for each request would cost one percent of the
-    request's time.
+    pool each need a few of them. Another object for each request would cost one percent
+    of the request's time.
     """
 
     __slots__ = (
@@ -129,7 +129,7 @@ class Transfer:
         self.body = Body(self)
         self.connection: Connection | None = None
         self.network_stream: Connection | None = None
-        #: What the connection stores for this request: with HTTP/2, the stream.
+        #: The HTTP/2 stream of the request; None with HTTP/1.1.
         self.stream: object = None
         #: Done when a streamed request body may be sent; None if the request has no
         #: such body.

@@ -170,8 +170,8 @@ class TransferClock:
         if seconds is not None and now >= self._since + seconds:
             transfer.stop(error, timed_out=True)
         else:
-            # Once the connection is open, another timeout applies, so check again after
-            # at most a second.
+            # `connect` applies while a connection is being opened, otherwise `pool`. So
+            # check again after at most a second.
             left = 1.0 if seconds is None else min(1.0, self._since + seconds - now)
             self._wait_until(now, left)
 
