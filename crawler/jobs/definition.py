@@ -34,7 +34,7 @@ class JobSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     #: The spider's name, or its file path.py[:Class]; by default the job's name.
     spider: str = ""
-    #: Arguments of the spider.
+    #: Arguments of the spider, by name.
     args: dict[str, Any] = {}
     #: Settings of this job, by section.
     settings: dict[str, dict[str, Any]] = {}
@@ -48,12 +48,12 @@ class JobSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
     #: If the job is due while it is running: "skip" skips this time, "queue" runs the
     #: job once more afterwards.
     overlap: Literal["skip", "queue"] = "skip"
-    #: Outputs for items; {job}, {date}, {run} and {type} are replaced.
+    #: Files or URLs for items; {job}, {date}, {run} and {type} in them are replaced.
     output: str | tuple[str, ...] = ()
     #: Seconds that one process of the job may take. Then the process stops, and the
     #: next one resumes the run.
     max_runtime: Seconds | None = None
-    #: The largest share of failed pages that a good run may have.
+    #: The largest share of failed pages, from 0 to 1, that a good run may have.
     max_error_rate: float | None = None
     #: The smallest number of items that a good run may have.
     min_items: int = 0
@@ -116,8 +116,8 @@ class Jobs(msgspec.Struct, frozen=True):
         return name in self.sound or name in self.broken
 
     def find(self, name: str) -> Job | None:
-        """Return the job of that name, or None. Raise ConfigError if the job is
-        invalid."""
+        """Return the job with this name; None if there is none. Raise ConfigError if
+        the job is invalid."""
         if name in self.broken:
             raise self.broken[name].error
         return self.sound.get(name)

@@ -43,8 +43,8 @@ class _Refused(Exception):
 
 
 def patience(seconds: float = PATIENCE) -> AsyncRetrying:
-    """Return the retry policy of a webhook: growing pauses, and an end after `seconds`
-    in all."""
+    """Return the retry policy of a webhook: retries with growing pauses, for `seconds`
+    in total."""
     return AsyncRetrying(
         retry=retry_if_exception_type((FetchError, _Refused)),
         stop=stop_after_delay(seconds),

@@ -159,7 +159,7 @@ def log_of(folder: Path, job: str) -> Path:
 def _holder(lock: int) -> tuple[int, datetime | None]:
     """Read the process number and the start time from a lock file.
 
-    (0, None) if the scheduler was killed before it wrote these into the file.
+    Return (0, None) if the scheduler was killed before it wrote both into the file.
     """
     try:
         holder = msgspec.json.decode(os.pread(lock, 4096, 0), type=Holder)

@@ -13,9 +13,9 @@ from crawler.errors import CrawlError
 from crawler.stats import totals
 from crawler.store.reading import Reader, RunRecord
 
-#: The exit code shown for a killed process: _UNFINISHED if it had already begun a run,
-#: else _KILLED.
+#: The exit code shown for a process that was killed after it had begun a run.
 _UNFINISHED = 4
+#: The exit code shown for a process that was killed before it began a run.
 _KILLED = 1
 
 #: What each exit code of `crawl run` means, as shown in the list of jobs.
@@ -56,7 +56,7 @@ class Ended:
         return f"run {self.run.number} {self.note}: {pages}, {items}, {failed}"
 
     def summary(self) -> dict[str, Any]:
-        """Return the summary for a hook: those keys of `--summary` that are known."""
+        """Return the summary for a hook: some of the keys of `crawl run --summary`."""
         values: dict[str, Any] = {
             "job": self.job,
             "exit_code": self.exit_code,
@@ -98,9 +98,9 @@ def last_run(
 def _run_of(
     reader: Reader, job: str, since: datetime
 ) -> tuple[RunRecord | None, dict[str, Any] | None]:
-    """Return the latest run of the job and its report; None if it has no report yet.
+    """Return the latest run of the job, and its report (None if not written yet).
 
-    (None, None) if that run ended before `since`, or if the job has no runs.
+    Return (None, None) if that run ended before `since`, or if the job has no runs.
     """
     try:
         run = reader.runs(job)[0]

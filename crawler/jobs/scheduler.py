@@ -149,7 +149,7 @@ class JobScheduler:
                 running = self._launcher.find(name)
                 if running is not None:
                     logger.info(
-                        "Job %s is still running from an earlier scheduler, as %s",
+                        "Job %s: still running from an earlier scheduler in process %s",
                         name,
                         _who(running),
                     )
@@ -178,7 +178,7 @@ class JobScheduler:
                 work.running.send(signal.SIGKILL)
 
     def _handle(self, due: Due, tasks: anyio.abc.TaskGroup) -> str:
-        """Start a due job if it should run. Return a note for a person, or ""."""
+        """Start a due job if it should run. Return a note on skipped times, or ""."""
         name, work = due.job, self._work.get(due.job)
         note = ""
         if due.missed:
@@ -223,7 +223,7 @@ class JobScheduler:
         try:
             if work.running is None:
                 work.running = await self._launcher.start(name)
-                logger.info("Job %s: started as %s", name, _who(work.running))
+                logger.info("Job %s: started as process %s", name, _who(work.running))
         except (CrawlError, OSError) as exc:
             await self._ended(
                 name, self._clock.now(), CRASHED, f"could not start: {exc}"
@@ -243,7 +243,7 @@ class JobScheduler:
         await self._ended(name, since, code, why)
         is_killed = code is not None and code < 0 and not why
         if is_killed and work.tries < settings.retries:
-            work.tries += 1  # a process that was not killed has retried by itself
+            work.tries += 1  # a process that was not killed has made its retries itself
             seconds = settings.retry_wait * 2 ** (work.tries - 1)
             return partial(_sleep, self._clock, seconds)
         return None
@@ -297,4 +297,4 @@ async def _sleep(clock: JobClock, seconds: float) -> None:
 
 def _who(running: RunningJob) -> str:
     since = running.since.replace(microsecond=0) - timedelta()
-    return f"process {running.pid} since {since:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{running.pid} since {since:%Y-%m-%d %H:%M:%S} UTC"

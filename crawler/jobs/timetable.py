@@ -60,9 +60,9 @@ class Cron(msgspec.Struct, frozen=True):
 
 
 def cron(text: str, zone: tzinfo, now: datetime) -> Cron:
-    """Parse a cron line, or a name such as @daily. ValueError says what is wrong.
+    """Parse a cron line, or a name such as @daily.
 
-    A cron line that matches no time after `now` is wrong, too.
+    Raise ValueError if the line is invalid or matches no time after `now`.
     """
     line = NICKNAMES.get(text.strip().lower(), " ".join(text.split()))
     number = len(line.split())

@@ -120,7 +120,7 @@ def figures(visits: Iterable[Visit]) -> Figures:
     return collector.figures()
 
 
-#: Pages of one group have the same state, reason, HTTP status and place in the code.
+#: The key of a `Group`: state, reason, HTTP status, and the result of `place_of`.
 _Key = tuple[State, str, int, str]
 
 _PLACE = re.compile(r"(\w+)\b.*\((.+:\d+ in .+)\)", re.S)
@@ -129,7 +129,7 @@ _PLACE = re.compile(r"(\w+)\b.*\((.+:\d+ in .+)\)", re.S)
 def place_of(visit: Visit) -> str:
     """Return the exception that the user's code raised, with its line.
 
-    "" if the page ended for another reason.
+    Return "" if the page ended for another reason.
     """
     if visit.reason not in (Reason.SPIDER_ERROR, Reason.PIPELINE_ERROR):
         return ""

@@ -99,7 +99,7 @@ def gather(
         if report.finish_reason.is_complete:
             made.changes = run.changes(before)
             made.changed = changed_fields(made.changes.pairs) if made.changes else []
-    # without items no field counts as empty
+    # If the run has no items, list no fields: each would be listed as empty.
     made.fills = fills(now, then) if now else []
     return made
 

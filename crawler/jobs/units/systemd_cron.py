@@ -1,7 +1,7 @@
 """Makes systemd units and crontab lines for jobs. No I/O.
 
-Rule: a schedule keeps its meaning in the other syntax. A schedule that the other syntax
-cannot express is a ConfigError.
+Rule: a schedule keeps its meaning in the syntax of systemd or cron. A schedule that
+this syntax cannot express raises ConfigError.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 @dataclass(frozen=True)
 class UnitPlace:
-    """What another scheduler needs to start the processes of jobs, such as the
-    command."""
+    """What systemd, cron or Kubernetes needs to start jobs, such as the command."""
 
     #: The folder of the project, in which the process runs.
     folder: str
@@ -169,9 +168,9 @@ def _days(fields: CronSim) -> list[str]:
 
 
 def _weekdays(fields: CronSim, job: Job) -> Iterator[tuple[str, str]]:
-    """Yield weekdays, each with the days of the month to which they are limited.
+    """Yield pairs: weekdays, and the days of the month to which they are limited.
 
-    Both texts are in the syntax of systemd; "" means all.
+    Weekdays and days are in the syntax of systemd; "" means all.
     """
     if CronSim.LAST_WEEKDAY in fields.days:
         raise unsayable(
