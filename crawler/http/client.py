@@ -213,7 +213,6 @@ class Client(httpx.AsyncClient):
         connections: int,
         proxy: httpx.Proxy | str | None,
     ) -> TransportOptions:
-        """Return a transport's options from the settings of [http]."""
         http = options.settings.http
         return TransportOptions(
             timeouts=Timeouts(http.connect, http.read, http.read, http.total),

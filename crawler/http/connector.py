@@ -113,7 +113,6 @@ class Connector:
             raise _proxy_failed(proxy, exc) from exc
 
     def _offers(self, origin: Origin, with_http2: bool) -> list[str]:
-        """Return the protocols to offer by ALPN, the preferred one first."""
         if origin.is_forwarding:
             return ["http/1.1"]
         # If the settings allow only HTTP/2, offer it even after HTTP/2 errors of this
@@ -285,8 +284,6 @@ def _connect_error(exc: OSError, origin: Origin) -> httpx.TransportError:
 
 
 def _proxy_failed(proxy: ProxyServer, exc: Exception) -> httpx.TransportError:
-    """Return the error for a connection that failed at the proxy, with the proxy's
-    URL."""
     if isinstance(exc, OSError) and exc.errno in OUT_OF_FILES:
         advice = how_to_raise(exc.errno)
         return httpx.ConnectError(

@@ -342,9 +342,8 @@ class Pool:
         dials = [dial for origin in self.origins for dial in origin.dials]
         for origin in self.origins:
             for transfer in list(origin.waiting):
-                transfer.stop(
-                    httpx.ConnectError("The HTTP client was closed during the request")
-                )
+                why = "The HTTP client was closed during the request"
+                transfer.stop(httpx.ConnectError(why))
         for connection in [*self._places.open, *self._places.closing]:
             connection.abort()
         for dial in dials:

@@ -185,11 +185,9 @@ class TransferClock:
             self._since = now  # the crawl holds the body back, not the peer
         if seconds is not None and now >= self._since + seconds:
             kind = httpx.WriteTimeout if transfer.is_sending else httpx.ReadTimeout
-            what = (
-                "The server took no part of the request"
-                if transfer.is_sending
-                else "No part of the response arrived"
-            )
+            what = "No part of the response arrived"
+            if transfer.is_sending:
+                what = "The server took no part of the request"
             transfer.stop(kind(f"{what} for {seconds:g} s"), timed_out=True)
             return
         if now >= self._rate_due and self._is_too_slow(transfer.body, now):
