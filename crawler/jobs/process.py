@@ -145,7 +145,6 @@ class Processes:
 
 
 def _head(job: str, now: float) -> bytes:
-    """Return the line of the log that says when a process was started."""
     local = datetime.fromtimestamp(now, UTC).astimezone()
     moment = local.isoformat(" ", timespec="seconds")
     return f"{moment} INFO Job {job}: started\n".encode()

@@ -53,11 +53,8 @@ def standing(reader: Reader, job: str, number: int, now: float) -> Standing:
         if not is_at_work(status, now):
             return Standing(FinishReason.KILLED, status)
         silent = now - status.time
-        note = (
-            f"no status for {silent:.0f} s; the process may hang"
-            if silent > SILENT
-            else ""
-        )
+        note = f"no status for {silent:.0f} s; the process may hang"
+        note = note if silent > SILENT else ""
         return Standing(FinishReason.RUNNING, status, note)
     if status.end == MAX_RUNTIME:
         return Standing(FinishReason.INTERRUPTED, status, "max_runtime was reached")

@@ -125,7 +125,6 @@ def workers(job: Job, place: UnitPlace, count: int, url: str) -> dict[str, Any]:
 
 
 def _database(url: str) -> list[dict[str, Any]]:
-    """Return the environment variables with the database and its password."""
     secret = {"name": "crawl-database", "key": "password", "optional": True}
     return [
         {"name": "CRAWL_STORAGE__URL", "value": url},
