@@ -10,6 +10,7 @@ from crawler.stats import (
     Report,
     Shortfall,
     add,
+    counted,
     exit_code,
     fill_rates,
     fill_words,
@@ -161,3 +162,10 @@ def test_fills_of_fields_are_counted_beside_a_spider_s_own_counts() -> None:
     assert own_counts(own) == {"rows": 3}
     assert fill_rates(own) == {"Book.price": 0.5, "Book.url": 0.0}
     assert fill_words("Book.price", 0, 0) == {}
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 pages"), (1, "1 page"), (2345, "2,345 pages")]
+)
+def test_a_noun_agrees_with_its_count(number: int, text: str) -> None:
+    assert counted(number, "page") == text

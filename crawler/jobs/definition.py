@@ -24,6 +24,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _PLACE = re.compile(r"\{([^{}]*)\}")
 #: The placeholders that an output's name may contain, such as {job}.
 PLACES = ("job", "date", "run", "type")
+#: Seconds that a job has, after `crawl.grace`, to close its files and call its hooks.
+CLOSING = 30
 
 
 # This class has over 12 attributes, because it is a plain value with one field for each

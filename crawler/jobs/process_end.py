@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from crawler.errors import CrawlError
-from crawler.stats import totals
+from crawler.stats import counted, totals
 from crawler.store.reading import Reader, RunRecord
 
 #: The exit code shown for a process that was killed after it had begun a run.
@@ -49,8 +49,8 @@ class Ended:
             return self.note
         found = totals(self.run.counters)
         pages, items = (
-            _count(found["pages"], "page"),
-            _count(found["item_count"], "item"),
+            counted(found["pages"], "page"),
+            counted(found["item_count"], "item"),
         )
         failed = f"{found['failed']:,} failed"
         return f"run {self.run.number} {self.note}: {pages}, {items}, {failed}"
@@ -67,10 +67,6 @@ class Ended:
             found["items"] = found.pop("item_count")
             values |= {"spider": self.run.spider, "run": self.run.number, **found}
         return values
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def last_run(

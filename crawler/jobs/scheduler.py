@@ -26,7 +26,7 @@ import anyio
 from anyio import CapacityLimiter
 
 from crawler.errors import CrawlError
-from crawler.jobs.definition import Job
+from crawler.jobs.definition import CLOSING, Job
 from crawler.jobs.process import Launcher, RunningJob
 from crawler.jobs.process_end import Ended, last_run
 from crawler.jobs.state import Ledger
@@ -40,8 +40,6 @@ CRASHED, STOPPED, LOCKED = 1, 4, 5
 #: A job stops by itself after `max_runtime`. If it has not stopped this number of
 #: seconds later, the scheduler stops it.
 HEAD_START = 5.0
-#: Seconds that a job has, after `crawl.grace`, to close its files and call its hooks.
-CLOSING = 30.0
 #: Maximum number of seconds of one sleep. During a longer sleep the clock could be set,
 #: or the machine suspended, and a due time would be missed.
 LONGEST_SLEEP = 600.0
@@ -296,5 +294,5 @@ async def _sleep(clock: JobClock, seconds: float) -> None:
 
 
 def _who(running: RunningJob) -> str:
-    since = running.since.replace(microsecond=0) - timedelta()
+    since = running.since.replace(microsecond=0)
     return f"{running.pid} since {since:%Y-%m-%d %H:%M:%S} UTC"

@@ -53,8 +53,6 @@ _NETWORK = {
     Reason.CONNECT_TIMEOUT: "if the server is only slow, raise http.connect",
     Reason.PROXY_ERROR: "check http.proxy, or the proxy of the requests",
     Reason.TLS_ERROR: "the certificate is not trusted; name its CA in http.ca_file",
-    Reason.BLOCKED_ADDRESS: "the address is private; make it a start URL, or allow it "
-    "in http.private_networks",
 }
 
 #: Text of messages that already advise to raise the limit on open files; these messages

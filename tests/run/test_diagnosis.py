@@ -48,7 +48,6 @@ def test_a_good_run_needs_no_advice() -> None:
         (Reason.CONNECT_REFUSED, "check the port"),
         (Reason.CONNECT_TIMEOUT, "raise http.connect"),
         (Reason.TLS_ERROR, "name its CA in http.ca_file"),
-        (Reason.BLOCKED_ADDRESS, "http.private_networks"),
     ],
 )
 def test_a_host_that_is_not_reached_is_told_with_what_to_check(

@@ -15,11 +15,6 @@ def decimal(amount: float) -> str:
     return f"{amount:,.1f}"
 
 
-def plural(amount: int, noun: str) -> str:
-    """Return a count with its noun: `1 page`, `2 pages`."""
-    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
-
-
 def duration(seconds: float) -> str:
     """Return a duration as `12 ms`, `1.2 s`, `5:02 min` or `1:05 h`."""
     if seconds < 1:

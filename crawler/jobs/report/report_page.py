@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from crawler.jobs.report import amounts
 from crawler.jobs.report.figures import STEPS
 from crawler.jobs.report.material import Material
-from crawler.stats import Report
+from crawler.stats import Report, counted
 
 #: Characters that change the direction of text, or that HTML does not allow.
 _CONTROLS = re.compile(
@@ -25,7 +25,7 @@ _CONTROLS = re.compile(
 _AMOUNTS = (
     amounts.number,
     amounts.decimal,
-    amounts.plural,
+    counted,
     amounts.duration,
     amounts.size,
     amounts.percent,

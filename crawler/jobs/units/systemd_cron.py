@@ -14,11 +14,7 @@ from dataclasses import dataclass
 from cronsim import CronSim
 
 from crawler.errors import ConfigError
-from crawler.jobs.definition import Job
-
-#: Seconds that a job has, after max_runtime and crawl.grace, to close its files and
-#: call its hooks.
-CLOSING = 30
+from crawler.jobs.definition import CLOSING, Job
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 

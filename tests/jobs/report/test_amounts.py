@@ -17,13 +17,6 @@ def test_thousands_are_set_apart(amount: float, whole: str, with_tenth: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("amount", "said"), [(0, "0 pages"), (1, "1 page"), (2345, "2,345 pages")]
-)
-def test_a_noun_agrees_with_its_count(amount: int, said: str) -> None:
-    assert amounts.plural(amount, "page") == said
-
-
-@pytest.mark.parametrize(
     ("seconds", "said"),
     [
         (0, "0 ms"),
