@@ -146,8 +146,8 @@ class AnswerReader:
         if self.framing is None:
             if self.error is None and len(self._start) > self._max_bytes:
                 self.error = HeaderTooLargeError(
-                    "The response's head is larger than http.max_headers, "
-                    f"{self._max_bytes:,} bytes"
+                    f"The response's head has over {self._max_bytes:,} bytes; to "
+                    "allow larger heads, raise http.max_headers"
                 )
             return b""
         self._start = b""
@@ -166,13 +166,14 @@ class AnswerReader:
         try:
             if self._is_broken:
                 raise httptools.HttpParserError(
-                    "The response's head is malformed; it begins with "
-                    f"{self._start[:40]!r}"
+                    f"the response's head begins with {self._start[:40]!r}"
                 )
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             if not self._goes_on_after(len(data)):
-                self.error = self.error or UnreadableError(f"{exc}")
+                self.error = self.error or UnreadableError(
+                    f"The server did not send valid HTTP/1.1: {exc}"
+                )
                 self._pieces.clear()
                 return
             self.is_faulty = True
@@ -247,7 +248,8 @@ class AnswerReader:
         framing, size = self.framing, self._body_size
         if self._overhead > _ALLOWANCE + _MAX_OVERHEAD * size:
             self.error = UnreadableError(
-                f"The chunked body has over {_MAX_OVERHEAD} bytes for each byte of data"
+                f"The response's chunks use over {_MAX_OVERHEAD} bytes for each byte "
+                "of data; this is probably an attack, so the body is not read"
             )
         elif framing is not None and framing.length is not None:
             left = framing.length - size
@@ -264,10 +266,10 @@ class AnswerReader:
         fields = self._fields if self.framing is None else self._trailers
         fields.append((name, value))
         if len(fields) > self._max_fields:
-            what = "header lines" if self.framing is None else "trailers"
+            what = "header fields" if self.framing is None else "trailers"
             self.error = HeaderTooLargeError(
-                f"The response has over {self._max_fields:,} {what} "
-                "(http.max_header_count)"
+                f"The response has over {self._max_fields:,} {what}; to allow more "
+                f"{what}, raise http.max_header_count"
             )
             raise self.error
 
@@ -288,8 +290,8 @@ class AnswerReader:
         size = sum(len(name) + len(value) + 4 for name, value in self._fields)
         if size > self._max_bytes:
             self.error = HeaderTooLargeError(
-                f"The response's head has {size:,} bytes; http.max_headers is "
-                f"{self._max_bytes:,}"
+                f"The response's head has {size:,} bytes; to allow over "
+                f"{self._max_bytes:,} bytes, raise http.max_headers"
             )
             raise self.error
 
@@ -297,8 +299,8 @@ class AnswerReader:
         self._informational += 1
         if status == 101:
             self.error = UnreadableError(
-                "The server switches protocols (status 101), which the request did not "
-                "offer"
+                "The server switches protocols (status 101), but the request did not "
+                "ask for this"
             )
             raise self.error
         if self._informational > _MAX_INFORMATIONAL:

@@ -84,7 +84,8 @@ class ChunkReader:
             if end < 0:
                 if len(data) - at > _MAX_LINE:
                     raise UnreadableError(
-                        f"A line between the body's chunks is over {_MAX_LINE:,} bytes"
+                        "A line between the chunks of the response's body has over "
+                        f"{_MAX_LINE:,} bytes"
                     )
                 break
             line, at = data[at:end], end + 1
@@ -101,7 +102,8 @@ class ChunkReader:
         is_empty = not line.strip(_BLANKS)
         if self._is_behind_chunk and not is_empty:
             raise UnreadableError(
-                "A chunk of the body is longer than the size before the chunk says"
+                "A chunk of the response's body is longer than the size that the "
+                "server sent before this chunk"
             )
         if self._is_behind_chunk:
             self._is_behind_chunk = False
@@ -114,7 +116,7 @@ class ChunkReader:
         found = _SIZE_LINE.fullmatch(line.rstrip(_BLANKS))
         if found is None:
             raise UnreadableError(
-                f"The chunked body has {line[:20]!r} in place of a chunk's size"
+                f"The response's body has {line[:20]!r} in place of a chunk's size"
             )
         size = int(found[1], 16)
         if not size:
@@ -129,11 +131,12 @@ class ChunkReader:
         self._trailer_bytes += len(line)
         if self._trailers > self._max_trailers:
             raise HeaderTooLargeError(
-                f"The response has over {self._max_trailers:,} trailers "
-                "(http.max_header_count)"
+                f"The response has over {self._max_trailers:,} trailers; to allow "
+                "more trailers, raise http.max_header_count"
             )
         if self._trailer_bytes > self._max_trailer_bytes:
             raise HeaderTooLargeError(
                 "The trailers of the response have over "
-                f"{self._max_trailer_bytes:,} bytes (http.max_headers)"
+                f"{self._max_trailer_bytes:,} bytes; to allow larger trailers, raise "
+                "http.max_headers"
             )

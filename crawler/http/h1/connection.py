@@ -363,15 +363,20 @@ class Http1Connection(asyncio.Protocol):
         """Return the error for the request whose connection was lost."""
         error: Exception
         if reader.framing is not None:
-            error = TruncatedError("The body ends too early")
+            error = TruncatedError(
+                "The connection ended before the end of the response's body"
+            )
         elif was_refused_by(exc):
-            error = TlsError(f"{self.origin.host}: {exc}")
+            error = TlsError(
+                f"The server {self.origin.host} refused the TLS connection: {exc}; if "
+                "the server requires a client certificate, set http.cert"
+            )
         elif isinstance(exc, OSError):
-            error = ResetError(f"The connection broke: {exc}")
+            error = ResetError(f"The connection to {self.origin.host} broke: {exc}")
         else:
-            where = "in the head of" if reader.has_begun else "without"
+            when = "in the middle of" if reader.has_begun else "before it sent"
             return httpx.RemoteProtocolError(
-                f"The server closed the connection {where} a response"
+                f"The server closed the connection {when} the response's head"
             )
         error.__cause__ = exc
         return error

@@ -135,8 +135,8 @@ def _add_transfer_codings(framing: Framing, names: list[bytes]) -> None:
     others = names[:-1] if framing.is_chunked else names
     if b"chunked" in others:
         raise UnreadableError(
-            f'"chunked" is not the last coding in Transfer-Encoding {names!r} '
-            "(RFC 9112 section 6.1)"
+            f'The response has Transfer-Encoding {names!r}, but "chunked" must be '
+            "the last coding (RFC 9112 section 6.1)"
         )
     framing.encodings += others
 

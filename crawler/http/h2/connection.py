@@ -283,7 +283,10 @@ class Http2Connection(asyncio.Protocol):
         """Close the connection, because the peer did not answer a PING."""
         self._transport.abort()
         self._lose(
-            httpx.ReadTimeout("The server did not answer PING (RFC 9113 section 6.7)")
+            httpx.ReadTimeout(
+                f"The server {self.origin.host} did not answer a PING frame, so the "
+                "HTTP/2 connection was closed"
+            )
         )
 
     def _break(self, exc: FrameError) -> None:
@@ -302,13 +305,18 @@ class Http2Connection(asyncio.Protocol):
         self._outbox.send_bodies(self._streams.values())
 
     def eof_received(self) -> None:
-        self._lose(ResetError("The server closed the connection"))
+        self._lose(ResetError(f"The server {self.origin.host} closed the connection"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if was_refused_by(exc) and not self._peer.is_known:
-            self._lose(TlsError(f"{self.origin.host}: {exc}"))
-        cause = exc or "the server closed it"
-        self._lose(ResetError(f"The connection broke: {cause}"))
+            self._lose(
+                TlsError(
+                    f"The server {self.origin.host} refused the TLS connection: {exc}; "
+                    "if the server requires a client certificate, set http.cert"
+                )
+            )
+        cause = exc or "the server closed the connection"
+        self._lose(ResetError(f"The connection to {self.origin.host} broke: {cause}"))
         self._home.gone(self)
         # Delete the parts that refer to the connection, so that no reference cycle is
         # left.

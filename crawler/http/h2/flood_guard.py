@@ -44,8 +44,8 @@ class FloodGuard:
         if self._left < 0:
             raise FrameError(
                 ErrorCode.ENHANCE_YOUR_CALM,
-                f"The server sent over {_MOST:,} frames without progress "
-                "(RFC 9113 section 10.5)",
+                f"The server sent over {_MOST:,} HTTP/2 frames without progress in any "
+                "response, which is probably an attack (RFC 9113 section 10.5)",
             )
 
     def earn(self, count: float) -> None:

@@ -20,13 +20,14 @@ def grown(room: int, size: int) -> int:
     if not size:
         raise StreamError(
             ErrorCode.PROTOCOL_ERROR,
-            "The server sent a WINDOW_UPDATE by 0 (RFC 9113 section 6.9)",
+            "The server sent a WINDOW_UPDATE frame with the increment 0, which must be "
+            "at least 1 (RFC 9113 section 6.9)",
         )
     if room + size > MAX_WINDOW:
         raise StreamError(
             ErrorCode.FLOW_CONTROL_ERROR,
-            f"The server's WINDOW_UPDATE by {size:,} makes a window over 2**31 - 1 "
-            "(RFC 9113 section 6.9.1)",
+            f"The server's WINDOW_UPDATE frame enlarges a flow-control window by "
+            f"{size:,} bytes to over 2**31 - 1 (RFC 9113 section 6.9.1)",
         )
     return room + size
 
@@ -40,9 +41,8 @@ def moved(room: int, difference: int) -> int:
     if room + difference > MAX_WINDOW:
         raise FrameError(
             ErrorCode.FLOW_CONTROL_ERROR,
-            f"The server's change of INITIAL_WINDOW_SIZE by {difference:,} makes a "
-            "window over 2**31 - 1 "
-            "(RFC 9113 section 6.9.2)",
+            "The server's setting INITIAL_WINDOW_SIZE enlarges a flow-control window "
+            f"by {difference:,} bytes to over 2**31 - 1 (RFC 9113 section 6.9.2)",
         )
     return room + difference
 
@@ -64,9 +64,8 @@ class ReceiveWindow:
         if self._room < 0:
             raise FrameError(
                 ErrorCode.FLOW_CONTROL_ERROR,
-                f"The server sent {-self._room:,} bytes of DATA beyond the "
-                "flow-control window "
-                "(RFC 9113 section 6.9.1)",
+                f"The server sent {-self._room:,} bytes of DATA more than the "
+                "flow-control window allows (RFC 9113 section 6.9.1)",
             )
 
     def consume(self, size: int) -> int:

@@ -98,13 +98,14 @@ class FrameHandlers:
         if not self._peer.is_known and frame.type != frames.SETTINGS:
             raise FrameError(
                 ErrorCode.PROTOCOL_ERROR,
-                "The server's first frame is not SETTINGS (RFC 9113 section 3.4)",
+                "The server's first HTTP/2 frame is not SETTINGS "
+                "(RFC 9113 section 3.4)",
             )
         if self._blocks.open is not None and frame.type != frames.CONTINUATION:
             raise FrameError(
                 ErrorCode.PROTOCOL_ERROR,
-                "The server sent another frame within a header block "
-                "(RFC 9113 section 6.10)",
+                f"The server sent a frame of type {frame.type} inside a header block, "
+                "where only CONTINUATION is allowed (RFC 9113 section 6.10)",
             )
         self._allowance.spend(1)
         handler = self._HANDLERS.get(frame.type)
@@ -181,9 +182,10 @@ class FrameHandlers:
             return
         most = self._connection.max_header_count
         if len(fields) > most:
-            what = "trailers have" if stream.has_head else "head has"
+            what = "trailers" if stream.has_head else "header fields"
             error = HeaderTooLargeError(
-                f"The {what} {len(fields):,} fields; http.max_header_count is {most:,}"
+                f"The response has {len(fields):,} {what}; to allow over {most:,} "
+                f"{what}, raise http.max_header_count"
             )
             raise StreamError(ErrorCode.PROTOCOL_ERROR, str(error), error)
         is_last = bool(frame.flags & frames.END_STREAM)

@@ -125,7 +125,7 @@ def check_size(received: bytes) -> None:
     if len(received) >= 3 and length > MAX_FRAME_SIZE:
         raise FrameError(
             ErrorCode.FRAME_SIZE_ERROR,
-            f"The server sent a frame of {length:,} bytes; the limit is 16,384 "
+            f"The server sent an HTTP/2 frame of {length:,} bytes; the limit is 16,384 "
             "(RFC 9113 section 4.2)",
         )
 
@@ -138,7 +138,7 @@ def payload_of(frame: Frame) -> bytes:
         if not payload:
             raise FrameError(
                 ErrorCode.FRAME_SIZE_ERROR,
-                f"The {_name(frame)} frame has a padding flag, but no payload "
+                f"The server's {_name(frame)} frame has a padding flag, but no payload "
                 "(RFC 9113 section 6.1)",
             )
         padding, start = payload[0], 1
@@ -148,7 +148,7 @@ def payload_of(frame: Frame) -> bytes:
     if stop < start:
         raise FrameError(
             ErrorCode.PROTOCOL_ERROR,
-            f"The {_name(frame)} frame has more padding than payload "
+            f"The server's {_name(frame)} frame has more padding than payload "
             "(RFC 9113 section 6.1)",
         )
     return payload[start:stop]
@@ -162,7 +162,7 @@ def number_of(frame: Frame) -> int:
     except error:
         raise FrameError(
             ErrorCode.FRAME_SIZE_ERROR,
-            f"The {_name(frame)} frame has {len(frame.payload)} bytes, not 4 "
+            f"The server's {_name(frame)} frame has {len(frame.payload)} bytes, not 4 "
             "(RFC 9113 sections 6.4 and 6.9)",
         ) from None
     return int(number)
@@ -179,7 +179,7 @@ def check_priority(frame: Frame) -> None:
     if len(frame.payload) != 5:
         raise FrameError(
             ErrorCode.FRAME_SIZE_ERROR,
-            f"The PRIORITY frame has {len(frame.payload)} bytes, not 5 "
+            f"The server's PRIORITY frame has {len(frame.payload)} bytes, not 5 "
             "(RFC 9113 section 6.3)",
         )
 
@@ -191,8 +191,8 @@ def settings_of(frame: Frame) -> list[tuple[int, int]]:
     if len(frame.payload) % _SETTING.size or (is_ack and frame.payload):
         raise FrameError(
             ErrorCode.FRAME_SIZE_ERROR,
-            f"The SETTINGS frame has {len(frame.payload)} bytes; it must have a "
-            "multiple of 6, or 0 if its ACK flag is set (RFC 9113 section 6.5)",
+            f"The server's SETTINGS frame has {len(frame.payload)} bytes; it must have "
+            "a multiple of 6, or 0 if its ACK flag is set (RFC 9113 section 6.5)",
         )
     return list(_SETTING.iter_unpack(frame.payload))
 
@@ -203,7 +203,7 @@ def ping_of(frame: Frame) -> bytes:
     if len(frame.payload) != _PING_BYTES:
         raise FrameError(
             ErrorCode.FRAME_SIZE_ERROR,
-            f"The PING frame has {len(frame.payload)} bytes, not 8 "
+            f"The server's PING frame has {len(frame.payload)} bytes, not 8 "
             "(RFC 9113 section 6.7)",
         )
     return frame.payload
@@ -216,8 +216,8 @@ def goaway_of(frame: Frame) -> tuple[int, int]:
     if len(frame.payload) < 8:
         raise FrameError(
             ErrorCode.FRAME_SIZE_ERROR,
-            f"The GOAWAY frame has {len(frame.payload)} bytes; it must have at least 8 "
-            "(RFC 9113 section 6.8)",
+            f"The server's GOAWAY frame has {len(frame.payload)} bytes; it must have "
+            "at least 8 (RFC 9113 section 6.8)",
         )
     (last,) = _LONG.unpack_from(frame.payload)
     (code,) = _LONG.unpack_from(frame.payload, 4)

@@ -59,15 +59,17 @@ class BlockReader:
         if first is None or frame.stream_id != first.stream_id:
             raise FrameError(
                 ErrorCode.PROTOCOL_ERROR,
-                f"A CONTINUATION frame on stream {frame.stream_id} follows no HEADERS "
-                "frame of this stream "
-                "(RFC 9113 section 6.10)",
+                f"The server's CONTINUATION frame on stream {frame.stream_id} follows "
+                "no HEADERS frame of this stream (RFC 9113 section 6.10)",
             )
         parts.append(frame.payload)
         if sum(map(len, parts)) > self._max_bytes:
             self._refuse_size()
         if len(parts) > _MAX_FRAMES:
-            _refuse(f"A header block of the response has over {_MAX_FRAMES} frames")
+            _refuse(
+                f"A header block of the response has over {_MAX_FRAMES} HTTP/2 frames, "
+                "which is probably an attack"
+            )
         if not frame.flags & frames.END_HEADERS:
             return None
         self.open, self._parts = None, []
@@ -88,8 +90,8 @@ class BlockReader:
 
     def _refuse_size(self) -> NoReturn:
         _refuse(
-            f"A header block of the response is over {self._max_bytes:,} bytes "
-            "(http.max_headers)"
+            f"A header block of the response has over {self._max_bytes:,} bytes; to "
+            "allow larger header blocks, raise http.max_headers"
         )
 
 

@@ -101,7 +101,7 @@ class FieldEncoder:
         if not _TARGET.fullmatch(target):
             raise httpx.LocalProtocolError(
                 f"The URL's path {target[:100]!r} has a space or a control character; "
-                "escape it"
+                "remove this character or escape it"
             )
         # Check all fields first: once a field is in the HPACK table, the header block
         # must be sent.
@@ -118,7 +118,8 @@ class FieldEncoder:
         method, scheme, *rest, authority = key
         if not _METHOD.fullmatch(method):
             raise httpx.LocalProtocolError(
-                f"{method!r} is not a valid HTTP method (RFC 9110 section 9.1)"
+                f"The request's method {method!r} is not a valid HTTP method, such as "
+                "GET or POST (RFC 9110 section 9.1)"
             )
         fields = list(zip(rest[::2], rest[1::2], strict=True))
         _check_request([*fields, (b"host", authority)])
@@ -143,8 +144,8 @@ def _check_request(fields: Fields) -> None:
     for name, value in fields:
         if not _NAMES.fullmatch(name + b"\n") or _SPLITTING.search(value):
             raise httpx.LocalProtocolError(
-                f"The request's header {name!r} has a forbidden character "
-                "(RFC 9113 section 8.2.1)"
+                f"The request's header {name!r} has a forbidden character; remove this "
+                "character (RFC 9113 section 8.2.1)"
             )
 
 
@@ -177,7 +178,8 @@ def read_head(fields: Fields) -> tuple[int, Fields]:
     status, rest = fields[0][1], fields[1:]
     if len(status) != 3 or not status.isdigit() or status < b"100":
         raise MalformedError(
-            f":status is {status[:20]!r}, not three digits (RFC 9110 section 15)"
+            f"The response's :status is {status[:20]!r}, not three digits from 100 on "
+            "(RFC 9110 section 15)"
         )
     return int(status), check_fields(rest)
 
@@ -229,12 +231,13 @@ def length_and_encodings(fields: Fields) -> tuple[int | None, list[bytes]]:
             value = b",".join({part.strip() for part in value.split(b",")})
             if not value.isdigit() or len(value) > _MAX_DIGITS:
                 raise MalformedError(
-                    f"Content-Length {value[:40]!r} is not a number of up to "
-                    f"{_MAX_DIGITS} digits"
+                    f"The response's Content-Length {value[:40]!r} is not a number of "
+                    f"up to {_MAX_DIGITS} digits"
                 )
             if length not in (None, int(value)):
                 raise MalformedError(
-                    f"The response has two Content-Lengths: {length} and {int(value)}"
+                    "The response has two different Content-Length headers: "
+                    f"{length} and {int(value)}"
                 )
             length = int(value)
     return length, encodings

@@ -68,7 +68,7 @@ class HeaderDecoder:
                 elif kind >= 0x20:  # new table size (RFC 7541 6.3)
                     if fields:
                         raise CompressionError(
-                            "the size of the HPACK table changes after a field"
+                            "the size of the HPACK table changes after a header field"
                         )
                     self._max_size, at = _integer(block, at, 0x1F)
                     self._shrink()
@@ -82,7 +82,9 @@ class HeaderDecoder:
                         f"the header block has over {self._max_bytes:,} bytes"
                     )
         except IndexError:
-            raise CompressionError("the header block ends within a field") from None
+            raise CompressionError(
+                "the header block ends inside a header field"
+            ) from None
         return fields
 
     def _entry(self, index: int) -> tuple[bytes, bytes]:
@@ -219,7 +221,9 @@ class _Codes:
                 node = branch
                 continue
             if branch == _END_OF_STRING:
-                raise CompressionError("a Huffman-coded string contains EOS")
+                raise CompressionError(
+                    "a Huffman-coded string contains the end-of-string code"
+                )
             found.append(branch)
             node = self._root
         after = self._states.get(id(node))

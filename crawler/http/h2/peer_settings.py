@@ -48,21 +48,21 @@ class PeerSettings:
             if value > MAX_WINDOW:
                 raise FrameError(
                     ErrorCode.FLOW_CONTROL_ERROR,
-                    f"The server's INITIAL_WINDOW_SIZE {value:,} is over 2**31 - 1 "
-                    "(RFC 9113 section 6.5.2)",
+                    f"The server set INITIAL_WINDOW_SIZE to {value:,}; the maximum is "
+                    "2**31 - 1 (RFC 9113 section 6.5.2)",
                 )
             self.window = value
         elif code == Setting.MAX_FRAME_SIZE:
             if not MAX_FRAME_SIZE <= value < 2**24:
                 raise FrameError(
                     ErrorCode.PROTOCOL_ERROR,
-                    f"The server's MAX_FRAME_SIZE {value:,} is not from 16,384 to "
-                    "16,777,215 "
-                    "(RFC 9113 section 6.5.2)",
+                    f"The server set MAX_FRAME_SIZE to {value:,}; it must be from "
+                    "16,384 to 16,777,215 (RFC 9113 section 6.5.2)",
                 )
             self.frame_size = value
         elif code == Setting.ENABLE_PUSH and value:
             raise FrameError(
                 ErrorCode.PROTOCOL_ERROR,
-                f"The server sent ENABLE_PUSH {value}, not 0 (RFC 9113 section 6.5.2)",
+                f"The server set ENABLE_PUSH to {value}; a server may only set it to 0 "
+                "(RFC 9113 section 6.5.2)",
             )

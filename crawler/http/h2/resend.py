@@ -42,7 +42,8 @@ def after_goaway(pool: Resender, transfer: Transfer, last_id: int, code: int) ->
     else:
         transfer.fail(
             UnprocessedError(
-                f"The server ends the connection (GOAWAY {_name_of(code)})"
+                "The server ended the HTTP/2 connection before it processed the "
+                f"request (GOAWAY {_name_of(code)})"
             )
         )
 
@@ -64,14 +65,18 @@ def after_reset(pool: Resender, transfer: Transfer, code: int) -> None:
     elif transfer.head.done():
         transfer.fail(
             TruncatedError(
-                f"The server ended the body early (RST_STREAM {_name_of(code)})"
+                "The server ended the stream before the end of the response's body "
+                f"(RST_STREAM {_name_of(code)})"
             )
         )
     else:
         is_refused = code == ErrorCode.REFUSED_STREAM
         kind = UnprocessedError if is_refused else ResetError
         transfer.fail(
-            kind(f"The server ended the stream too early (RST_STREAM {_name_of(code)})")
+            kind(
+                "The server ended the stream before it sent a response "
+                f"(RST_STREAM {_name_of(code)})"
+            )
         )
 
 
@@ -88,7 +93,7 @@ def after_loss(pool: Resender, transfer: Transfer, error: Exception) -> None:
             transfer.first_error = transfer.first_error or error
         pool.send_again(transfer)
     elif transfer.head.done():
-        cut = TruncatedError(f"The body is incomplete: {error}")
+        cut = TruncatedError(f"The response's body is incomplete: {error}")
         cut.__cause__ = error
         transfer.fail(cut)
     else:

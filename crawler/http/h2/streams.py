@@ -71,8 +71,8 @@ class Streams(dict[int, "Stream"]):
             if not is_ours:
                 raise FrameError(
                     ErrorCode.PROTOCOL_ERROR,
-                    f"The server sent a frame on idle stream {frame.stream_id} "
-                    "(RFC 9113 section 5.1)",
+                    f"The server sent a frame on stream {frame.stream_id}, which no "
+                    "request has opened (RFC 9113 section 5.1)",
                 )
         return stream
 
@@ -154,7 +154,8 @@ class Stream:
             check_fields(fields)
             if not is_last:
                 raise MalformedError(
-                    "The server sent a second head (RFC 9113 section 8.1)"
+                    "The server sent a second head for one response "
+                    "(RFC 9113 section 8.1)"
                 )
             return
         status, fields = read_head(fields)
@@ -182,7 +183,7 @@ class Stream:
             self.left = length
         elif length:
             raise MalformedError(
-                f"Content-Length is {length:,}, but there is no body "
+                f"The response has Content-Length {length:,}, but no body "
                 "(RFC 9113 section 8.1.1)"
             )
         if not transfer.answer(status, fields, encodings, length):
@@ -203,7 +204,8 @@ class Stream:
             )
         if self.left is not None and self.left < 0:
             raise MalformedError(
-                "The body is longer than Content-Length (RFC 9113 section 8.1.1)"
+                "The response's body is longer than its Content-Length "
+                "(RFC 9113 section 8.1.1)"
             )
         if piece and not transfer.feed(piece):
             transfer.abandon()
@@ -216,9 +218,13 @@ class Stream:
         if transfer is None:
             return
         if not self.has_head:
-            transfer.fail(UnreadableError("The response has no head"))
+            transfer.fail(
+                UnreadableError("The server ended the response before its head")
+            )
         elif self.left:
-            transfer.fail(TruncatedError("The body is shorter than Content-Length"))
+            transfer.fail(
+                TruncatedError("The response's body is shorter than its Content-Length")
+            )
         else:
             transfer.complete()
 
@@ -231,7 +237,8 @@ def _check_interim(status: int, number: int, is_last: bool) -> None:
     """
     if status == 101:
         raise MalformedError(
-            "The server sent status 101, which is not allowed (RFC 9113 section 8.6)"
+            "The server sent status 101, which is not allowed in HTTP/2 "
+            "(RFC 9113 section 8.6)"
         )
     if is_last:
         raise MalformedError(

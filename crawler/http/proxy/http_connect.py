@@ -34,7 +34,8 @@ async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> 
     target = f"{bracketed(host)}:{port}"
     if not _TARGET.fullmatch(target):
         raise ProxyError(
-            f"The proxy cannot connect to {host!r}, which is not a valid host name",
+            f"The proxy cannot connect to {host!r}, which is not a valid host name; "
+            "correct the URL",
             is_final=True,
         )
     authority = target.encode("ascii")
@@ -46,7 +47,8 @@ async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> 
         line = _STATUS_LINE.match(head)
         if line is None:
             raise ProxyError(
-                "The proxy answered CONNECT with something that is not HTTP/1.1"
+                "The proxy answered CONNECT with something that is not HTTP/1.1; check "
+                "the scheme and the port of the proxy's URL"
             )
         status = int(line[1])
         if status >= 200:
@@ -54,12 +56,14 @@ async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> 
     else:
         raise ProxyError(
             f"The proxy sent {_MOST_INTERIM} interim responses to CONNECT, "
-            "but no final one"
+            "but no final one; use another proxy"
         )
     if status >= 300:
         reason = _UNPRINTABLE.sub("?", (line[2] or b"").decode("latin-1"))[:80].strip()
+        advice = "; set the user name and the password in the proxy's URL"
         raise ProxyError(
-            f"The proxy refused a tunnel to {target}: {f'{status} {reason}'.strip()}",
+            f"The proxy refused a tunnel to {target}: {f'{status} {reason}'.strip()}"
+            f"{advice if status == 407 else ''}",
             status=status,
             is_final=status in _FINAL_STATUSES,
         )

@@ -88,11 +88,12 @@ def _read(proxy: httpx.Proxy) -> ProxyServer:
     scheme = "socks5" if proxy.url.scheme.startswith("socks5") else proxy.url.scheme
     username, password = proxy.raw_auth or (b"", b"")
     if scheme == "socks5" and not has_socks():
-        raise ConfigError(f"A {SOCKS_NEEDS}")
+        raise ConfigError(f"The proxy {proxy.url.host} cannot be used: {SOCKS_NEEDS}")
     if scheme == "socks5" and max(len(username), len(password)) > _MOST_SOCKS_BYTES:
         what = "password" if len(username) <= _MOST_SOCKS_BYTES else "user name"
         raise ConfigError(
-            f"The {what} of the SOCKS5 proxy {proxy.url.host} is longer than 255 bytes"
+            f"The {what} of the SOCKS5 proxy {proxy.url.host} is longer than 255 "
+            f"bytes, the limit of SOCKS5; use a shorter {what}"
         )
     return ProxyServer(
         scheme,

@@ -93,7 +93,9 @@ async def _authenticate(
         assert isinstance(verdict, SOCKS5UsernamePasswordReply)
         if not verdict.success:
             raise ProxyError(
-                "The proxy refused the user name or the password", is_final=True
+                "The proxy refused the user name or the password; check both in the "
+                "proxy's URL",
+                is_final=True,
             )
 
 
@@ -108,6 +110,7 @@ async def _reply(wire: ProxyWire) -> bytes:
         return head + length + await wire.read(length[0] + 2)
     if head[3] not in _ADDRESS_BYTES:
         raise ProxyError(
-            f"The proxy sent a SOCKS5 answer with the unknown address type {head[3]}"
+            f"The proxy sent a SOCKS5 answer with the unknown address type {head[3]}; "
+            "use another proxy"
         )
     return head + await wire.read(_ADDRESS_BYTES[head[3]] + 2)

@@ -39,7 +39,10 @@ class ProxyWire(asyncio.Protocol):
         larger than `most` bytes."""
         while (end := _END_OF_HEAD.search(self._received)) is None:
             if len(self._received) > most:
-                raise ProxyError(f"The proxy sent a head of over {most:,} bytes")
+                raise ProxyError(
+                    f"The proxy answered with a head of over {most:,} bytes; use "
+                    "another proxy"
+                )
             await self._more()
         return await self.read(end.end())
 
@@ -50,7 +53,9 @@ class ProxyWire(asyncio.Protocol):
 
     async def _more(self) -> None:
         if self._is_over:
-            raise ConnectionResetError("The proxy closed the connection")
+            raise ConnectionResetError(
+                "The proxy closed the connection before it answered"
+            )
         self._reader = asyncio.get_running_loop().create_future()
         await self._reader
 

@@ -411,7 +411,7 @@ async def test_a_server_that_always_goes_away_at_once_is_not_asked_for_ever() ->
         await peer.until(frames.GOAWAY)
 
     async with peer(behaviour) as served, client(h2c()) as http:
-        with pytest.raises(ResetError, match="ends the connection"):
+        with pytest.raises(ResetError, match="ended the HTTP/2 connection"):
             await asyncio.wait_for(http.get(served.url), 20)
 
         assert served.connections < 10

@@ -16,7 +16,7 @@ def test_frames_up_to_the_allowance_pass_and_one_more_is_an_error() -> None:
     for _ in range(ALLOWED):
         guard.spend(1)
 
-    with pytest.raises(FrameError, match="over 4,000 frames") as raised:
+    with pytest.raises(FrameError, match="over 4,000 HTTP/2 frames") as raised:
         guard.spend(1)
     assert raised.value.code == ErrorCode.ENHANCE_YOUR_CALM
 

@@ -93,8 +93,8 @@ def test_a_block_that_is_no_hpack_ends_the_connection() -> None:
 @pytest.mark.parametrize(
     ("part", "words"),
     [
-        pytest.param(bytes(101), "is over 1,000 bytes", id="bytes"),
-        pytest.param(b"", "has over 64 frames", id="empty frames"),
+        pytest.param(bytes(101), "has over 1,000 bytes", id="bytes"),
+        pytest.param(b"", "has over 64 HTTP/2 frames", id="empty frames"),
     ],
 )
 def test_a_block_without_end_is_too_large(part: bytes, words: str) -> None:
@@ -125,5 +125,5 @@ def test_fields_larger_than_the_limit_are_refused_though_the_block_is_small() ->
     limit = 1_600
     assert len(block) < limit
 
-    with pytest.raises(FrameError, match="is over 1,600 bytes"):
+    with pytest.raises(FrameError, match="has over 1,600 bytes"):
         BlockReader(limit).begin(headers(block))
