@@ -124,7 +124,7 @@ class Catalog:
         ).fetchone()
         if row is None:
             raise StateError(
-                f"the job has no run {number}; `crawl runs` lists its runs"
+                f"the job has no run {number}; `crawl runs` lists the job's runs"
             )
         return None if row[0] is None else bytes(row[0])
 

@@ -95,7 +95,7 @@ def _open_catalog(files: JobFiles, fresh: bool) -> sqlite3.Connection:
         if any(files.runs.glob("*.db")):
             if not fresh:
                 raise schema.damaged(
-                    path, "the file is missing, but files of its runs exist"
+                    path, "the file is missing, but files of the job's runs exist"
                 )
             _set_runs_aside(files)
         schema.create(path, "job")

@@ -87,7 +87,7 @@ def kept(files: JobFiles, number: int) -> Path:
     if not path.exists():
         raise StateError(
             f"the data of run {number} of job {files.job!r} is no longer kept; "
-            "storage.keep_items says for how many runs the data is kept"
+            "to keep the data of more runs, raise storage.keep_items"
         )
     return path
 
@@ -98,7 +98,7 @@ def check_known(files: JobFiles) -> None:
         return
     known = ", ".join(known_jobs(files.folder))
     hint = f"the known jobs are {known}" if known else "no job has run here yet"
-    raise StateError(f"no job {files.job!r} in {files.folder}; {hint}")
+    raise StateError(f"there is no job {files.job!r} in {files.folder}; {hint}")
 
 
 @contextmanager

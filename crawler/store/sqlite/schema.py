@@ -385,12 +385,21 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as exc:
         code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
         if code in _PASSING:
-            raise StoreError(f"{path} cannot be written or read: {exc}") from exc
-        raise StateError(f"{path} cannot be used: {exc}") from exc
+            raise StoreError(
+                f"the database {path} cannot be read or written: {exc}; check the "
+                "disk, and whether another program uses the file"
+            ) from exc
+        raise StateError(
+            f"the database {path} cannot be used: {exc}; check the file, or use "
+            "--job NAME for a separate job"
+        ) from exc
     except sqlite3.DatabaseError as exc:
         raise damaged(path, str(exc)) from exc
     except OSError as exc:
-        raise StoreError(f"{path} cannot be written: {exc.strerror}") from exc
+        raise StoreError(
+            f"{path} cannot be written: {exc.strerror}; check the disk and the "
+            "permissions of the folder"
+        ) from exc
 
 
 #: Transient errors, after which the same call may succeed: a full or failing disk, or
@@ -407,9 +416,9 @@ _PASSING = {
 def damaged(path: Path, why: str) -> StateError:
     """Return the error for a database that cannot be trusted."""
     return StateError(
-        f"{path} is damaged ({why}). Nothing was changed. Restore a copy of it to "
-        f"resume, use --fresh to start anew (it is kept as {path.name}.damaged-1), or "
-        "--job NAME for a job of its own"
+        f"the database {path} is damaged ({why}). Nothing was changed. Restore a "
+        "backup of this file to resume the run, use --fresh to start anew (the damaged "
+        f"file is kept as {path.name}.damaged-1), or use --job NAME for a separate job"
     )
 
 
@@ -420,7 +429,10 @@ def _check_file(path: Path) -> None:
     except FileNotFoundError:
         raise damaged(path, "the file is missing") from None
     except OSError as exc:
-        raise StateError(f"the database {path} cannot be read: {exc.strerror}") from exc
+        raise StateError(
+            f"the database {path} cannot be read: {exc.strerror}; check the "
+            "permissions of the file"
+        ) from exc
     if head != _MAGIC:
         raise damaged(path, "the file is empty" if not head else "it is not a database")
 
@@ -434,9 +446,9 @@ def _check_version(
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > len(steps):
         raise StateError(
-            f"{path} was written by a newer version of the crawler (its schema is "
-            f"{version}, this one knows {len(steps)}); upgrade the crawler, or use "
-            "--job NAME for a job of its own"
+            f"the database {path} was written by a newer version of the crawler (its "
+            f"schema is {version}, this version knows {len(steps)}); upgrade the "
+            "crawler, or use --job NAME for a separate job"
         )
     return version
 

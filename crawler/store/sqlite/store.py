@@ -265,8 +265,8 @@ class SqliteStore:
             await self._thread.run(self._index)
         except StoreError as exc:
             logger.warning(
-                "The indexes of %s could not be updated: %s. The crawl continues; the "
-                "next commit tries again",
+                "The indexes of the database %s could not be updated: %s. The crawl "
+                "continues; the next commit tries again",
                 self._path,
                 exc,
             )
@@ -363,8 +363,8 @@ class SqliteStore:
                 await self._thread.run(lambda: self._note(seconds))
                 if not await self._thread.run(self._path.exists):
                     logger.error(
-                        "%s was removed while the crawl ran: the run has no history "
-                        "and cannot be resumed",
+                        "The database %s was removed while the crawl ran, so the run "
+                        "cannot be resumed; to remove old runs, use `crawl clean`",
                         self._path,
                     )
             except StoreError as exc:
