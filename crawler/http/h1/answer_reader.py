@@ -1,9 +1,7 @@
-"""Reads the responses of one connection, one after the other: bytes in, a head and
-pieces of a body out (RFC 9112).
+"""Parses the responses of one HTTP/1.1 connection, one after the other (RFC 9112).
 
 The parser is llhttp, through httptools. If it refuses a head or a chunk, these bytes
-are parsed again as browsers do. No I/O: the reader knows no socket, no transfer and no
-clock.
+are parsed again as browsers do. No I/O and no clock.
 """
 
 from __future__ import annotations
@@ -32,13 +30,13 @@ _MAX_INFORMATIONAL = 16
 #: allows one-byte chunks, but not endless chunk extensions or empty lines.
 _MAX_OVERHEAD = 16
 _ALLOWANCE = 128 * 1024
-#: If at least this many bytes of a body are missing, they bypass the parser. The parser
-#: cannot be used afterwards.
+#: If more than this many bytes of a body have not arrived yet, they bypass the parser,
+#: to save time. The parser cannot be used afterwards.
 _RAW_BYTES = 512 * 1024
 
 
 class AnswerHead(NamedTuple):
-    """The head of a final response: one that is not informational (1xx)."""
+    """The head of a final response (not an informational response, 1xx)."""
 
     status: int
     reason: bytes
@@ -48,7 +46,7 @@ class AnswerHead(NamedTuple):
 
 
 class AnswerReader:
-    """Reads the bytes that a connection receives.
+    """Parses the bytes that a connection receives into responses.
 
         reader.is_bodiless = request.method == "HEAD"
         body = reader.feed(data)        # then check: new_head, error, is_ended
@@ -132,13 +130,16 @@ class AnswerReader:
 
     @property
     def has_last_chunk(self) -> bool:
-        """Whether the last chunk of a chunked body has arrived; trailers may be
-        missing."""
+        """Whether the last chunk of a chunked body has arrived. Trailers (header fields
+        after the body) may still follow."""
         chunks = self._past_parser
         return isinstance(chunks, ChunkReader) and chunks.has_last_chunk
 
     def feed(self, data: bytes) -> bytes:
-        """Read the next bytes; return the part of the body that they contain."""
+        """Read the next bytes; return the part of the body that they contain.
+
+        Bytes that cannot be read set `error`; nothing is raised.
+        """
         if self._past_parser is not None:
             self._feed_past_parser(self._past_parser, data)
         else:
@@ -182,8 +183,8 @@ class AnswerReader:
             self._go_on_in_chunks()
 
     def _goes_on_after(self, added: int) -> bool:
-        """Return whether the rest of the response can be read although the parser has
-        refused these bytes."""
+        """Return whether the rest of the response can be read, although the parser has
+        refused the last `added` bytes."""
         is_headed = self.framing is not None and self.framing.is_chunked
         may_go_on = self.error is None and (is_headed or self.is_ended)
         return may_go_on or self._read_leniently(added)
@@ -215,7 +216,10 @@ class AnswerReader:
         self.is_faulty |= bool(reader.surplus)
 
     def _read_leniently(self, added: int) -> bool:
-        """Read the head again as browsers do; return False if that fails, too."""
+        """Read the head again as browsers do; return False if it is still invalid.
+
+        `added` is the number of bytes that have just arrived.
+        """
         if self.framing is not None or self.error is not None:
             return False
         since = len(self._start) - added if self._is_broken else 0
@@ -241,9 +245,9 @@ class AnswerReader:
         return True
 
     def _check_rest(self) -> None:
-        """Let the rest of a long body bypass the parser.
+        """If much of the body has not arrived yet, let the rest bypass the parser.
 
-        Refuse a chunked body if its chunks carry too little data.
+        Set `error` if the chunks of a chunked body have many bytes, but little data.
         """
         framing, size = self.framing, self._body_size
         if self._overhead > _ALLOWANCE + _MAX_OVERHEAD * size:
@@ -285,8 +289,6 @@ class AnswerReader:
             self._take_final(status)
 
     def _measure_head(self) -> None:
-        """Set the error HeaderTooLargeError, and raise it, if the response's header
-        fields have more bytes than allowed."""
         size = sum(len(name) + len(value) + 4 for name, value in self._fields)
         if size > self._max_bytes:
             self.error = HeaderTooLargeError(
@@ -348,9 +350,9 @@ class AnswerReader:
 
 
 def _new_parser(reader: AnswerReader, *, lenient_headers: bool = False) -> Any:
-    """Return a parser that calls this reader.
+    """Return a parser that calls the methods `on_...` of this reader.
 
-    With `lenient_headers` it accepts control characters in header values.
+    With `lenient_headers` the parser accepts control characters in header values.
     """
     parser = httptools.HttpResponseParser(reader)
     # Browsers accept a lone LF as line end; a lone CR stays an error.

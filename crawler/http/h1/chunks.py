@@ -18,8 +18,8 @@ _BLANKS = b" \t\r"
 #: Maximum length of a line between chunks, with its extension; a longer line is an
 #: error.
 _MAX_LINE = 16 * 1024
-#: Cache of the lines before chunks, and the sizes in them: some servers send thousands
-#: of one-byte chunks.
+#: Cache: by line before a chunk, the size that the line contains. Some servers send
+#: thousands of one-byte chunks.
 _known_sizes: dict[bytes, int] = {}
 
 

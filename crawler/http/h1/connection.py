@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: one request after the other (RFC 9112).
+"""An HTTP/1.1 connection, which carries one request at a time (RFC 9112).
 
 The reader (answer_reader.py) parses the bytes; this module applies the result to the
 connection and to the transfer (the request in flight). Nothing here awaits: bytes
@@ -50,8 +50,8 @@ class Http1Connection(asyncio.Protocol):
     """Carries one transfer (a request in flight) at a time, and is idle in the pool in
     between.
 
-    This class has over 15 methods, because three interfaces meet here: those of the
-    pool and of the transfer (13 methods), and that of asyncio (6).
+    This class has over 15 methods: those of the pool and of the transfer (13), and
+    those of asyncio (6).
     """
 
     __slots__ = (
@@ -83,8 +83,8 @@ class Http1Connection(asyncio.Protocol):
         self._is_reused = False
         self._is_paused = False
         self._writable: asyncio.Future[None] | None = None
-        #: Missing bytes of the abandoned body that is being read to its end; negative
-        #: if there is no such body.
+        #: How many bytes of an abandoned body must still be read; negative if no
+        #: abandoned body is being read.
         self._drain_left = -1
 
     # Methods that the pool and the requests in flight call
@@ -96,7 +96,8 @@ class Http1Connection(asyncio.Protocol):
         return self._transport.is_closing()
 
     def start(self, transfer: Transfer) -> None:
-        """Send the request, and its body if it is in memory."""
+        """Send the request, and its body if the body is in memory. Raise
+        LocalProtocolError if the head has a forbidden character."""
         if self.origin.is_forwarding:
             assert self.origin.proxy is not None
             head = forwarded_head(transfer.request, self.origin.proxy.own_fields)
@@ -141,8 +142,9 @@ class Http1Connection(asyncio.Protocol):
             self._transport.write(b"0\r\n\r\n")
 
     def abandon(self, transfer: Transfer, *, timed_out: bool = False) -> None:
-        """Stop a transfer (the request in flight): read the rest of the response's body
-        if the rest is short, else close the connection."""
+        """Stop a transfer (the request in flight). Read the rest of the response's body
+        if the rest is short and the request has not timed out; else close the
+        connection."""
         self._transfer = None
         reader = self._reader
         framing = None if reader is None else reader.framing
@@ -184,8 +186,8 @@ class Http1Connection(asyncio.Protocol):
         self._home.released(self)
 
     def slim(self) -> None:
-        """Free memory, because the connection may be idle for long. The next request
-        allocates it again."""
+        """Free the response reader's memory, because the connection may be idle for
+        long. The next request creates a new reader."""
         self._free_reader()
 
     def _free_reader(self) -> None:
@@ -244,8 +246,7 @@ class Http1Connection(asyncio.Protocol):
             transfer.note_progress()
 
     def _go_on(self, reader: AnswerReader) -> None:
-        """Act on what the reader has found: an error, a head, or the end of the
-        response."""
+        """Act on an error or on the end of the response, if the reader found one."""
         transfer = self._transfer
         if reader.error is not None:
             self._fail(reader.error)
@@ -258,7 +259,6 @@ class Http1Connection(asyncio.Protocol):
             self._hold_back(transfer)
 
     def _answer(self, transfer: Transfer, head: AnswerHead) -> None:
-        """Pass the response's head to the transfer (the request in flight)."""
         status, reason, version, fields, framing = head
         is_late = status == 408 and framing.is_closing and self._is_reused
         if is_late and transfer.is_unanswered:
@@ -292,8 +292,8 @@ class Http1Connection(asyncio.Protocol):
         transfer, self._transfer = self._transfer, None
         may_stay = reader.keeps_alive and not reader.is_faulty
         if transfer is not None:
-            # Do not use the connection again if the server has responded before it read
-            # the whole request: it need not read the rest (RFC 9112 section 9.5).
+            # If the server responded before it read the whole request, close the
+            # connection: the server need not read the rest (RFC 9112 section 9.5).
             may_stay &= not (transfer.is_sending or self._has_unsent(transfer))
             transfer.complete()
         else:

@@ -27,8 +27,8 @@ __all__ = [
 Field = tuple[bytes, bytes]
 
 _END_OF_HEAD = lazy_regex(rb"\r?\n\r?\n")
-#: NUL, and CR without LF. Only for these bytes, HTTP parsers disagree on where a line
-#: or a field ends.
+#: NUL, and CR without LF. HTTP parsers disagree on whether a line or a field ends at
+#: these bytes.
 _FATAL = lazy_regex(rb"\0|\r(?=[^\n])")
 _BLANK_START = b" \t\r\n"
 #: "ICY 200 OK", from Shoutcast, counts as HTTP/1.0.
@@ -43,15 +43,16 @@ _SPLITTING = re.compile(rb"[\0\r\n]")
 
 
 def request_head(request: httpx.Request) -> bytes:
-    """Return the bytes of a request's head, or raise LocalProtocolError."""
+    """Return the bytes of a request's head. Raise LocalProtocolError if the URL, the
+    method or a header has a forbidden character."""
     return _head(request, request.url.raw_path, tuple(request.headers.raw))
 
 
 def forwarded_head(request: httpx.Request, fields: Sequence[Field]) -> bytes:
-    """Return the head of a request that a proxy passes on (RFC 9112 section 3.2.2).
+    """Return the head of a request that a proxy forwards (RFC 9112 section 3.2.2).
 
     The request line contains the whole URL. `fields` are header fields for the proxy
-    itself.
+    itself. Raises LocalProtocolError, as `request_head` does.
     """
     url = request.url
     own = {name.lower() for name, _ in fields}
@@ -184,7 +185,7 @@ def body_start(received: bytes, since: int = 0) -> int | None:
 
 def may_be_repaired(received: bytes, since: int = 0) -> bool:
     """Return whether the received bytes may be the beginning of a head that
-    `repaired_head` can read."""
+    `repaired_head` can read. The bytes before `since` were checked earlier."""
     if _FATAL.search(received, max(0, since - 1)):
         return False
     first, is_here, _ = received.lstrip(_BLANK_START).partition(b"\n")
@@ -197,10 +198,10 @@ def may_be_repaired(received: bytes, since: int = 0) -> bool:
 def repaired_head(received: bytes) -> bytes | None:
     """Return a strict version of a head that was refused, and the bytes after it.
 
-    None if the head cannot be repaired. The head is read as browsers do: folded lines
-    are joined (RFC 9112 section 5.2), spaces after a name are removed (5.1), and lines
-    that are not fields are skipped. A Content-Length beside Transfer-Encoding is
-    ignored (6.3). The connection is not used again afterwards.
+    Return None if the head cannot be repaired. The head is read as browsers do. Folded
+    lines are joined (RFC 9112 section 5.2), and spaces after a name are removed (5.1).
+    Lines that are not fields are skipped. A Content-Length beside Transfer-Encoding is
+    ignored (6.3). The caller must not use the connection again after the response.
     """
     start = body_start(received)
     if start is None or _FATAL.search(received, 0, start):
@@ -247,7 +248,7 @@ def _with_one_framing(fields: Fields) -> Fields | None:
     """Return the header fields, with at most one of Content-Length and
     Transfer-Encoding.
 
-    None if the fields contradict each other.
+    Return None if the fields contradict each other.
     """
     lengths: set[bytes] = set()
     codings: list[bytes] = []

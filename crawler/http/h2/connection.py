@@ -10,8 +10,8 @@ flood_guard.py limits what a peer may send, keepalive.py finds dead peers, resen
 decides which requests are sent again. codes.py has the numbers.
 
 The state machine of the h2 library is not used. It closes at any GOAWAY although open
-streams may finish (section 6.8), it ends the connection for an error of one stream
-(section 8.1.1), and it takes three times as long as the whole exchange here.
+streams may finish (section 6.8), and it ends the connection for an error of one stream
+(section 8.1.1). It needs three times as much time for a request as this package.
 
 Three rules hold everywhere. Nothing awaits: when `data_received` returns, all effects
 of its bytes are done. An error of a stream ends only that stream. The connection's
@@ -70,9 +70,8 @@ class Http2Connection(asyncio.Protocol):
     """One connection, which carries as many transfers (requests in flight) at a time as
     the peer allows.
 
-    This class has over 15 methods, because several interfaces meet here: those of the
-    pool and the transfer (14 methods), of asyncio (6), of keep-alive (3), and of the
-    other parts (4).
+    This class has over 15 methods: those of the pool and the transfer (14), of asyncio
+    (6), of keep-alive (3), and of the other parts (4).
     """
 
     def __init__(self, home: Http2Home, origin: Origin) -> None:
@@ -96,7 +95,7 @@ class Http2Connection(asyncio.Protocol):
         self._endings: StreamEndings = None  # type: ignore[assignment]
         self._frames: FrameHandlers = None  # type: ignore[assignment]
 
-    # The beginning of the connection (RFC 9113 section 3.4)
+    # How the connection begins (RFC 9113 section 3.4)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -239,7 +238,9 @@ class Http2Connection(asyncio.Protocol):
             self._endings.consumed(stream, size)
 
     def abandon(self, transfer: Transfer, *, timed_out: bool = False) -> None:
-        """Read the rest of the stream if it is short, else reset the stream."""
+        """Stop a transfer (the request in flight). Read the rest of its stream if the
+        rest is short, else reset the stream. After a timeout, send PING to a silent
+        peer."""
         stream = _stream_of(transfer)
         if stream is None:
             return

@@ -20,9 +20,8 @@ FRAMES_FOR_HEAD = 50
 #: Number of frames that the peer may send for each piece of a request's body, because
 #: some peers send several window updates for one piece.
 FRAMES_FOR_PIECE = 4
-#: Number of body bytes after which the peer may send one more frame. With this limit, a
-#: body of 32 MiB in small frames takes seconds of CPU time; without it, such a body in
-#: frames of 16 bytes took a minute.
+#: Number of body bytes after which the peer may send one more frame. Without a limit, a
+#: body of 32 MiB in frames of 16 bytes took a minute of CPU time.
 BYTES_FOR_FRAME = 64
 #: Number of compressed bytes of a header block that take as long to read as one frame.
 BLOCK_BYTES_FOR_FRAME = 16

@@ -15,8 +15,9 @@ MAX_WINDOW = 2**31 - 1
 
 
 def grown(room: int, size: int) -> int:
-    """Return how many bytes may be sent after a WINDOW_UPDATE by `size` (RFC 9113
-    section 6.9.1)."""
+    """Return how many bytes may be sent after a WINDOW_UPDATE by `size`; before it,
+    `room` bytes were allowed. Raise StreamError if `size` is 0, or if the window
+    becomes too large (RFC 9113 section 6.9.1)."""
     if not size:
         raise StreamError(
             ErrorCode.PROTOCOL_ERROR,
@@ -34,9 +35,10 @@ def grown(room: int, size: int) -> int:
 
 def moved(room: int, difference: int) -> int:
     """Return how many bytes may be sent after SETTINGS_INITIAL_WINDOW_SIZE has changed
-    by `difference`.
+    by `difference`; before the change, `room` bytes were allowed.
 
-    The result may be negative (RFC 9113 section 6.9.2).
+    The result may be negative (RFC 9113 section 6.9.2). Raises FrameError if the window
+    becomes too large.
     """
     if room + difference > MAX_WINDOW:
         raise FrameError(
@@ -55,11 +57,11 @@ class ReceiveWindow:
 
     def __init__(self, size: int) -> None:
         self._size = self._room = size
-        #: Consumed bytes that no WINDOW_UPDATE has returned yet.
         self._consumed = 0
 
     def receive(self, size: int) -> None:
-        """Count received bytes; they use up the window until they are consumed."""
+        """Count received bytes; they use up the window until they are consumed. Raise
+        FrameError if they exceed the window."""
         self._room -= size
         if self._room < 0:
             raise FrameError(
@@ -71,8 +73,8 @@ class ReceiveWindow:
     def consume(self, size: int) -> int:
         """Count consumed bytes; return by how much to enlarge the window now, or 0.
 
-        The window is enlarged by half of its size at a time: each step costs a frame,
-        and meanwhile the peer can use the other half.
+        The window is enlarged by half of its size at a time, because each step costs a
+        frame. Meanwhile the peer can use the other half.
         """
         self._consumed += size
         if self._consumed < self._size // 2:
@@ -82,5 +84,6 @@ class ReceiveWindow:
         return more
 
     def consume_all(self) -> int:
-        """Count everything received as consumed."""
+        """Count all received bytes as consumed; return by how much to enlarge the
+        window now, or 0."""
         return self.consume(self._size - self._room - self._consumed)

@@ -94,7 +94,7 @@ class FrameHandlers:
         self._window = ReceiveWindow(CONNECTION_WINDOW)
 
     def handle(self, frame: Frame) -> None:
-        """Apply one frame, or raise FrameError."""
+        """Apply one frame. Raise FrameError if the connection must end."""
         if not self._peer.is_known and frame.type != frames.SETTINGS:
             raise FrameError(
                 ErrorCode.PROTOCOL_ERROR,
@@ -137,7 +137,6 @@ class FrameHandlers:
             stream.transfer.fail(error)
 
     def _on_data(self, frame: Frame) -> None:
-        # DATA frame (RFC 9113 section 6.1)
         size = len(frame.payload)
         # The frame counts against the connection's window even if its stream is closed.
         self._window.receive(size)
@@ -159,15 +158,13 @@ class FrameHandlers:
             self._endings.end(stream)
 
     def _on_headers(self, frame: Frame) -> None:
-        # HEADERS frame (RFC 9113 section 6.2). On stream 0 it is an error, even if its
-        # header block is incomplete.
+        # HEADERS on stream 0 is an error, even if the header block is incomplete.
         self._streams.addressed(frame)
         fields = self._blocks.begin(frame)
         if fields is not None:
             self._on_fields(frame, fields)
 
     def _on_continuation(self, frame: Frame) -> None:
-        # CONTINUATION frame (RFC 9113 section 6.10)
         block = self._blocks.go_on(frame)
         if block is not None:
             self._on_fields(*block)
@@ -176,8 +173,8 @@ class FrameHandlers:
         """Handle a complete header block: the head of a response, or its trailers."""
         stream = self._streams.addressed(frame)
         if stream is None:
-            # Decoding the header block took time although its stream is closed, so
-            # count the block as part of a flood.
+            # The stream is closed, but decoding its header block took time, so count
+            # this work against the peer's allowance of frames.
             self._allowance.spend(self._blocks.size / BLOCK_BYTES_FOR_FRAME)
             return
         most = self._connection.max_header_count
@@ -198,12 +195,10 @@ class FrameHandlers:
             self._connection.abandon(transfer)  # the response has no body
 
     def _on_priority(self, frame: Frame) -> None:
-        # PRIORITY frame (RFC 9113 section 6.3). It is deprecated, so only its form is
-        # checked.
+        # PRIORITY frames are deprecated, so only their form is checked.
         frames.check_priority(frame)
 
     def _on_reset(self, frame: Frame) -> None:
-        # RST_STREAM frame (RFC 9113 section 6.4)
         code = frames.number_of(frame)
         stream = self._streams.addressed(frame)
         if stream is None:
@@ -217,7 +212,6 @@ class FrameHandlers:
         self._connection.has_room_again()
 
     def _on_settings(self, frame: Frame) -> None:
-        # SETTINGS frame (RFC 9113 section 6.5)
         settings = frames.settings_of(frame)
         if not self._peer.is_known:
             if frame.flags & frames.ACK:
@@ -243,7 +237,6 @@ class FrameHandlers:
         self._connection.has_room_again()
 
     def _on_push_promise(self, frame: Frame) -> None:
-        # PUSH_PROMISE frame (RFC 9113 section 6.6). Our SETTINGS have disabled push.
         raise FrameError(
             ErrorCode.PROTOCOL_ERROR,
             "The server sent PUSH_PROMISE although push is disabled "
@@ -251,14 +244,12 @@ class FrameHandlers:
         )
 
     def _on_ping(self, frame: Frame) -> None:
-        # PING frame (RFC 9113 section 6.7)
         payload = frames.ping_of(frame)
         if not frame.flags & frames.ACK:
             self._outbox.write(frames.ping(payload, is_ack=True))
 
     def _on_goaway(self, frame: Frame) -> None:
-        # GOAWAY frame (RFC 9113 section 6.8). Streams with numbers up to `last_id` may
-        # still finish.
+        # Streams with numbers up to `last_id` may still finish.
         last_id, code = frames.goaway_of(frame)
         if code == ErrorCode.HTTP_1_1_REQUIRED:
             self._pool.avoid_http2(self._connection.origin)
@@ -269,7 +260,6 @@ class FrameHandlers:
                 resend.after_goaway(self._pool, stream.transfer, last_id, code)
 
     def _on_window_update(self, frame: Frame) -> None:
-        # WINDOW_UPDATE frame (RFC 9113 section 6.9)
         size = frames.number_of(frame) & MAX_WINDOW
         if not frame.stream_id:
             self._outbox.room = flow_control.grown(self._outbox.room, size)

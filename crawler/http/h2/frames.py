@@ -1,7 +1,7 @@
 """HTTP/2 frames as bytes (RFC 9113 sections 4 and 6): split, read and built. No state.
 
-Each frame is checked here by itself: its length, and whether it must be on a stream or
-on the connection (stream 0). frame_handlers.py applies it.
+The functions that read a frame raise FrameError if its length or stream is wrong: some
+frames must be on stream 0, the connection. frame_handlers.py applies the frame.
 """
 
 from struct import Struct, error
@@ -70,8 +70,8 @@ _PING_BYTES = 8
 
 
 class ProtocolError(Exception):
-    """The peer broke the HTTP/2 protocol. `told` is the error for the request on the
-    frame's stream."""
+    """The peer broke the HTTP/2 protocol. `told` is the error with which the request
+    on the frame's stream fails; None if this error's own text is enough."""
 
     def __init__(
         self, code: ErrorCode, message: str, told: Exception | None = None
@@ -111,7 +111,7 @@ def split(received: bytes) -> tuple[list[Frame], bytes]:
         if stop > end or length > MAX_FRAME_SIZE:
             break
         payload = received[start + 9 : stop]
-        # This call is equal to Frame(...), but takes half the time: each page needs
+        # This call is equal to Frame(...), but takes half the time: each response has
         # about three frames.
         frames.append(new(Frame, (kind, flags, stream_id & 0x7FFFFFFF, payload)))
         start = stop
@@ -169,7 +169,7 @@ def number_of(frame: Frame) -> int:
 
 
 def check_priority(frame: Frame) -> None:
-    """Raise FrameError if a PRIORITY frame is malformed; otherwise it has no effect."""
+    """Raise FrameError if a PRIORITY frame is malformed; its content is ignored."""
     if not frame.stream_id:
         raise FrameError(
             ErrorCode.PROTOCOL_ERROR,

@@ -1,8 +1,8 @@
 """Reads header blocks: joins their frames, and decodes them.
 
 A block is a HEADERS frame and the CONTINUATION frames that follow it directly (RFC 9113
-sections 4.3, 6.2 and 6.10). Every block is decoded, needed or not, because it changes
-the HPACK table of both sides. A block that cannot be decoded ends the connection.
+sections 4.3, 6.2 and 6.10). Every block is decoded, even if its stream is closed,
+because it changes the HPACK table. A block that cannot be decoded ends the connection.
 """
 
 from typing import NoReturn
@@ -39,8 +39,8 @@ class BlockReader:
         self.size = 0
 
     def begin(self, frame: Frame) -> Fields | None:
-        """Read a HEADERS frame; return the header fields if the header block is
-        complete."""
+        """Read a HEADERS frame; return the header fields, or None if a CONTINUATION
+        frame must follow. Raise FrameError if the header block cannot be decoded."""
         block = frame.payload
         if frame.flags & (frames.PADDED | frames.PRIORITY_FLAG):
             block = frames.payload_of(frame)
@@ -50,10 +50,11 @@ class BlockReader:
         return None
 
     def go_on(self, frame: Frame) -> tuple[Frame, Fields] | None:
-        """Read a CONTINUATION frame; if it completes the header block, return the
-        block's HEADERS frame and its header fields.
+        """Read a CONTINUATION frame; return the block's HEADERS frame and its header
+        fields, or None if the header block is still incomplete.
 
-        The END_STREAM flag is in the HEADERS frame.
+        The HEADERS frame has the END_STREAM flag. Raises FrameError if the header block
+        is too large or cannot be decoded.
         """
         first, parts = self.open, self._parts
         if first is None or frame.stream_id != first.stream_id:

@@ -83,7 +83,8 @@ class FieldEncoder:
         self._blocks.clear()
 
     def encode(self, request: httpx.Request) -> bytes:
-        """Return the header block of a request, or raise LocalProtocolError."""
+        """Return the header block of a request. Raise LocalProtocolError if the path,
+        the method or a header has a forbidden character."""
         url = request.url
         target = url.raw_path
         authority = b""
@@ -170,7 +171,8 @@ def _string(text: bytes) -> bytes:
 
 
 def read_head(fields: Fields) -> tuple[int, Fields]:
-    """Return status and fields of a response, or raise MalformedError."""
+    """Return the status and the other fields of a response's head. Raise
+    MalformedError if they are invalid."""
     if not fields or fields[0][0] != b":status":
         raise MalformedError(
             "The response's head does not begin with :status (RFC 9113 section 8.3.2)"
@@ -220,7 +222,8 @@ def _malformed(fields: Fields) -> MalformedError:
 
 
 def length_and_encodings(fields: Fields) -> tuple[int | None, list[bytes]]:
-    """Return Content-Length, and the values of Content-Encoding."""
+    """Return Content-Length (None if absent), and the values of Content-Encoding. Raise
+    MalformedError if Content-Length is invalid."""
     length: int | None = None
     encodings: list[bytes] = []
     for name, value in fields:

@@ -19,8 +19,8 @@ _STATIC: tuple[tuple[bytes, bytes], ...] = tuple(HeaderTable.STATIC_TABLE)
 #: Maximum size in bytes of the HPACK table: the default of SETTINGS_HEADER_TABLE_SIZE,
 #: which we do not change (RFC 7541 section 4.2).
 _MAX_TABLE = 4_096
-#: Number of bytes that an entry of the HPACK table counts in addition to its name and
-#: value (RFC 7541 section 4.1).
+#: An entry of the HPACK table counts as this many bytes more than its name and value
+#: (RFC 7541 section 4.1).
 _ENTRY = 32
 #: Maximum number of bits by which a byte of an integer is shifted, so that an integer
 #: has at most 35 bits. No accepted header block needs more.
@@ -52,7 +52,8 @@ class HeaderDecoder:
         self._max_size = _MAX_TABLE
 
     def decode(self, block: bytes) -> Fields:
-        """Return the fields of a whole block, or raise CompressionError."""
+        """Return the fields of a whole header block. Raise OversizedError if they are
+        too large, and CompressionError if they cannot be decoded."""
         fields: Fields = []
         at = size = 0
         try:
@@ -165,8 +166,8 @@ def _string(block: bytes, at: int) -> tuple[bytes, int]:
 
 
 class _State:
-    """A node of the Huffman tree that decoding may have reached at the start of a byte,
-    and the cached result for each value of that byte."""
+    """A state of the Huffman decoder between two bytes: a node of the code tree, and a
+    cached result for each value of the next byte."""
 
     __slots__ = ("is_padding", "node", "steps")
 
@@ -193,8 +194,8 @@ class _Codes:
         ):
             self._plant(byte, code, length)
         self._states: dict[int, _State] = {}
-        #: RFC 7541 section 5.2: a string may end with padding of up to seven one bits
-        #: (the beginning of EOS).
+        # A string may end with padding: up to seven bits of value 1 (RFC 7541 section
+        # 5.2).
         node: _Node | int = self._root
         for _ in range(8):
             assert isinstance(node, list)

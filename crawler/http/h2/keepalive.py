@@ -19,8 +19,7 @@ class KeptAlive(Protocol):
     def is_waiting(self) -> bool:
         """Whether any request on this connection waits for a response."""
 
-    def ping(self) -> None:
-        """Send a PING frame."""
+    def ping(self) -> None: ...
 
     def die(self) -> None:
         """End the connection, because the peer is dead."""
@@ -91,7 +90,8 @@ class KeepAlive:
         self._patient = None
 
     def expire(self, now: float) -> None:
-        """Check for silence, and end the connection if a PING stays unanswered."""
+        """If the peer has been silent, send a PING; if a PING stays unanswered, end the
+        connection."""
         patient = self._patient
         self.due = NEVER
         self._ticker.unwatch(self)

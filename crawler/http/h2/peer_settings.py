@@ -40,8 +40,8 @@ class PeerSettings:
         self.streams = self._our_streams
 
     def apply(self, code: int, value: int) -> None:
-        """Apply one setting. The field encoder (header_fields.py) handles the size of
-        the HPACK table; unknown settings are ignored."""
+        """Apply one setting; raise FrameError if its value is invalid. Unknown settings
+        are ignored. header_fields.py handles the size of the HPACK table."""
         if code == Setting.MAX_CONCURRENT_STREAMS:
             self.streams = min(value, self._our_streams)
         elif code == Setting.INITIAL_WINDOW_SIZE:

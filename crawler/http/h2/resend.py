@@ -32,10 +32,15 @@ class Resender(Protocol):
 
 
 def after_goaway(pool: Resender, transfer: Transfer, last_id: int, code: int) -> None:
-    """Send a request again that was not processed, as a GOAWAY frame has said."""
+    """Handle GOAWAY for a request that the peer did not process: send the request again
+    if possible, else fail it.
+
+    `last_id` is the number of the last stream that the peer may have processed; 0 if
+    there is none.
+    """
     if last_id:
-        # Do not count that this request is sent again, because the peer has processed
-        # other requests.
+        # The peer has processed other requests, so this attempt does not count against
+        # the maximum.
         transfer.resent -= 1
     if _is_whole(transfer) and transfer.resent < _MAX_LEFT_OUT:
         pool.send_again(transfer)

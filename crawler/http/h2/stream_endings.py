@@ -100,7 +100,8 @@ class StreamEndings:
             self._outbox.write(frames.window_update(stream.id, more))
 
     def abandon(self, stream: Stream, *, is_sending: bool) -> None:
-        """End a stream whose response the crawl no longer wants."""
+        """End a stream whose response the crawl no longer wants. `is_sending` says
+        whether the request's body is still being sent."""
         stream.transfer = None
         stream.stop_sending()
         is_short = stream.left is not None and stream.left <= _DRAINED_BYTES

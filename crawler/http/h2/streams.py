@@ -64,7 +64,8 @@ class Streams(dict[int, "Stream"]):
         return self._next_id > _MAX_ID
 
     def addressed(self, frame: Frame) -> Stream | None:
-        """Return the stream of a frame; None if the stream is already closed."""
+        """Return the stream of a frame; None if the stream is already closed. Raise
+        FrameError if no request has opened a stream with this number."""
         stream = self.get(frame.stream_id)
         if stream is None:
             is_ours = frame.stream_id % 2 == 1 and frame.stream_id < self._next_id
@@ -145,7 +146,7 @@ class Stream:
 
     def take_fields(self, fields: Fields, *, is_last: bool) -> None:
         """Handle a header block of the response: an interim head, the final head, or
-        trailers."""
+        trailers. Raise MalformedError if the block is invalid."""
         transfer = self.transfer
         if transfer is None:
             return
@@ -190,9 +191,8 @@ class Stream:
             transfer.abandon()
 
     def take_data(self, piece: bytes, padding: int) -> int:
-        """Take a piece of the response's body; return how many of the received bytes
-        the crawl will never read: padding, or everything if the transfer was
-        abandoned."""
+        """Take a piece of the response's body. Return how many received bytes the crawl
+        will never read: the padding, or all bytes if the transfer was abandoned."""
         transfer = self.transfer
         if self.left is not None:
             self.left -= len(piece)

@@ -25,7 +25,7 @@ _MOST_SOCKS_BYTES = 255
 
 
 class ProxyServer(msgspec.Struct, frozen=True):
-    """One proxy; its credentials are never shown."""
+    """One proxy. Its text form, for messages, has no credentials."""
 
     #: "http", "https" or "socks5"; a SOCKS proxy resolves the target's name.
     scheme: str
@@ -73,7 +73,8 @@ def _read_text(url: str) -> ProxyServer:
     try:
         return _read(httpx.Proxy(url))
     except (ValueError, httpx.InvalidURL) as exc:
-        # Unless a host follows "@", it is unknown which part of the URL is a password.
+        # Without a valid host after "@", the password may be anywhere in the URL, so
+        # show no part of the URL.
         is_plain = _HOST.fullmatch(url.rpartition("@")[2]) and "@" in url
         shown = (
             without_password(url) if is_plain else "(hidden: it may contain a password)"

@@ -100,10 +100,10 @@ async def _authenticate(
 
 
 async def _reply(wire: ProxyWire) -> bytes:
-    """Read the proxy's reply to a command, and not a byte more."""
+    """Read the proxy's reply to a command, but no later bytes: the target sent them."""
     head = await wire.read(4)
     if head[1] != _SUCCEEDED:
-        # Some proxies end a refusal here, without an address.
+        # Some proxies end a refusal here, without an address, so add an empty address.
         return head[:3] + b"\x01" + bytes(6)
     if head[3] == _NAME:
         length = await wire.read(1)
