@@ -12,7 +12,7 @@ from crawler.store.sqlite.link_rows import LinkRows
 from crawler.store.sqlite.staging import drop
 from crawler.store.sqlite.write_batch import WriteBatch
 
-#: States in which a page's items and links are committed.
+#: The final states of a page. Its items are committed only in these states.
 _ENDED = (State.DONE, State.FAILED)
 
 
@@ -26,9 +26,9 @@ class OutcomeWriter:
         self._items = ItemRows(group)
         self._counters = group.committed.counters
         self._links = LinkRows(group)
-        #: Outcomes that are not written yet. If links that a page has written aside are
-        #: copied, the URLs of these outcomes are looked up again, because the copied
-        #: links may contain them.
+        #: Outcomes that are not written yet. After links staged by a page are copied,
+        #: the URLs of these outcomes are looked up again, because the copied links may
+        #: contain them.
         self._unlanded: Sequence[Outcome] = ()
 
     def land(self, outcomes: Sequence[Outcome], items_limit: int | None) -> None:
@@ -39,8 +39,8 @@ class OutcomeWriter:
         committed = group.committed
         for number, outcome in enumerate(outcomes):
             if self._has_staged_links(outcome):
-                # SQL compares links that were written aside with the table `seen`, so
-                # update this index first.
+                # SQL compares staged links with the table `seen`, so update this index
+                # first.
                 group.index()
                 self._unlanded = outcomes[number:]
                 self._look_up(self._unlanded)
@@ -91,16 +91,16 @@ class OutcomeWriter:
             drop(self._connection, entry.fingerprint)
 
     def _is_again(self, outcome: Outcome) -> bool:
-        """Return whether `start()` has yielded this value before, in an earlier
-        process."""
+        """Return whether the outcome belongs to a value that `start()` has yielded
+        before, in an earlier process."""
         group, number = self._group, outcome.first_value
         is_again = 0 <= number < group.start_values
         group.start_values = max(group.start_values, number + 1)
         return is_again
 
     def _take_in(self, outcome: Outcome, *, has_staged: bool) -> None:
-        """Write the links and facts of a page; links that the page has written aside
-        come first."""
+        """Write the links and facts of a page. Links that were staged before the page
+        ended come first."""
         page = outcome.entry.fingerprint if outcome.entry and has_staged else 0
         if has_staged:
             self._links.add_staged(page)
@@ -169,7 +169,7 @@ def reopening(visit: int, page: int, time: int) -> tuple[int | str | None, ...]:
 
 
 def _mentioned(outcome: Outcome) -> Iterator[int]:
-    """Yield the fingerprints of all URLs that an outcome may add or must find."""
+    """Yield the fingerprints of all URLs in an outcome: its page, and its links."""
     entry = outcome.entry
     if entry is not None and not entry.sequence:
         yield entry.fingerprint

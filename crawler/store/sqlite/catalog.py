@@ -45,8 +45,8 @@ class JobFiles(msgspec.Struct, frozen=True):
 
     @property
     def marks(self) -> Path:
-        """The file with the marks of pages that are being parsed: see
-        run/crash_marks.py."""
+        """The file that records which pages are being parsed, in case a page ends the
+        process: see run/crash_marks.py."""
         return self.folder / f"{self.job}.pages"
 
     @property
@@ -63,7 +63,7 @@ class JobFiles(msgspec.Struct, frozen=True):
 
 
 class Catalog:
-    """The job's runs, through a connection that the caller closes."""
+    """Reads and changes the list of a job's runs. The caller closes the connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -118,7 +118,8 @@ class Catalog:
         )
 
     def report(self, number: int) -> bytes | None:
-        """Return a finished run's report, as JSON."""
+        """Return the run's report as JSON; None if the run is unfinished. Raise
+        StateError if the job has no such run."""
         row = self.connection.execute(
             "SELECT report FROM runs WHERE number = ?", (number,)
         ).fetchone()

@@ -6,8 +6,8 @@ import msgspec
 
 from crawler.stats import Counters
 
-#: In a run of version 0.1 every counter was one name, some with a kind before a dot,
-#: such as "status.404".
+#: Version 0.1 wrote all counters in one mapping, with names such as "status.404". This
+#: table has the field of `Counters` for each prefix.
 _KINDS = {
     "skipped": "skipped",
     "dropped": "dropped",

@@ -24,8 +24,7 @@ _START_ENDED = "start_ended"
 #: The fields of `Facts` that are texts; the row of a text has the name of its field.
 _TEXTS = ("stopped", "closed")
 
-#: A row with this prefix and a host's name holds the end of a pause; the last row
-#: counts.
+#: This prefix and a host are the name of the row that holds when the host's pause ends.
 _PAUSE = "pause "
 
 _ADD_FACT = "INSERT OR IGNORE INTO facts VALUES(?, ?)"

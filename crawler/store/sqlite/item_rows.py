@@ -86,8 +86,8 @@ class ItemRows:
         return judged
 
     def _take_keys(self, keys: Sequence[tuple[str, bytes]]) -> bool:
-        """Reserve an item's keys; return False, and reserve none, if another item has
-        one of them. Such a duplicate is counted under the name of that key's rule."""
+        """Reserve an item's keys, and return True. If another item has one of the keys,
+        reserve none, count the duplicate under this key's rule, and return False."""
         word, execute = self._group.run.names.word, self._group.connection.execute
         taken: list[tuple[int | str, bytes]] = []
         for rule, value in keys:

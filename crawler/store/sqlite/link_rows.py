@@ -18,7 +18,7 @@ _DELETE_PENDING = """DELETE FROM pending
     WHERE host = ? AND rank = ? AND depth = ? AND sequence = ?"""
 
 _KNOWN = "SELECT 1 FROM seen WHERE seen.fingerprint = staged.fingerprint"
-# Counts repeated requests among those that the spider built and a page wrote aside. The
+# Counts, for each URL, the repeated requests among those that a page has staged. The
 # spider's first request for a new URL is no repetition, unless a link came before it.
 _AGAIN = f"""SELECT fingerprint, times, parent, callback FROM (
         SELECT fingerprint, parent, callback, again - (
@@ -38,8 +38,8 @@ _LOWER = """SELECT staged.fingerprint, hosts.name, staged.depth, seen.sequence
     JOIN urls ON urls.sequence = seen.sequence
     JOIN hosts ON hosts.number = urls.host
     WHERE page = ? AND staged.depth < urls.depth"""
-# Copies links in the order in which they were written aside; NULL becomes the next
-# sequence number.
+# Copies links in the order in which they were staged; NULL becomes the next sequence
+# number.
 _LAND_URLS = f"""INSERT INTO urls
     SELECT NULL, fingerprint, host, url, callback, rank, depth, parent, found_as, ?,
         options, meta
@@ -127,8 +127,8 @@ class LinkRows:
             )
 
     def add_staged(self, page: int) -> None:
-        """Copy the requests that a page has written aside before its end. SQL copies
-        them, so that memory use stays small.
+        """Copy the requests that were staged before the page ended. SQL copies them, so
+        that memory use stays small.
 
         Call `WriteBatch.index` before, because the log's indexes must be up to date,
         and after, because they do not contain the copied requests yet.
@@ -149,8 +149,7 @@ class LinkRows:
             self._stock(host, (rank, depth, sequence))
 
     def reject_staged(self, page: int) -> None:
-        """Count and store the skipped links that a page has written aside before its
-        end."""
+        """Count and store the skipped links that were staged before the page ended."""
         group, spelled = self._group, self._run.names.spelled
         for fingerprint, url, rule, parent, found_as in self._connection.execute(
             _REJECTED, (page,)
@@ -181,8 +180,8 @@ class LinkRows:
         self._group.duplicates[fingerprint] = earlier + times, parent, callback
 
     def _stock(self, host: str, place: Place) -> None:
-        """Record that only the store, not the frontier in memory, holds the host's
-        entry at this position."""
+        """Record the position of an entry that is in the database, but not in the
+        frontier in memory."""
         stocked = self._group.committed.stocked
         stocked[host] = min(place, stocked.get(host, place))
 

@@ -1,8 +1,8 @@
 """Reads the positions that the outputs of a job have recorded, over all kept runs.
 
-Rule: this module only reads; a crawl may write at the same time. If the unfinished run
-is damaged, that is an error: without its positions every output would seem to belong to
-another program.
+Rule: this module only reads; a crawl may write at the same time. A damaged unfinished
+run is an error: without the run's positions, its own output files would look like files
+of another program.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from crawler.store.sqlite.catalog import Catalog, JobFiles
 
 def sink_positions(folder: Path, job: str) -> list[str]:
     """Return, for each kept run of the job, up to where each output has written the
-    run's items."""
+    run's items. Raise StateError if the catalog or the unfinished run is damaged."""
     files = JobFiles(folder, job)
     _check(files)
     found: list[str] = []

@@ -54,8 +54,8 @@ def put_back(
 ) -> int:
     """Put failed pages of the latest run back into its queue; return how many.
 
-    Only pages with these statuses or reasons; all failed pages if none are given. The
-    run is then unfinished, and the next `crawl run` resumes it.
+    If `statuses` or `reasons` are given, only pages that failed with one of these are
+    put back. The run is then unfinished, and the next `crawl run` resumes it.
     """
     files = JobFiles(Path(folder), job)
     with ExitStack() as stack:

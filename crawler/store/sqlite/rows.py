@@ -65,7 +65,7 @@ def explain(
     connection: sqlite3.Connection, fingerprint: int, spell: Spell
 ) -> Explanation | None:
     """Return all that a run's database knows of one URL; None if it does not know the
-    URL."""
+    URL. `spell` turns a stored number into its text."""
     sequence = sequence_of(connection, fingerprint)
     if not sequence:
         return _explain_rejected(connection, fingerprint, spell)

@@ -109,7 +109,7 @@ class SqliteRunReader:
     def changes(self, before: RunReader) -> Changes | None:
         """Return how the items differ from those of run `before` in the same store.
 
-        None if a run has too many items to compare.
+        Return None if one of the runs has too many items to compare.
         """
         return compared(before, self)
 

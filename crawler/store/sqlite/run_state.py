@@ -15,7 +15,7 @@ from crawler.store.sqlite.unindexed import UnindexedTail
 
 
 class Staged(msgspec.Struct, frozen=True):
-    """What a page has written aside before its end: the number of items, and whether
+    """What a page has staged (stored before its end): the number of items, and whether
     there are links."""
 
     items: int = 0
@@ -81,7 +81,7 @@ class RunState:
         }
         #: Number of URLs whose repeated requests are stored.
         self.duplicates = _last(connection, "SELECT count(*) FROM duplicates")
-        #: By fingerprint of a page that has not ended: what it has written aside.
+        #: By fingerprint of a page that has not ended: what the page has staged.
         self.staged: dict[int, Staged] = {}
         #: By page: number of items that the page yielded before `crawl retry` put it
         #: back.

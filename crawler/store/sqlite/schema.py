@@ -146,7 +146,7 @@ INSERT INTO cookies
 """
 
 # Staged rows hold results of a page until the page ends. The rows of `staged_urls` are
-# in the order of their rowid, ready to be copied to `urls`.
+# copied to `urls` in the order of their rowid.
 _STAGED = """
 DROP TABLE staged;
 CREATE TABLE staged_items(
@@ -251,15 +251,15 @@ _CONVERTED: dict[Kind, dict[int, str]] = {
 
 #: Sets SQLite's page cache to 32 MB.
 CACHE = "PRAGMA cache_size = -32768"
-#: Sets the page cache to 8 MB while pages write results aside: SQLite reads such rows
-#: only once, when the page ends.
+#: Sets the page cache to 8 MB while results are staged (stored before their page ends),
+#: because SQLite reads these rows only once.
 STAGING_CACHE = "PRAGMA cache_size = -8192"
 
 #: The temporary table that INDEX needs on each connection.
 LATEST = "CREATE TEMP TABLE latest(page INTEGER PRIMARY KEY, state INTEGER)"
 
-#: Updates the indexes of a run to the end of its log. Only SQL, so that it runs in a
-#: thread without the GIL. The last attempt at a page decides its state.
+#: Updates the indexes of a run to the end of its log. These statements are only SQL, so
+#: a thread runs them without the GIL. The last attempt at a page decides its state.
 INDEX = (
     """INSERT INTO temp.latest
        SELECT page, state FROM (
@@ -292,7 +292,8 @@ _MAGIC = b"SQLite format 3\0"
 
 
 def create(path: Path, kind: Kind, steps: tuple[str, ...] | None = None) -> None:
-    """Create an empty database at `path` in one step; it replaces any other file."""
+    """Create an empty database at `path`. It appears there complete, and replaces any
+    other file."""
     unfinished = path.with_name(path.name + ".new")
     for name in (unfinished, *_beside(unfinished), *_beside(path)):
         name.unlink(missing_ok=True)
@@ -316,7 +317,8 @@ def connect(
     synchronous: str = "full",
     steps: tuple[str, ...] | None = None,
 ) -> sqlite3.Connection:
-    """Open a database for its only writer; check it, and migrate it to this version."""
+    """Open a database for its only writer; check it, and migrate it to this version.
+    Raise StateError if it is damaged, newer, or of another program."""
     _check_file(path)
     with translated(path):
         connection = sqlite3.connect(
@@ -340,7 +342,8 @@ def connect(
 def connect_reader(path: Path, kind: Kind) -> sqlite3.Connection:
     """Open a database for reading beside its writer.
 
-    A database of an older version is read as if it were migrated.
+    A database of an older version is read as if it were migrated. Raises StateError if
+    the database is damaged, newer, or of another program.
     """
     _check_file(path)
     with translated(path):
@@ -357,7 +360,8 @@ def connect_reader(path: Path, kind: Kind) -> sqlite3.Connection:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a file or folder that cannot be used, so that nothing overwrites it."""
+    """Rename a file or folder that cannot be used, so that nothing overwrites it.
+    Return the new path."""
     number = 1
     while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1

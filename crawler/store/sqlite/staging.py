@@ -1,4 +1,4 @@
-"""Writes results of a page aside ("stages" them), before the page ends.
+"""Stages results of a page: stores them before the page ends.
 
 Rule: every function works in the caller's open transaction. Until the page is
 committed, readers do not see the staged rows, and the run does not count them.
@@ -27,11 +27,10 @@ _TABLES = ("staged_items", "staged_urls", "staged_rejected")
 
 
 def stage(run: RunState, page: int, portion: Portion, number: int) -> Staged:
-    """Write aside a portion of the results of a page; return what the page has now
-    written aside.
+    """Stage a portion of the results of a page; return what the page has now staged.
 
-    `page` is the page's fingerprint. If `number` is 0, all that the page had written
-    aside before is dropped first.
+    `page` is the page's fingerprint. If `number` is 0, all results that were staged for
+    this page before are dropped first.
     """
     connection, before = run.connection, run.staged.get(page, Staged())
     if not number:
@@ -53,20 +52,19 @@ def stage(run: RunState, page: int, portion: Portion, number: int) -> Staged:
 
 
 def drop(connection: sqlite3.Connection, page: int) -> None:
-    """Remove all results that the page with this fingerprint has written aside."""
+    """Remove all staged results of the page with this fingerprint."""
     for table in _TABLES:
         connection.execute(f"DELETE FROM {table} WHERE page = ?", (page,))
 
 
 def drop_all(connection: sqlite3.Connection) -> None:
-    """Remove all results that pages of an earlier process had written aside when that
-    process ended."""
+    """Remove all staged results, which are those of an earlier process."""
     for table in _TABLES:
         connection.execute(f"DELETE FROM {table}")
 
 
 def staged_items(connection: sqlite3.Connection, page: int) -> Iterator[Item]:
-    """Yield the items that the page has written aside before its end, in order."""
+    """Yield the staged items of the page with this fingerprint, in order."""
     query = "SELECT keys, body, type FROM staged_items WHERE page = ? ORDER BY ordinal"
     for packed, body, kind in connection.execute(query, (page,)):
         keys = msgspec.json.decode(packed, type=tuple[tuple[str, bytes], ...])

@@ -56,14 +56,14 @@ logger = logging.getLogger(__name__)
 
 #: Number of log rows after which the indexes are updated. With a larger number each row
 #: costs less time, but a batch takes longer. If a run has over a hundred times as many
-#: URLs, the number is a hundredth of the URLs, since a batch then touches nearly as
-#: many index pages as it has rows.
+#: URLs, a hundredth of the URLs is used instead: a batch then touches nearly as many
+#: index pages as it has rows.
 INDEX_EVERY = 16_384
 
 _SET_STATUS = "INSERT OR REPLACE INTO status VALUES(1, ?)"
 
 
-# This class has over 15 methods, because eighteen belong to the protocol `Store`; and
+# This class has over 15 methods: eighteen belong to the protocol `Store`. It has
 # over 12 attributes, because it keeps the settings and all that `open` opens.
 class SqliteStore:
     """A job's state in `folder`: the state survives any crash of the process.
@@ -119,8 +119,7 @@ class SqliteStore:
             except BaseException as exc:
                 await self._thread.run(self._resources.close)
                 self._thread.end()
-                # before `open` has returned, no caller repeats the call after a
-                # StoreError
+                # A StoreError means "try again", but no caller repeats `open`.
                 if isinstance(exc, StoreError):
                     raise StateError(str(exc)) from exc
                 raise
@@ -193,8 +192,7 @@ class SqliteStore:
             group = WriteBatch(self._run, self._clock())
             write = partial(self._write, group, outcomes, items_limit)
             ends_staged = self._ends_staged(outcomes)
-            # writing the results that a page has written aside may take long, so this
-            # runs in a thread
+            # copying the staged results of a page may take long, so it runs in a thread
             if ends_staged:
                 await self._thread.run(write)
             else:
@@ -208,8 +206,7 @@ class SqliteStore:
         return group.committed
 
     def _ends_staged(self, outcomes: Sequence[Outcome]) -> bool:
-        """Return whether any of the outcomes belongs to a page that has written results
-        aside."""
+        """Return whether any of the outcomes belongs to a page with staged results."""
         staged = self._run.staged
         return bool(staged) and any(
             outcome.entry is not None and outcome.entry.fingerprint in staged
@@ -231,8 +228,6 @@ class SqliteStore:
             self._connection.execute("COMMIT")
 
     def _put_status(self) -> None:
-        """Write the status of the run that waits for the next commit, in the open
-        transaction."""
         status, self._status = self._status, None
         self._connection.execute(_SET_STATUS, (msgspec.json.encode(status),))
 
@@ -281,7 +276,7 @@ class SqliteStore:
             self._connection.execute("COMMIT")
 
     async def stage(self, entry: Entry, portion: Portion, number: int) -> None:
-        """Write aside a part of what a page yields, before the page ends; see
+        """Store a part of what a page yields, before the page ends; see
         `RequestQueue.stage`."""
         page, run = entry.fingerprint, self._run
 

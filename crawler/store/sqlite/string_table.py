@@ -12,7 +12,7 @@ MAX_WORDS = 500
 
 class StringTable:
     """The numbers that stand for a run's hosts and words (callbacks, reasons) in rows.
-    New numbers are valid after `keep`."""
+    Call `keep` after COMMIT, and `forget` after ROLLBACK."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -59,7 +59,7 @@ class StringTable:
         return self._spelled[stored] if isinstance(stored, int) else stored
 
     def keep(self) -> None:
-        """Keep the numbers assigned since the last COMMIT. Call this after COMMIT."""
+        """Keep the numbers assigned since the last COMMIT, which are now stored."""
         if self._new_hosts:
             self._hosts.update(self._new_hosts)
         if self._new_words:
@@ -68,13 +68,13 @@ class StringTable:
         self.forget()
 
     def forget(self) -> None:
-        """Drop the numbers assigned since the last COMMIT; call this after ROLLBACK."""
+        """Drop the numbers assigned since the last COMMIT, which are not stored."""
         self._new_hosts, self._new_words = {}, {}
 
 
 def spelled_words(connection: sqlite3.Connection) -> Callable[[int | str], str]:
-    """Return a function that turns a stored number into its text. It is for a process
-    that reads the database while a crawl writes it."""
+    """Return a function that turns a stored number into its text. The function also
+    finds words that a running crawl stores later."""
     words = _read_words(connection)
 
     def spelled(stored: int | str) -> str:

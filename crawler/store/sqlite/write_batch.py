@@ -38,11 +38,8 @@ class WriteBatch:
         self.now = now
         #: The wall clock in milliseconds, as in the page log.
         self.time = int(now * 1000)
-        #: The sequence number of the last URL.
         self.url = run.url
-        #: The number of the last row of the page log.
         self.visit = run.visit
-        #: The sequence number of the last item.
         self.item = run.item
         #: The tail of the log, which is not indexed yet; empty after this transaction
         #: has updated the indexes.
@@ -59,10 +56,10 @@ class WriteBatch:
         self.depths: dict[int, int] = {}
         #: By fingerprint: sequence numbers of known URLs, from the table `seen`.
         self.known: dict[int, int] = {}
-        #: Pages that end with this transaction.
+        #: Sequence numbers of the pages that end with this transaction.
         self.ended: set[int] = set()
-        #: Numbers of hosts with a page that now has an earlier position in the index of
-        #: pending pages. The next search of such a host begins at the first page again.
+        #: Numbers of hosts with a pending page that has moved to an earlier position.
+        #: The next search for pages of these hosts begins at the first page again.
         self.stirred: set[int] = set()
         self.rejected: dict[int, str] = {}
         self.accepted: set[int] = set()
@@ -71,7 +68,7 @@ class WriteBatch:
         self.duplicates: dict[int, tuple[int, int, str]] = {}
         #: Number of URLs whose repeated requests are stored.
         self.duplicate_urls = run.duplicates
-        #: Pages whose results written aside were committed or dropped.
+        #: Fingerprints of pages whose staged results were committed or dropped.
         self.unstaged: set[int] = set()
         self.rows = RowBuffer(run.connection)
 
@@ -90,7 +87,8 @@ class WriteBatch:
         return found or 0
 
     def place_of(self, sequence: int) -> tuple[int, int, int, int]:
-        """Return host, rank, depth and sequence of a URL, as stored."""
+        """Return the stored position of a URL: the number of its host, its rank, its
+        depth and its sequence number."""
         if sequence > self.run.url:
             self.rows.write()
         host, rank, depth = self.connection.execute(_FIND_PLACE, (sequence,)).fetchone()
