@@ -315,7 +315,9 @@ class Request:
     def with_cookie_header(self, value: str) -> Request:
         """Return a copy with this Cookie header and no other cookies."""
         if any(char in value for char in "\r\n\0"):
-            raise ConfigError("header 'Cookie' contains a line break or NUL; remove it")
+            raise ConfigError(
+                "the header 'Cookie' contains a line break or NUL; remove it"
+            )
         headers = [p for p in self.options.headers if p[0].lower() != "cookie"]
         headers.append(("Cookie", value))
         options = msgspec.structs.replace(

@@ -466,7 +466,9 @@ def _check_list(name: str, values: tuple[Any, ...]) -> None:
 
 def _check_number(name: str, value: float) -> None:
     if not math.isfinite(value):
-        raise ValueError("the value is not a finite number; write one of 0 or above")
+        raise ValueError(
+            "the value is not a finite number; write a number that is 0 or above"
+        )
     if value < 0:
         raise ValueError("the value is below 0; write a number that is 0 or above")
     if not value and name not in _MAY_BE_ZERO:

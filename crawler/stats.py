@@ -351,11 +351,11 @@ def shortfalls(
     """
     found = []
     if errors is not None and report.finish_reason is FinishReason.ERRORS_LIMIT:
-        text = f"{counted(report.failed, 'page')} failed; the run ends at {errors:,}"
+        text = f"{counted(report.failed, 'page')} failed; --errors stops at {errors:,}"
         found.append(Shortfall("errors", errors, report.failed, text))
     if start_failed and max_error_rate is None:
         urls = "1 start URL" if start_failed == 1 else f"{start_failed:,} start URLs"
-        text = f"{urls} failed, and none may, unless --max-error-rate allows it"
+        text = f"{urls} failed; without --max-error-rate none may fail"
         found.append(Shortfall("start_urls", 0, start_failed, text))
     allowed = DEFAULT_ERROR_RATE if max_error_rate is None else max_error_rate
     tried = report.pages + report.failed
@@ -369,7 +369,9 @@ def shortfalls(
         found.append(Shortfall("max_error_rate", allowed, round(rate, 6), text))
     items = report.item_count
     if items < min_items:
-        text = f"{items:,} of the {min_items:,} items that --min-items asks for"
+        text = (
+            f"the run has {counted(items, 'item')}; --min-items requires {min_items:,}"
+        )
         found.append(Shortfall("min_items", min_items, items, text))
     return tuple(found)
 

@@ -197,14 +197,15 @@ class _Work:
         report = ending.report
         if report.exit_code == exits.POOR and report.failed and ending.is_kept:
             number = retry_failed(self._project.settings().storage, report.job)
-            say(f"{counted(number, 'failed page')} put back into the queue")
+            pages = counted(number, "failed page")
+            say(f"Put {pages} of job {report.job} back into the queue")
 
     def _pause(self, job: Job, number: int) -> None:
         seconds = job.settings.retry_wait * 2**number
         left = self._left(job)
         if left is not None:
             seconds = min(seconds, left)
-        say(f"Trying again in {clock(seconds)}")
+        say(f"Job {job.name} is tried again in {clock(seconds)}")
         time.sleep(seconds)  # a signal interrupts this wait
 
 

@@ -153,7 +153,8 @@ def _write_body(response: Response) -> None:
         sys.stdout.buffer.write(response.content)
     elif b"\0" in response.content[:1024]:
         kind = response.content_type or "no type"
-        say(f"{of_bytes(len(response.content))} of {kind}; save them with > FILE")
+        size = of_bytes(len(response.content))
+        say(f"The body has {size} of {kind}; save it with > FILE")
     else:
         print(clean_lines(response.text))
 

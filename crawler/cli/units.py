@@ -23,7 +23,7 @@ def write(project: Scheduled, args: argparse.Namespace) -> int:
     An invalid job is reported and skipped.
     """
     for broken in project.jobs.broken.values():
-        complain(f"{broken.name} is skipped: {broken.error}")
+        complain(f"Job {broken.name} is skipped: {broken.error}")
     jobs = list(project.jobs.scheduled().values())
     if not jobs:
         raise ConfigError(

@@ -143,7 +143,7 @@ class Identities:
             identity: Identity = next(self._turns[name])
             if not identity.is_retired:
                 return identity
-        detail = f"every session of the pool {name!r} is retired"
+        detail = f"no session of the pool {name!r} is left; all were given up"
         raise FetchError(Reason.LOGIN_FAILED, detail, url=request.url, is_final=True)
 
     async def _is_ready(self, identity: Identity, request: Request) -> bool:
@@ -163,7 +163,8 @@ class Identities:
                 return False
             if identity.is_retired:
                 detail = (
-                    f"session {identity.session.name!r} is retired after failed logins"
+                    f"session {identity.session.name!r} was given up after failed "
+                    "logins"
                 )
                 raise FetchError(
                     Reason.LOGIN_FAILED, detail, url=request.url, is_final=True
@@ -181,7 +182,9 @@ class Identities:
         except Exception as exc:
             self._judge_logins(identity)
             error = str(exc) if isinstance(exc, FetchError) else f"{_name(exc)}: {exc}"
-            detail = f"{session.login_name}() of session {session.name!r}: {error}"
+            detail = (
+                f"{session.login_name}() of session {session.name!r} failed: {error}"
+            )
             raise FetchError(Reason.LOGIN_FAILED, detail, url=request.url) from exc
         identity.generation += 1
         identity.is_logged_in = True
@@ -198,7 +201,8 @@ class Identities:
                 identity.is_logged_in = False
                 self._judge_logins(identity)
             name = identity.session.name
-            detail = f"{identity.session.wall_name}() of session {name!r} returned true"
+            wall = identity.session.wall_name
+            detail = f"the page asks session {name!r} to log in: {wall}() returned true"
             raise FetchError(Reason.LOGGED_OUT, detail, url=request.url)
         if response.status_code in _REFUSALS:
             self._refused(identity)

@@ -111,7 +111,7 @@ def _for_another_origin(options: Options, url: str) -> Options:
         raise FetchError(
             Reason.REDIRECT_INVALID,
             f"the redirect would send the body of a {options.method} request to "
-            "another origin",
+            "another origin, so it is not followed",
             url=url,
         )
     headers = tuple(

@@ -126,7 +126,9 @@ class RobotsTable:
             return known.answer
         if known.answer.allows(url):
             return None
-        return FetchError(Reason.ROBOTS_DENIED, "by robots.txt", url=url)
+        return FetchError(
+            Reason.ROBOTS_DENIED, "the site's robots.txt forbids this URL", url=url
+        )
 
     async def ask(self, origin: str, proxy: str = "") -> float | None:
         """Request an origin's robots.txt.

@@ -71,7 +71,7 @@ class Crawl:
         try:
             self.terms = RunOptions(**terms)
         except TypeError as exc:
-            raise ConfigError(f"Crawl(): {exc}") from exc
+            raise ConfigError(f"Crawl() cannot be created: {exc}") from exc
         #: The task group of the task that produces items; it exists inside the `async
         #: with` block.
         self._tasks: TaskGroup | None = None

@@ -64,7 +64,7 @@ class Closing:
         except Exception as exc:
             where = user_frame(exc)
             error = f"{type(exc).__name__}: {exc}"
-            logger.error("closing() failed: %s (%s)", error, where)
+            logger.error("The spider's closing() failed: %s (%s)", error, where)
             return None
         facts = Facts(closed=str(reason))
         return Outcome(

@@ -76,16 +76,17 @@ class HandOver:
         `host` in time.
         """
         wanted = Counter([shard_of(host)])
-        owner = f"another process of this run owns {host}"
+        owner = f"another process of this run sends the requests to {host}"
         self._awaited += wanted
         try:
             async with asyncio.timeout(PATIENCE):
                 while not self._team.owns(host):
                     if home and shard_of(home) in self._called:
-                        raise _not_sent(f"{owner}, and waits for {home}")
+                        why = f"{owner}, and itself waits for a response of {home}"
+                        raise _not_sent(why)
                     await self._change.wait()
         except TimeoutError:
-            why = f"{owner}, and did not release it within {PATIENCE:g} s"
+            why = f"{owner}, and did not release the host within {PATIENCE:g} s"
             raise _not_sent(why) from None
         finally:
             self._awaited -= wanted

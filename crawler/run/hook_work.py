@@ -65,8 +65,8 @@ class HookWork:
             if not limit.expired():
                 raise
             raise TimeoutError(
-                f"the hook took over {self._seconds:g} s; make it faster, or raise "
-                "crawl.callback_timeout"
+                f"the hook (prepare() or a login) took over {self._seconds:g} s; make "
+                "it faster, or raise crawl.callback_timeout"
             ) from exc
 
     @asynccontextmanager

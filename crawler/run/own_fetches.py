@@ -407,5 +407,5 @@ def _error(request: Request, outcome: Outcome) -> FetchError:
     known = Reason(reason) if reason in set(Reason) else Reason.SPIDER_ERROR
     url = request.url
     return FetchError(
-        known, f"fetch: {detail}", url=url, blame=Blame.PAGE, is_final=True
+        known, f"fetch() failed: {detail}", url=url, blame=Blame.PAGE, is_final=True
     )

@@ -129,7 +129,7 @@ class StartRequests:
     def _failed(self, exc: Exception | SystemExit, given: object) -> None:
         self.error = exc
         where = user_frame(exc) or yield_place(given, self._spider.start)
-        logger.error("start() failed: %s (%s)", _told(exc), where)
+        logger.error("The spider's start() failed: %s (%s)", _told(exc), where)
 
     async def fetch(self, request: Request) -> Response:
         """Send a `fetch` request of `start()`, and return its response."""

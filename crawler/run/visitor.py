@@ -139,7 +139,7 @@ class Visitor:
         if parts.robots is not None and (denied := parts.robots.verdict(request)):
             if denied.reason.is_skip:
                 return denied
-            detail = f"robots.txt: {denied.detail}"
+            detail = f"robots.txt could not be fetched: {denied.detail}"
             return FetchError(
                 denied.reason,
                 detail,
@@ -236,7 +236,9 @@ class Visitor:
         if entry.redirects >= redirects.LIMIT or len(visit.answers) >= MAX_ASKED_AGAIN:
             if is_back:
                 return None
-            detail = f"the cookie wall {target.url} redirects back again and again"
+            detail = (
+                f"{target.url}, which sets a cookie, redirects back again and again"
+            )
             raise FetchError(Reason.REDIRECT_LIMIT, detail, url=entry.url)
         now = self._parts.clocks.monotonic()
         if not self._parts.hosts.charge(entry.host, now):

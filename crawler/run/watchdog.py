@@ -134,7 +134,12 @@ class Watchdog:
         else:
             return
         blocking.is_named = True
-        logger.warning("%s has blocked the crawl %s; %s", blocking.place, how, BLOCKING)
+        logger.warning(
+            "%s has blocked all other work of the crawl %s; %s",
+            blocking.place,
+            how,
+            BLOCKING,
+        )
 
 
 def _user_frame(thread: int) -> FrameType | None:

@@ -28,7 +28,9 @@ def parse(command: str) -> CurlCommand:
     line = words(command.strip().removeprefix("$ "))
     program = line[0].replace("\\", "/").rpartition("/")[2].lower() if line else ""
     if program not in ("curl", "curl.exe"):
-        raise ValueError("the command does not begin with curl")
+        raise ValueError(
+            "the command does not begin with curl; paste a whole curl command"
+        )
     made = CurlCommand()
     arguments = iter(line[1:])
     for word in arguments:
@@ -39,7 +41,7 @@ def parse(command: str) -> CurlCommand:
         elif word != "--":
             WITH_VALUE["--url"](made, word)
     if not made.url:
-        raise ValueError("the command names no URL")
+        raise ValueError("the command names no URL; add one")
     return _finished(made)
 
 

@@ -210,7 +210,9 @@ class _Xml:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise _Refused(f"the sitemap's elements are nested over {MAX_DEPTH} deep")
+            raise _Refused(
+                f"the sitemap's elements are nested over {MAX_DEPTH} levels deep"
+            )
         local = name.rpartition(" ")[2]
         if local in _ITEMS:
             self._fields, self._alternates = {}, []

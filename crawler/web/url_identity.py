@@ -87,5 +87,5 @@ def check_ignored(names: Iterable[str]) -> None:
             )
         if not name or set(name) & set("&=?# "):
             raise ValueError(
-                f"{name!r} is not a parameter name; use one such as 'utm_*'"
+                f"{name!r} is not the name of a URL parameter; use one such as 'utm_*'"
             )

@@ -71,7 +71,7 @@ def parse(
         raise XmlError(f"{exc}{_excerpt(text)}") from exc
     # only for the type checker: `root` is always an Element
     if not isinstance(root, Element):
-        raise XmlError("the document has no element")
+        raise XmlError("the XML document has no element")
     _check_depth(root)
     return root
 

@@ -595,7 +595,7 @@ def test_a_start_that_raises_is_told_with_its_line(
     assert code == summary["exit_code"] == 1
     assert summary["finish_reason"] == "start_error"
     assert (
-        "start() failed: LookupError: no list (spiders/books.py:"
+        "The spider's start() failed: LookupError: no list (spiders/books.py:"
         in capsys.readouterr().err
     )
 

@@ -145,7 +145,7 @@ def test_a_fetch_that_fails_for_good_fails_its_page_once_with_its_reason(
     assert asked.urls == [HOME, f"{API}price{len(HOME)}"]
     assert run.report.errors == {"http_status": 1}
     assert run.report.items == [
-        {"reason": "http_status", "detail": "fetch: status 404"}
+        {"reason": "http_status", "detail": "fetch() failed: status 404"}
     ]
 
 

@@ -240,7 +240,7 @@ async def test_the_log_says_why_and_where_start_failed(
     await Drawn(given).all()
 
     (record,) = caplog.records
-    assert record.message.startswith(f"start() failed: {said} (")
+    assert record.message.startswith(f"The spider's start() failed: {said} (")
     assert "test_start_requests.py" in record.message
 
 

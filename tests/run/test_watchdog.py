@@ -56,7 +56,7 @@ async def test_code_that_blocks_for_long_is_named_while_it_does(heard: Heard) ->
     assert "test_watchdog.py:" in message
     assert " in hold_the_loop for " in message
     assert message.endswith(
-        " has blocked the crawl for 0.02 s; move blocking work into "
+        " has blocked all other work of the crawl for 0.02 s; move blocking work into "
         "`await anyio.to_thread.run_sync(...)`"
     )
 
@@ -73,7 +73,7 @@ async def test_code_that_blocks_time_and_again_is_named_the_third_time(
     (message,) = heard.messages
     (place,) = watchdog.named_seconds
     assert " in block for " in place
-    assert message.startswith(f"{place} has blocked the crawl 3 times; ")
+    assert message.startswith(f"{place} has blocked all other work of the crawl 3 times; ")
     assert 0.4 < watchdog.named_seconds[place] < PATIENCE
 
 

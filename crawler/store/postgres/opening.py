@@ -65,7 +65,7 @@ async def join(
             begun = await pipeline.rows(await pipeline.send(sql.HAS_BEGUN))
             # Before a leader has begun the run, its limits and code are unknown.
             if begun != [(True,)]:
-                raise NoRun(f"job {start.job!r} has no run that has begun")
+                raise NoRun(f"no run of job {start.job!r} has begun yet")
         me = (here, os.getpid(), start.is_leader, lease.seconds)
         (row,) = await pipeline.rows(await pipeline.send(sql.JOIN, me))
         worker = row[0]

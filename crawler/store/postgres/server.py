@@ -145,7 +145,7 @@ class PostgresServer:
         if version // 10_000 < OLDEST_SERVER:
             raise StateError(
                 f"{self.text} is PostgreSQL {version // 10_000}; the store needs "
-                f"{OLDEST_SERVER} or later"
+                f"{OLDEST_SERVER} or later; upgrade the server"
             )
 
     @contextmanager

@@ -120,8 +120,8 @@ def _fill(controls: list[Control], name: str, value: Any) -> None:
     elif len(kinds) > 1:
         kinds_named = ", ".join(sorted(kinds))
         raise ValueError(
-            f"{name!r} names fields of several kinds ({kinds_named}), which cannot be "
-            "filled together"
+            f"the name {name!r} belongs to fields of several kinds ({kinds_named}), "
+            "which cannot be filled together"
         )
     elif kinds == {"checkbox"}:
         _check(controls, name, value)
@@ -138,8 +138,8 @@ def _fill_each(controls: list[Control], name: str, value: Any) -> None:
         return
     if not isinstance(value, list | tuple) or len(value) != len(controls):
         raise ValueError(
-            f"{name!r} names {len(controls)} fields; give a list with one value for "
-            "each field"
+            f"the name {name!r} belongs to {len(controls)} fields; give a list with "
+            "one value for each field"
         )
     for control, each in zip(controls, value, strict=True):
         _fill_one(control, each)
@@ -164,7 +164,7 @@ def _text_for(control: Control, value: Any) -> str:
     try:
         text = text_of(value)
     except ValueError as exc:
-        raise ValueError(f"{control}: {exc}") from None
+        raise ValueError(f"the field {control}: {exc}") from None
     if control.type == "textarea":
         return values.with_newlines(text, "\n")
     if not values.takes(control.type, text, control.attributes):
@@ -177,7 +177,7 @@ def _check(boxes: list[Control], name: str, value: Any) -> None:
     if isinstance(value, bool):
         if value and len(boxes) > 1:
             raise ValueError(
-                f"{name!r} names {len(boxes)} checkboxes; give a list of values; "
+                f"the name {name!r} belongs to {len(boxes)} checkboxes; give a list; "
                 f"possible values: {_shown(box.value for box in boxes)}"
             )
         for box in boxes:

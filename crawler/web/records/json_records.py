@@ -42,9 +42,9 @@ class JsonRecords:
         yield from self._values(is_last=True)
         left = self._text.strip()
         if left:
-            raise ValueError(f"JSON: the text ends inside a value: {left[:40]!r}")
+            raise ValueError(f"the JSON text ends inside a value: {left[:40]!r}")
         if self._is_array and not self._is_over:
-            raise ValueError("JSON: the text ends before the end of the array")
+            raise ValueError("the JSON text ends before the end of the array")
 
     def _values(self, *, is_last: bool) -> Iterator[Any]:
         text, start = self._text, self._begin()
@@ -84,5 +84,5 @@ class JsonRecords:
         text follows, or the value is too long, raise ValueError."""
         left = len(text) - start
         if is_last or left > LONGEST:
-            raise ValueError(f"JSON: {error}") from error
+            raise ValueError(f"the text is not valid JSON: {error}") from error
         self._wanted = 2 * left

@@ -97,7 +97,7 @@ def test_fields_take_what_a_person_gives(
         ),
         (
             {"color": True},
-            "names 2 checkboxes; give a list of values; possible values: red, blue",
+            "belongs to 2 checkboxes; give a list; possible values: red, blue",
         ),
         (
             {"color": "green"},
@@ -111,8 +111,8 @@ def test_fields_take_what_a_person_gives(
         ({"city": "2"}, "'city' has no option '2'"),
         ({"city": ["", "1"]}, "name=city> takes one option, not 2"),
         ({"tag": ["a", "z"]}, "'tag' has no option 'z'; its options are: a, b, c"),
-        ({"two": "x"}, "'two' names 2 fields; give a list"),
-        ({"two": ["x"]}, "'two' names 2 fields; give a list"),
+        ({"two": "x"}, "'two' belongs to 2 fields; give a list"),
+        ({"two": ["x"]}, "'two' belongs to 2 fields; give a list"),
     ],
 )
 def test_what_a_person_could_not_give_is_an_error(
