@@ -143,7 +143,7 @@ class Identities:
             identity: Identity = next(self._turns[name])
             if not identity.is_retired:
                 return identity
-        detail = f"no session of the pool {name!r} is left; all were given up"
+        detail = f"no session of the pool {name!r} can be used; all are retired"
         raise FetchError(Reason.LOGIN_FAILED, detail, url=request.url, is_final=True)
 
     async def _is_ready(self, identity: Identity, request: Request) -> bool:
@@ -163,8 +163,8 @@ class Identities:
                 return False
             if identity.is_retired:
                 detail = (
-                    f"session {identity.session.name!r} was given up after failed "
-                    "logins"
+                    f"session {identity.session.name!r} is retired, because its "
+                    "logins failed"
                 )
                 raise FetchError(
                     Reason.LOGIN_FAILED, detail, url=request.url, is_final=True

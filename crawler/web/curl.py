@@ -55,7 +55,7 @@ def _long(made: CurlCommand, word: str, arguments: Iterator[str]) -> None:
     elif word in WITH_VALUE:
         _take(made, word, _next(word, arguments))
     else:
-        raise ValueError(f"the option {word} is not supported")
+        raise ValueError(f"the option {word} is not supported; remove it")
 
 
 def _short(made: CurlCommand, word: str, arguments: Iterator[str]) -> None:
@@ -66,7 +66,7 @@ def _short(made: CurlCommand, word: str, arguments: Iterator[str]) -> None:
         letter, rest = rest[0], rest[1:]
         name = SHORT.get(letter)
         if name is None:
-            raise ValueError(f"the option -{letter} is not supported")
+            raise ValueError(f"the option -{letter} is not supported; remove it")
         if name in IGNORED:
             continue
         if name in FLAGS:
@@ -81,7 +81,7 @@ def _short(made: CurlCommand, word: str, arguments: Iterator[str]) -> None:
 def _next(option: str, arguments: Iterator[str]) -> str:
     value = next(arguments, None)
     if value is None:
-        raise ValueError(f"the option {option} lacks its value")
+        raise ValueError(f"the option {option} has no value; add one")
     return value
 
 
@@ -95,7 +95,7 @@ def _take(made: CurlCommand, name: str, value: str) -> None:
 def _finished(made: CurlCommand) -> CurlCommand:
     """Return the request with the headers and values that curl adds by itself."""
     if made.form and made.data:
-        raise ValueError("the options -d and -F cannot be used together")
+        raise ValueError("the options -d and -F cannot be used together; remove one")
     if made.in_query and made.data:
         query = b"&".join(made.data).decode("utf-8", "surrogateescape")
         made.url += ("&" if "?" in made.url else "?") + query

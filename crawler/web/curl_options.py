@@ -63,7 +63,8 @@ class CurlCommand:
 def _url(made: CurlCommand, value: str) -> None:
     if made.url:
         raise ValueError(
-            f"the command names two URLs: {made.url[:40]!r} and {value[:40]!r}"
+            f"the command names two URLs: {made.url[:40]!r} and {value[:40]!r}; "
+            "remove one"
         )
     value = value.strip()
     made.url = value if "://" in value else f"http://{value}"
@@ -166,12 +167,12 @@ def _form_string(made: CurlCommand, value: str) -> None:
 def _seconds(made: CurlCommand, value: str) -> None:
     made.timeout = float(value)
     if not 0 < made.timeout < 1e6:
-        raise ValueError("the timeout is not above 0 and below 1,000,000 seconds")
+        raise ValueError("the timeout must be above 0 and below 1,000,000 seconds")
 
 
 def _content(path: str) -> bytes:
     if path == "-":
-        raise ValueError("standard input is not read; name a file instead of '-'")
+        raise ValueError("standard input is not read here; name a file instead of '-'")
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as exc:

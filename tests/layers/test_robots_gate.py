@@ -160,7 +160,10 @@ def test_an_origin_whose_robots_txt_does_not_come_is_given_up_with_its_reason() 
     report = crawl(by("", ""), {"http": {"total": 0.01}}, transport=silent)
 
     assert report.errors == {"deadline": 2}
-    assert "robots.txt could not be fetched: the request took over 0.01 s" in report.advice[0]
+    assert (
+        "robots.txt could not be fetched: the request took over 0.01 s"
+        in report.advice[0]
+    )
 
 
 def test_a_crawl_delay_is_the_host_s_pace() -> None:

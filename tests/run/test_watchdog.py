@@ -73,7 +73,9 @@ async def test_code_that_blocks_time_and_again_is_named_the_third_time(
     (message,) = heard.messages
     (place,) = watchdog.named_seconds
     assert " in block for " in place
-    assert message.startswith(f"{place} has blocked all other work of the crawl 3 times; ")
+    assert message.startswith(
+        f"{place} has blocked all other work of the crawl 3 times; "
+    )
     assert 0.4 < watchdog.named_seconds[place] < PATIENCE
 
 

@@ -121,14 +121,16 @@ def controls_of(form: LexborNode, document: Document) -> list[Control]:
             continue
         if len(found) == MAX_FIELDS:
             raise FormError(
-                f"the form has over {MAX_FIELDS:,} fields, too many to fill in",
+                f"the form has over {MAX_FIELDS:,} fields, too many to fill in; yield "
+                "a Request instead of response.form()",
                 document.url,
             )
         control = _control(node, attributes, place)
         options += len(control.options)
         if options > MAX_OPTIONS:
             raise FormError(
-                f"the form has over {MAX_OPTIONS:,} options, too many to fill in",
+                f"the form has over {MAX_OPTIONS:,} options, too many to fill in; "
+                "yield a Request instead of response.form()",
                 document.url,
             )
         found.append(control)

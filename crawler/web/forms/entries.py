@@ -48,7 +48,7 @@ def entry_list(
             if size > MAX_SIZE:
                 raise FormError(
                     f"the form's names and values have over {MAX_SIZE:,} characters, "
-                    "too many to send",
+                    "too many to send; give shorter values",
                     url,
                 )
             found.append(entry)

@@ -154,7 +154,9 @@ def _fill_one(control: Control, value: Any) -> None:
     elif control.type == "file":
         files = value if isinstance(value, list) else [value]
         if len(files) > 1 and not control.is_multiple:
-            raise ValueError(f"the field {control} takes one file, not {len(files)}")
+            raise ValueError(
+                f"the field {control} takes one file, not {len(files)}; give one file"
+            )
         control.files = [file_of(each) for each in files]
     else:
         control.value = _text_for(control, value)
@@ -168,7 +170,10 @@ def _text_for(control: Control, value: Any) -> str:
     if control.type == "textarea":
         return values.with_newlines(text, "\n")
     if not values.takes(control.type, text, control.attributes):
-        raise ValueError(f"the field {control} does not accept the value {text!r}")
+        raise ValueError(
+            f"the field {control} does not accept the value {text!r}; give a value of "
+            "this type"
+        )
     return values.sanitized(control.type, text, control.attributes)
 
 
