@@ -81,7 +81,7 @@ def test_the_last_layer_ranks_first_and_leaves_the_others_keys_alone() -> None:
         pytest.param(
             "politeness", "rate", float("nan"),
             "config.toml: politeness.rate = nan: "
-            "the value is not a finite number; write one of 0 or above",
+            "the value is not a finite number; write a number that is 0 or above",
             id="no number",
         ),
         pytest.param(

@@ -110,7 +110,7 @@ def test_the_exit_code_says_how_it_ended(
             2,
             1.0,
             1_000,
-            ["0 of the 1,000 items that --min-items asks for"],
+            ["the run has 0 items; --min-items requires 1,000"],
         ),
         (
             report(pages=0, failed=1),
@@ -118,7 +118,7 @@ def test_the_exit_code_says_how_it_ended(
             None,
             0,
             [
-                "1 start URL failed, and none may, unless --max-error-rate allows it",
+                "1 start URL failed; without --max-error-rate none may fail",
                 "1 of 1 page failed, 100%; --max-error-rate allows 10%",
             ],
         ),

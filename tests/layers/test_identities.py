@@ -367,7 +367,7 @@ def test_a_pool_without_sessions_left_fails_what_is_asked(crawled: Crawl) -> Non
     run = crawled(Hopeless, Shop(), retry={"attempts": 20})
 
     assert run.report.errors == {"login_failed": 4}
-    assert any("every session of the pool" in line for line in run.report.advice)
+    assert any("no session of the pool" in line for line in run.report.advice)
 
 
 # -- what is declared

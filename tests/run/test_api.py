@@ -60,7 +60,7 @@ class Shut(Spider):
 
 
 def test_what_is_no_term_is_one_clear_line() -> None:
-    with pytest.raises(ConfigError, match=r"Crawl\(\): .*'pagse'"):
+    with pytest.raises(ConfigError, match=r"Crawl\(\) cannot .*'pagse'"):
         Crawl(Pages(), pagse=3)
 
 

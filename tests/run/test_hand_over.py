@@ -38,7 +38,9 @@ def virtual(main: Callable[[], Awaitable[None]]) -> None:
 
 
 async def refused(made: HandOver, home: str) -> FetchError:
-    with pytest.raises(FetchError, match=f"another process .*owns {OTHER}") as caught:
+    with pytest.raises(
+        FetchError, match=f"another process .*sends the requests to {OTHER}"
+    ) as caught:
         await made.wait(OTHER, home)
     assert made.wanted == NOTHING
     return caught.value

@@ -88,7 +88,7 @@ def test_a_run_ends_as_a_bad_one_when_so_many_pages_have_failed(where: str) -> N
     (first, *_) = report.shortfalls
     assert (report.finish_reason, report.exit_code) == (FinishReason.ERRORS_LIMIT, 3)
     assert (first.bound, first.allowed, first.came) == ("errors", 3, 3)
-    assert first.text == "3 pages failed; the run ends at 3"
+    assert first.text == "3 pages failed; --errors stops at 3"
 
 
 def test_fewer_failures_do_not_end_a_run() -> None:

@@ -102,9 +102,10 @@ def test_of_what_robots_txt_denies_no_status_is_told(told: Told) -> None:
         HOME + "no",
     )
 
+    why = "the site's robots.txt forbids this URL"
     assert lines[1:] == [
-        "attempt 2027-01-15 08:00:00 UTC 0.000 s robots_denied: by robots.txt",
-        "state skipped: robots_denied, by robots.txt",
+        f"attempt 2027-01-15 08:00:00 UTC 0.000 s robots_denied: {why}",
+        f"state skipped: robots_denied, {why}",
     ]
 
 

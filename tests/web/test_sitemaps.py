@@ -166,7 +166,7 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
         ),
         pytest.param(
             b"<urlset>" + b"<a>" * 100,
-            "the sitemap's elements are nested over 64 deep",
+            "the sitemap's elements are nested over 64 levels deep",
             id="depth",
         ),
     ],

@@ -74,7 +74,7 @@ def test_nothing_is_asked_for_by_itself() -> None:
 
 @pytest.mark.parametrize("name", ["@nothing", "", "a=b", "a&b", "a b"])
 def test_what_is_no_name_is_an_error(name: str) -> None:
-    with pytest.raises(ValueError, match=r"no list|not a parameter name"):
+    with pytest.raises(ValueError, match=r"no list|not the name of a URL parameter"):
         check_ignored([name])
 
 

@@ -142,7 +142,10 @@ class Downloads:
             # the request was not sent, so fetch the page and its files again
             if exc.is_free:
                 raise Retry(exc.detail) from exc
-            reason, detail = str(exc.reason), exc.detail.removeprefix("fetch: ")
+            reason, detail = (
+                str(exc.reason),
+                exc.detail.removeprefix("fetch() failed: "),
+            )
             return self._lost(File(url, reason=reason, detail=detail))
         except BaseException:
             with anyio.CancelScope(shield=True):
