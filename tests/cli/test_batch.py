@@ -61,7 +61,7 @@ def test_a_job_runs_its_spider_with_its_arguments_into_its_dated_output(
     assert (tmp_path / ".crawl" / "nightly.db").exists()
 
 
-def test_the_command_line_ranks_before_the_job(tmp_path: Path) -> None:
+def test_the_command_line_takes_precedence_over_the_job(tmp_path: Path) -> None:
     with serving(SHOP) as site:
         write_spider(tmp_path, site.url)
         job(tmp_path, 'spider = "books"\noutput = "out/{job}.jsonl.gz"\nmin_items = 9')
@@ -72,7 +72,7 @@ def test_the_command_line_ranks_before_the_job(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_jobs_settings_rank_between_the_spiders_and_the_environments(
+def test_settings_of_a_job_rank_between_those_of_spider_and_environment(
     tmp_path: Path,
 ) -> None:
     with serving(SHOP) as site:
@@ -88,7 +88,7 @@ def test_a_jobs_settings_rank_between_the_spiders_and_the_environments(
     assert len((tmp_path / "all.jsonl").read_text().splitlines()) == 3
 
 
-def test_who_wants_to_know_gets_the_summary_of_a_run_that_went_well(
+def test_on_finish_receives_the_summary_of_a_good_run(
     tmp_path: Path,
 ) -> None:
     with serving(SHOP) as site:
@@ -119,7 +119,7 @@ def test_who_wants_to_know_gets_the_summary_of_a_run_that_went_well(
         pytest.param('settings.http.verfy = "x"', SHOP, 2, id="a wrong setting"),
     ],
 )
-def test_who_wants_to_know_hears_of_every_bad_end(
+def test_on_failure_is_called_for_every_bad_end(
     tmp_path: Path, text: str, pages: dict[str, str], code: int
 ) -> None:
     with serving(pages) as site:
@@ -132,7 +132,7 @@ def test_who_wants_to_know_hears_of_every_bad_end(
     assert told(tmp_path, "bad.json")["job"] == "nightly"
 
 
-def test_a_broken_spider_is_told_with_its_line(tmp_path: Path) -> None:
+def test_an_error_in_a_spider_is_reported_with_its_line(tmp_path: Path) -> None:
     write_spider(tmp_path, "http://127.0.0.1").write_text("class Books(:\n")
     job(tmp_path, 'spider = "books"\non_failure = [NOTE, "bad.json"]')
 
@@ -142,7 +142,7 @@ def test_a_broken_spider_is_told_with_its_line(tmp_path: Path) -> None:
     assert "spiders/books.py:1" in told(tmp_path, "bad.json")["error"]
 
 
-def test_what_nobody_took_is_no_good_end(tmp_path: Path) -> None:
+def test_a_failed_on_finish_hook_makes_the_end_a_bad_one(tmp_path: Path) -> None:
     with serving(SHOP) as site:
         write_spider(tmp_path, site.url)
         job(
@@ -173,7 +173,7 @@ def test_failed_pages_alone_are_tried_again(tmp_path: Path) -> None:
     assert "Put 1 failed page of job " in done.stderr
 
 
-def test_a_job_stops_at_its_longest_time_and_goes_on_the_next_night(
+def test_a_job_stops_at_max_runtime_and_is_resumed_the_next_time(
     tmp_path: Path,
 ) -> None:
     with serving(SHOP, hold=("/two",)) as site:
@@ -212,7 +212,9 @@ def hanging(folder: Path, site: Site) -> None:
     write_spider(folder, site.url).write_text(HANGING.format(url=site.url))
 
 
-def test_a_spider_that_hangs_is_ended_and_somebody_hears_of_it(tmp_path: Path) -> None:
+def test_a_spider_that_hangs_is_killed_and_the_failure_hook_is_called(
+    tmp_path: Path,
+) -> None:
     with serving(SHOP) as site:
         hanging(tmp_path, site)
         job(
@@ -227,7 +229,7 @@ def test_a_spider_that_hangs_is_ended_and_somebody_hears_of_it(tmp_path: Path) -
     assert "unfinished; killed; crawl run nightly" in crawl(tmp_path, "runs").stdout
 
 
-def test_a_job_that_is_at_work_is_not_started_twice_and_nobody_is_alarmed(
+def test_a_running_job_is_not_started_twice_and_no_hook_is_called(
     tmp_path: Path,
 ) -> None:
     from crawler.store.lock import JobLock
@@ -245,7 +247,7 @@ def test_a_job_that_is_at_work_is_not_started_twice_and_nobody_is_alarmed(
     assert not (tmp_path / "bad.json").exists()
 
 
-def test_a_run_has_a_page_that_tells_how_it_went(tmp_path: Path) -> None:
+def test_a_run_gets_an_html_report(tmp_path: Path) -> None:
     with serving(SHOP) as site:
         write_spider(tmp_path, site.url)
         job(tmp_path, 'spider = "books"')

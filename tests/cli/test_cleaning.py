@@ -10,7 +10,7 @@ from tests.cli.sites import SHOP, crawl, serving, write_spider
 
 
 @pytest.mark.parametrize("kind", ["files", "database", "newest_database"])
-def test_old_runs_are_removed_and_the_latest_stays(
+def test_old_runs_are_removed_and_the_latest_is_kept(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
     at: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ def test_old_runs_are_removed_and_the_latest_stays(
     assert len(exported.stdout.splitlines()) == 3
 
 
-def test_an_unknown_job_is_one_line(tmp_path: Path) -> None:
+def test_an_unknown_job_is_reported_in_one_line(tmp_path: Path) -> None:
     done = crawl(tmp_path, "clean", "books")
 
     assert done.returncode == 2

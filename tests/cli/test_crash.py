@@ -17,7 +17,7 @@ def error() -> Exception:
         return group
 
 
-def test_it_is_one_line_that_names_the_file_with_the_traceback(
+def test_a_crash_is_one_line_that_names_the_file_with_the_traceback(
     error: Exception, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     crash.tell(error, tmp_path, is_verbose=False)
@@ -28,7 +28,7 @@ def test_it_is_one_line_that_names_the_file_with_the_traceback(
     assert "ValueError: one" in log.read_text()
 
 
-def test_more_is_told_where_more_is_asked_for(
+def test_a_verbose_crash_prints_the_traceback_too(
     error: Exception, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     crash.tell(error, tmp_path, is_verbose=True)
@@ -38,7 +38,7 @@ def test_more_is_told_where_more_is_asked_for(
     assert told[-1].startswith("crawl crashed: ValueError: one two, see ")
 
 
-def test_it_is_one_object_where_json_is_asked_for(
+def test_a_crash_is_one_json_object_with_json_logging(
     error: Exception, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     crash.tell(error, tmp_path, is_verbose=True, as_json=True)
@@ -49,7 +49,7 @@ def test_it_is_one_object_where_json_is_asked_for(
     assert "ValueError: one" in value["exception"]
 
 
-def test_without_a_folder_the_file_is_among_the_temporary_ones(
+def test_without_a_folder_the_crash_file_is_a_temporary_file(
     error: Exception, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     crash.tell(error, tmp_path / "none", is_verbose=False)

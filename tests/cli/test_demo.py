@@ -35,7 +35,7 @@ def demo(
     )
 
 
-def test_it_writes_every_book_once_and_runs_again(tmp_path: Path) -> None:
+def test_the_demo_writes_every_book_once_and_can_run_again(tmp_path: Path) -> None:
     first = demo(tmp_path)
     second = demo(tmp_path)
 
@@ -50,7 +50,7 @@ def test_it_writes_every_book_once_and_runs_again(tmp_path: Path) -> None:
     assert first.stdout == ""
 
 
-def test_the_readme_shows_what_it_prints(tmp_path: Path) -> None:
+def test_the_readme_shows_the_output_of_the_demo(tmp_path: Path) -> None:
     assert "(docs/pictures/terminal.svg)" in README.read_text(encoding="utf-8")
     drawn = re.findall(r"<text class=\"demo-r[^>]*>([^<]+)", PICTURE.read_text("utf-8"))
     command, *lines = [unescape(text).replace("\xa0", " ").rstrip() for text in drawn]
@@ -69,7 +69,9 @@ def without_figures(text: str) -> str:
     return re.sub(r"[\d.,:]+| +", " ", text)
 
 
-def test_it_leaves_a_file_of_that_name_that_is_not_its_own(tmp_path: Path) -> None:
+def test_the_demo_keeps_a_file_of_the_same_name_that_it_did_not_write(
+    tmp_path: Path,
+) -> None:
     precious = tmp_path / "books.jsonl"
     precious.write_text("precious\n", encoding="utf-8")
 
@@ -86,7 +88,7 @@ def test_it_leaves_a_file_of_that_name_that_is_not_its_own(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("package", ["hypercorn", "trustme"])
-def test_it_says_in_one_line_what_is_not_installed(
+def test_the_demo_says_in_one_line_which_package_is_missing(
     package: str, tmp_path: Path
 ) -> None:
     done = demo(tmp_path, before=f"sys.modules[{package!r}] = None")
@@ -97,7 +99,7 @@ def test_it_says_in_one_line_what_is_not_installed(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_serves_the_shop_alone_until_ctrl_c(tmp_path: Path) -> None:
+def test_the_demo_serves_the_shop_until_ctrl_c(tmp_path: Path) -> None:
     port = port_to_hand_over()
     command = [sys.executable, "-m", "crawler", "demo", "--serve", "--port", str(port)]
     with subprocess.Popen(
@@ -129,7 +131,7 @@ def test_it_serves_the_shop_alone_until_ctrl_c(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_port_without_serve_is_a_mistake(tmp_path: Path) -> None:
+def test_a_port_without_serve_is_an_error(tmp_path: Path) -> None:
     found = demo(tmp_path, "--port", "8000")
     assert found.returncode == 2
     assert "--port was given without --serve" in found.stderr

@@ -19,7 +19,7 @@ def names() -> list[str]:
     return re.findall(r"^    ([a-z]+) ", parser.format_help(), re.MULTILINE)
 
 
-def test_a_command_line_loads_the_module_of_its_command_alone() -> None:
+def test_a_command_line_loads_only_the_module_of_its_command() -> None:
     assert list(COMMANDS) == names()
     for name in COMMANDS:
         (module,) = modules([name, "--help"])
@@ -48,13 +48,13 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"    {name} " in told
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["--version"]) == 0
     assert capsys.readouterr().out == f"exact-crawler {__version__}\n"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["rnu"]])
-def test_help_and_typos_import_nothing_of_weight(arguments: list[str]) -> None:
+def test_help_and_typos_import_no_slow_modules(arguments: list[str]) -> None:
     heavy = {"anyio", "asyncio", "h2", "httpx", "jinja2", "msgspec", "rich"}
     heavy |= {"selectolax"}
     code = (
@@ -75,7 +75,7 @@ def test_help_and_typos_import_nothing_of_weight(arguments: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_alone_in_an_empty_folder_it_says_how_to_begin(
+def test_without_a_command_in_an_empty_folder_the_first_steps_are_shown(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -90,7 +90,7 @@ def test_alone_in_an_empty_folder_it_says_how_to_begin(
     assert "crawl new books https://books.example/" in told
 
 
-def test_alone_in_a_project_it_names_what_can_be_done_there(
+def test_without_a_command_in_a_project_the_next_commands_are_shown(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -109,7 +109,7 @@ def test_alone_in_a_project_it_names_what_can_be_done_there(
 
 
 @pytest.mark.parametrize("target", ["/dev/full", "closed"])
-def test_an_output_that_takes_nothing_is_told_in_one_line(
+def test_an_output_stream_that_cannot_be_written_is_reported_in_one_line(
     tmp_path: Path, target: str
 ) -> None:
     if target == "/dev/full" and not Path(target).exists():
@@ -136,7 +136,7 @@ def test_an_output_that_takes_nothing_is_told_in_one_line(
         )
 
 
-def test_it_can_be_started_as_a_module(tmp_path: Path) -> None:
+def test_the_command_line_can_be_started_as_a_module(tmp_path: Path) -> None:
     done = crawl(tmp_path, "--version")
 
     assert (done.returncode, done.stdout) == (0, f"exact-crawler {__version__}\n")

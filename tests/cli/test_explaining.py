@@ -14,7 +14,7 @@ from tests.cli.sites import (
 )
 
 
-def test_why_tells_a_page_from_where_it_was_found_to_its_items(
+def test_why_shows_a_page_from_its_link_to_its_items(
     shop: Site, said: pytest.CaptureFixture[str]
 ) -> None:
     code = execute(["why", f"{shop.url}/one#part"])
@@ -48,7 +48,7 @@ def test_why_tells_a_page_from_where_it_was_found_to_its_items(
         ),
     ],
 )
-def test_why_tells_what_became_of_a_url(
+def test_why_shows_the_state_of_a_url(
     url: str, expected: str, shop: Site, said: pytest.CaptureFixture[str]
 ) -> None:
     code = execute(["why", url.format(shop.url), "--job", "books"])
@@ -58,7 +58,7 @@ def test_why_tells_what_became_of_a_url(
     assert expected in lines
 
 
-def test_why_knows_requests_that_were_equal_to_an_earlier_one(
+def test_why_finds_requests_that_were_equal_to_an_earlier_request(
     tmp_path: Path, own_shop: Site, own_said: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "spiders" / "asking.py").write_text(
@@ -110,7 +110,7 @@ def posts(own_shop: Site, own_said: pytest.CaptureFixture[str]) -> str:
     return f"{own_shop.url}/find"
 
 
-def test_why_lists_all_requests_of_a_url_of_the_jobs_that_know_it(
+def test_why_lists_all_requests_for_a_url_in_all_jobs(
     posts: str, own_said: pytest.CaptureFixture[str]
 ) -> None:
     code = execute(["why", posts])
@@ -122,7 +122,7 @@ def test_why_lists_all_requests_of_a_url_of_the_jobs_that_know_it(
     assert "job books" not in told
 
 
-def test_why_tells_of_one_request_by_its_body(
+def test_why_finds_one_request_by_its_body(
     posts: str, own_said: pytest.CaptureFixture[str]
 ) -> None:
     execute(["why", posts, "--data", "q=emma"])
@@ -134,7 +134,7 @@ def test_why_tells_of_one_request_by_its_body(
     assert "never found" in unknown
 
 
-def test_why_of_a_url_that_no_job_knows_is_short(
+def test_why_is_short_for_a_url_that_no_job_knows(
     posts: str, own_said: pytest.CaptureFixture[str]
 ) -> None:
     code = execute(["why", "http://nowhere.example/"])
@@ -145,7 +145,7 @@ def test_why_of_a_url_that_no_job_knows_is_short(
     assert len(told.splitlines()) == 3
 
 
-def test_why_without_the_spider_says_that_the_filters_were_not_asked(
+def test_why_without_the_spider_says_that_its_filters_were_not_checked(
     own_shop: Site, own_said: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "spiders" / "books.py").unlink()
@@ -156,7 +156,7 @@ def test_why_without_the_spider_says_that_the_filters_were_not_asked(
 
 
 @pytest.mark.usefixtures("own_path")
-def test_why_asks_the_filters_as_the_job_of_the_project_sets_them(
+def test_why_checks_the_filters_with_the_settings_of_the_job(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

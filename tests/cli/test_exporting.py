@@ -26,7 +26,7 @@ def test_items_are_exported_in_every_format(
     assert place.stat().st_size > 0
 
 
-def test_an_export_to_standard_output_holds_items_only(
+def test_an_export_to_standard_output_writes_only_items(
     said: pytest.CaptureFixture[str],
 ) -> None:
     code = execute(["export", "books", "-o", "-"])
@@ -36,7 +36,7 @@ def test_an_export_to_standard_output_holds_items_only(
     assert sorted(json.loads(line)["title"] for line in lines) == ["One", "Shop", "Two"]
 
 
-def test_an_export_replaces_no_file_unless_told_to(
+def test_an_export_replaces_a_file_only_with_overwrite(
     said: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     place = tmp_path / "x.jsonl"

@@ -43,7 +43,7 @@ BUSY = RunFigures(
 )
 
 
-def test_figures_are_those_of_the_counters_and_the_status() -> None:
+def test_figures_come_from_the_counters_and_the_status() -> None:
     running = Running()
     counters = Counters(found=10, pages=4, failed=1, items=8, retried=2)
     running.progress.counters = counters
@@ -55,13 +55,13 @@ def test_figures_are_those_of_the_counters_and_the_status() -> None:
     assert (shown.rate, shown.byte_rate, shown.total) == (1.5, 9.0, None)
 
 
-def test_a_limit_is_the_total() -> None:
+def test_the_total_is_the_limit_on_pages() -> None:
     running = Running(pages_limit=50)
 
     assert RunGauge(running).figures(status()).total == 50
 
 
-def test_what_was_found_is_the_total_once_pages_give_no_new_urls() -> None:
+def test_the_total_is_the_number_of_urls_once_pages_give_no_new_ones() -> None:
     running = Running()
     gauge = RunGauge(running)
     totals = []
@@ -74,7 +74,7 @@ def test_what_was_found_is_the_total_once_pages_give_no_new_urls() -> None:
     assert totals == [None, None, 5_000, None]
 
 
-def test_a_crawl_that_stands_still_says_which_host_it_waits_for() -> None:
+def test_a_crawl_that_waits_names_the_host_that_it_waits_for() -> None:
     rests = tuple(
         RestingHost(f"{name}.example", 45.0, "it answers 429 or 503") for name in "abc"
     )
@@ -86,7 +86,7 @@ def test_a_crawl_that_stands_still_says_which_host_it_waits_for() -> None:
     assert shown.remarks[1].endswith("; and 1 more host")
 
 
-def test_a_queue_that_only_grows_is_told() -> None:
+def test_a_queue_that_only_grows_is_reported() -> None:
     running = Running()
     gauge = RunGauge(running)
     for look in range(LOOKS):
@@ -99,7 +99,7 @@ def test_a_queue_that_only_grows_is_told() -> None:
     assert after.remarks == ()
 
 
-def test_a_deep_crawl_is_told() -> None:
+def test_a_deep_crawl_is_reported() -> None:
     running = Running()
     running.progress.descent.note(99, "https://a.example/?n=1")
     running.progress.descent.note(100, "https://a.example/?n=2")
@@ -128,7 +128,7 @@ def drawn(figures: RunFigures, width: int) -> list[str]:
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_a_terminal_of_any_width_shows_whole_figures(width: int) -> None:
+def test_a_terminal_of_any_width_shows_complete_figures(width: int) -> None:
     head, row, *rest = drawn(BUSY, width)
 
     assert rest == []
@@ -152,7 +152,9 @@ def test_a_terminal_of_any_width_shows_whole_figures(width: int) -> None:
     ),
     st.integers(1, 250),
 )
-def test_columns_fit_and_the_first_ones_stay(figures: RunFigures, width: int) -> None:
+def test_columns_that_do_not_fit_are_dropped_from_the_end(
+    figures: RunFigures, width: int
+) -> None:
     cells = columns(figures, width)
 
     needed = sum(max(len(n), len(cell)) + 2 for n, cell in cells.items()) - 2

@@ -44,7 +44,7 @@ async def test_a_shop_is_a_list_of_products() -> None:
     )
 
 
-async def test_quotations_have_a_text_and_no_title() -> None:
+async def test_quotations_have_a_text_but_no_title() -> None:
     html = "".join(
         f"<div class=quote><span class=text>It is {n} years since we have met.</span>"
         f"<small itemprop=author>A {n}</small><a href=/{n}>(about)</a></div>"
@@ -85,7 +85,7 @@ async def test_a_page_without_a_list_has_its_title(html: str, title: str) -> Non
     assert await look(html) == Look(title=title)
 
 
-async def test_linked_data_is_named_with_what_it_has() -> None:
+async def test_linked_data_is_named_with_its_fields() -> None:
     html = (
         "<title>x</title><meta property=og:title content=y>"
         "<script type=application/ld+json>"
@@ -121,12 +121,12 @@ async def test_json_and_feeds_have_rows(
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/xml"])
-async def test_a_body_that_cannot_be_read_is_an_error(kind: str) -> None:
+async def test_a_body_that_cannot_be_parsed_is_an_error(kind: str) -> None:
     with pytest.raises(FetchError, match="parse_error"):
         await look("<x", kind)
 
 
-async def test_what_was_found_is_said_in_a_line() -> None:
+async def test_the_findings_are_one_line() -> None:
     assert str(await look(SHOP)) == (
         "20 elements `article.product` with title, url, price, image, "
         "the next page at `li.next a`"
@@ -135,7 +135,7 @@ async def test_what_was_found_is_said_in_a_line() -> None:
     assert str(Look(is_json=True, count=2)) == "2 rows of JSON"
 
 
-async def test_any_page_can_be_looked_at() -> None:
+async def test_any_page_can_be_examined() -> None:
     chance = random.Random(5)
     for _ in range(300):
         html = list(SHOP)

@@ -94,7 +94,7 @@ def stands_still(site: TeamSite) -> None:
 
 
 @pytest.mark.parametrize("kind", [pretended, small])
-def test_a_full_disk_is_waited_for(
+def test_a_full_disk_pauses_the_crawl_until_it_has_room(
     tmp_path: Path,
     postgres: Server,
     database: str,

@@ -55,7 +55,7 @@ def test_failed_pages_are_put_back_and_tried_again_by_the_command_it_names(
         (["export", "books", "-o", "x.txt"], "valid are .jsonl"),
     ],
 )
-def test_what_is_not_there_is_one_line(
+def test_a_missing_job_or_run_is_reported_in_one_line(
     arguments: list[str], message: str, said: pytest.CaptureFixture[str]
 ) -> None:
     code = execute(arguments)
@@ -68,7 +68,7 @@ def test_what_is_not_there_is_one_line(
 
 
 @pytest.mark.usefixtures("own_path")
-def test_where_nothing_has_run_that_is_said(
+def test_a_folder_without_runs_is_reported(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -131,7 +131,7 @@ def elsewhere(
 
 
 @pytest.mark.parametrize("end", ["", ":Books"])
-def test_a_job_is_named_by_the_file_of_its_spider_as_for_a_run(
+def test_a_job_can_be_named_by_the_file_of_its_spider(
     elsewhere: str, end: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = elsewhere + end
@@ -155,7 +155,7 @@ def test_a_job_is_named_by_the_file_of_its_spider_as_for_a_run(
     assert last.endswith(f"unfinished; crawl run '{file}' -a shelf=fiction")
 
 
-def test_a_file_that_is_not_there_is_no_job(
+def test_a_missing_file_is_not_a_job(
     elsewhere: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     codes = [

@@ -69,7 +69,7 @@ def shown(
     return only
 
 
-def test_a_job_that_cron_ran_well_is_good(tmp_path: Path) -> None:
+def test_a_good_run_by_cron_makes_a_job_good(tmp_path: Path) -> None:
     ran(tmp_path, NIGHT, reason="finished")
 
     job = shown(tmp_path)
@@ -78,7 +78,7 @@ def test_a_job_that_cron_ran_well_is_good(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [1, 3])
-def test_a_job_that_cron_ran_badly_is_bad(tmp_path: Path, code: int) -> None:
+def test_a_bad_run_by_cron_makes_a_job_bad(tmp_path: Path, code: int) -> None:
     ran(tmp_path, NIGHT, reason="finished", code=code)
 
     job = shown(tmp_path)
@@ -97,7 +97,7 @@ def test_a_job_that_cron_ran_badly_is_bad(tmp_path: Path, code: int) -> None:
         pytest.param("finished", False, "unfinished", id="put back"),
     ],
 )
-def test_an_unfinished_run_is_bad_unless_a_person_left_it_so(
+def test_an_unfinished_run_makes_a_job_bad_unless_a_person_stopped_it(
     tmp_path: Path, end: str, is_bad: bool, result: str
 ) -> None:
     status = Status(time=NIGHT.timestamp(), machine="other.example", end=end)
@@ -108,7 +108,7 @@ def test_an_unfinished_run_is_bad_unless_a_person_left_it_so(
     assert (job.is_bad, job.result) == (is_bad, result)
 
 
-def test_a_job_at_work_elsewhere_is_neither_bad_nor_overdue(
+def test_a_job_that_runs_elsewhere_is_neither_bad_nor_overdue(
     tmp_path: Path,
 ) -> None:
     status = Status(time=MORNING.timestamp() - 2, machine="other.example")
@@ -128,7 +128,7 @@ def test_a_job_at_work_elsewhere_is_neither_bad_nor_overdue(
         pytest.param(5, 6, True, id="it has not run for days"),
     ],
 )
-def test_a_job_that_nobody_ran_at_its_last_time_is_overdue(
+def test_a_job_that_did_not_run_at_its_last_time_is_overdue(
     tmp_path: Path, days: int, hours: float, is_bad: bool
 ) -> None:
     ran(tmp_path, NIGHT - timedelta(days=days), reason="finished")
@@ -146,7 +146,7 @@ def test_a_run_that_took_days_is_not_overdue(tmp_path: Path) -> None:
     assert not shown(tmp_path).is_bad
 
 
-def test_a_job_that_never_ran_is_overdue_since_it_was_described(
+def test_a_job_that_never_ran_is_overdue_since_it_was_configured(
     tmp_path: Path,
 ) -> None:
     unknown = shown(tmp_path)
@@ -156,13 +156,13 @@ def test_a_job_that_never_ran_is_overdue_since_it_was_described(
     assert (unknown.is_bad, fresh.is_bad, old.is_bad) == (False, False, True)
 
 
-def test_a_job_whose_spider_is_gone_is_bad_before_it_is_due(tmp_path: Path) -> None:
+def test_a_job_with_a_missing_spider_is_bad_before_it_is_due(tmp_path: Path) -> None:
     job = shown(tmp_path, fault=lambda job: f"No spider {job.spider!r}")
 
     assert (job.is_bad, job.error) == (True, "No spider 'books'")
 
 
-def test_a_failure_of_the_scheduler_is_over_once_cron_ran_the_job_well(
+def test_a_good_run_by_cron_ends_a_failure_of_the_scheduler(
     tmp_path: Path,
 ) -> None:
     before = NIGHT - timedelta(days=1)

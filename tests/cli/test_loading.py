@@ -106,7 +106,7 @@ def test_the_only_spider_of_a_file_is_found(folder: Path) -> None:
         ),
     ],
 )
-def test_a_file_that_cannot_be_used_says_why_in_one_line(
+def test_a_file_that_cannot_be_loaded_is_reported_in_one_line(
     folder: Path, content: str, message: str
 ) -> None:
     path = folder / "x.py"
@@ -130,12 +130,12 @@ def test_a_class_of_the_file_can_be_named(folder: Path) -> None:
         loading.load_spider(path, "Toy")
 
 
-def test_a_file_that_is_not_there_is_named(folder: Path) -> None:
+def test_a_missing_file_is_named(folder: Path) -> None:
     with pytest.raises(LoadError, match=r"There is no file spiders/none\.py"):
         loading.load_spider(folder / "none.py")
 
 
-def test_a_class_without_a_name_may_be_the_base_of_others(folder: Path) -> None:
+def test_a_class_without_a_name_may_be_a_base_class(folder: Path) -> None:
     path = folder / "based.py"
     path.write_text(
         "from crawler import Spider\n"
@@ -146,7 +146,7 @@ def test_a_class_without_a_name_may_be_the_base_of_others(folder: Path) -> None:
     assert loading.load_spider(path).name == "books"
 
 
-def test_a_spider_may_use_the_files_beside_it(folder: Path) -> None:
+def test_a_spider_may_import_the_files_beside_it(folder: Path) -> None:
     (folder / "pricing_of_this_test.py").write_text("CURRENCY = 'EUR'\n")
     (folder / "books.py").write_text(
         "from pricing_of_this_test import CURRENCY\n" + spider("Books")
@@ -155,7 +155,9 @@ def test_a_spider_may_use_the_files_beside_it(folder: Path) -> None:
     assert loading.load_spider(folder / "books.py").name == "books"
 
 
-def test_a_spider_named_like_a_module_of_python_replaces_none(folder: Path) -> None:
+def test_a_spider_named_like_a_python_module_does_not_replace_the_module(
+    folder: Path,
+) -> None:
     (folder / "json.py").write_text(spider("Json"))
 
     found = loading.load_folder(folder, folder.parent)
@@ -165,7 +167,7 @@ def test_a_spider_named_like_a_module_of_python_replaces_none(folder: Path) -> N
     assert json.loads("1") == 1
 
 
-def test_a_folder_gives_its_spiders_and_what_is_broken(folder: Path) -> None:
+def test_a_folder_gives_its_spiders_and_its_broken_files(folder: Path) -> None:
     (folder / "books.py").write_text(spider("Books"))
     (folder / "deep").mkdir()
     (folder / "deep" / "toys.py").write_text(spider("Toys"))
@@ -181,15 +183,13 @@ def test_a_folder_gives_its_spiders_and_what_is_broken(folder: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["_private.py", ".hidden.py", "test_books.py", "conftest.py", "__init__.py"]
 )
-def test_files_that_hold_no_spiders_by_their_name_are_not_run(
-    folder: Path, name: str
-) -> None:
+def test_files_whose_name_excludes_spiders_are_not_run(folder: Path, name: str) -> None:
     (folder / name).write_text("raise SystemExit\n")
 
     assert not loading.load_folder(folder, folder.parent).broken
 
 
-def test_a_name_that_two_spiders_bear_is_known_as_such(folder: Path) -> None:
+def test_two_spiders_with_the_same_name_are_recorded(folder: Path) -> None:
     (folder / "a.py").write_text(spider("Books"))
     (folder / "b.py").write_text(spider("Books"))
 
@@ -202,7 +202,7 @@ def test_a_name_that_two_spiders_bear_is_known_as_such(folder: Path) -> None:
     ]
 
 
-def test_a_folder_that_is_not_there_is_empty(tmp_path: Path) -> None:
+def test_a_missing_folder_has_no_spiders(tmp_path: Path) -> None:
     found = loading.load_folder(tmp_path / "none", tmp_path)
 
     assert not found.spiders

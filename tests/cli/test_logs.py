@@ -12,7 +12,7 @@ from crawler.cli import logs
 logger = logging.getLogger("crawler.some.part")
 
 
-def test_a_message_is_one_line_whatever_a_server_put_into_it(
+def test_a_log_message_is_one_line_whatever_a_server_has_sent(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with logs.configured():
@@ -23,7 +23,9 @@ def test_a_message_is_one_line_whatever_a_server_put_into_it(
     assert said.count("\n") == 1
 
 
-def test_a_line_has_eight_kibibytes_at_most(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_line_has_at_most_eight_kibibytes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with logs.configured():
         logger.warning("☃" * 10_000)
 
@@ -42,7 +44,7 @@ def test_a_line_has_eight_kibibytes_at_most(capsys: pytest.CaptureFixture[str]) 
         (0, True, []),
     ],
 )
-def test_how_much_is_said_is_what_was_asked_for(
+def test_the_log_level_is_the_configured_one(
     verbosity: int, quiet: bool, expected: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with logs.configured(verbosity, quiet):
@@ -55,7 +57,7 @@ def test_how_much_is_said_is_what_was_asked_for(
     ] == expected
 
 
-def test_the_client_library_is_not_heard_even_where_everything_is(
+def test_the_http_library_logs_nothing_even_at_debug_level(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with logs.configured(verbosity=2):
@@ -65,7 +67,7 @@ def test_the_client_library_is_not_heard_even_where_everything_is(
     assert capsys.readouterr().err == ""
 
 
-def test_an_exception_is_one_line_unless_more_is_asked_for(
+def test_an_exception_is_one_log_line_unless_verbose(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def fail() -> None:
@@ -85,7 +87,7 @@ def test_an_exception_is_one_line_unless_more_is_asked_for(
     assert "Traceback (most recent call last)" in long
 
 
-def test_json_lines_are_objects_within_the_same_bound(
+def test_json_log_lines_are_objects_within_the_same_length(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with logs.configured(log_format="json"):
@@ -111,7 +113,7 @@ def test_an_exception_in_json_is_a_field(capsys: pytest.CaptureFixture[str]) -> 
     assert value["exception"].endswith("ValueError: gone")
 
 
-def test_logging_is_as_it_was_when_the_block_has_ended() -> None:
+def test_the_logging_configuration_is_restored_after_the_block() -> None:
     root = logging.getLogger()
     before = (root.handlers[:], root.level, logging.getLogger("httpx").level)
 
@@ -121,7 +123,9 @@ def test_logging_is_as_it_was_when_the_block_has_ended() -> None:
     assert (root.handlers[:], root.level, logging.getLogger("httpx").level) == before
 
 
-def test_a_line_has_its_date_and_zone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_line_has_a_date_and_a_time_zone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with logs.configured():
         logger.warning("x")
 
@@ -136,7 +140,7 @@ def json_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
-def test_json_lines_keep_what_extra_gave_and_say_which_run_it_is(
+def test_json_log_lines_have_the_extra_fields_and_the_run(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with logs.configured(log_format="json") as context:
@@ -153,7 +157,7 @@ def test_json_lines_keep_what_extra_gave_and_say_which_run_it_is(
     }
 
 
-def test_extra_can_neither_hide_nor_break_a_json_line(
+def test_extra_fields_can_neither_hide_nor_break_a_json_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with logs.configured(log_format="json"):

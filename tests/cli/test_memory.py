@@ -42,11 +42,11 @@ def faults_of(**environment: str) -> int:
 
 
 @pytest.mark.skipif(not IS_GLIBC, reason="only glibc's allocator is set")
-def test_the_next_page_gets_the_memory_of_the_last_one() -> None:
+def test_a_page_reuses_the_memory_of_the_page_before() -> None:
     assert faults_of() < 500
 
 
 @pytest.mark.skipif(not IS_GLIBC, reason="only glibc's allocator is set")
-def test_an_allocator_that_somebody_has_set_is_left_alone() -> None:
+def test_allocator_settings_of_the_user_are_kept() -> None:
     # Everything is handed back at once: each page has to be given anew.
     assert faults_of(MALLOC_TRIM_THRESHOLD_="0") > 2_000

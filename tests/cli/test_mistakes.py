@@ -50,7 +50,7 @@ def items() -> int:
     ],
     ids=["def yield", "def return", "async return", "async yield"],
 )
-def test_start_may_be_written_in_every_way(shop: Site, start: str) -> None:
+def test_start_may_be_written_in_each_supported_form(shop: Site, start: str) -> None:
     code = run(shop, start.replace("{url}", shop.url) + PARSE)
 
     assert (code, shop.asked, items()) == (0, ["/one"], 1)
@@ -93,7 +93,7 @@ def test_an_init_without_super_is_named(
         ("yield Request(response.url + '?', errback='los')", "no callback 'los'"),
     ],
 )
-def test_what_is_no_item_is_named_where_it_is_yielded(
+def test_a_value_that_is_not_an_item_is_named_with_the_line_of_its_yield(
     shop: Site, line: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     later = "    async def later(self):\n        yield {}\n"
@@ -105,7 +105,7 @@ def test_what_is_no_item_is_named_where_it_is_yielded(
     assert all("spiders/books.py:9 in parse" in each for each in said)
 
 
-def test_an_async_callback_is_named_where_it_yields(
+def test_an_async_callback_is_named_with_the_line_of_its_yield(
     shop: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     body = "    async def parse(self, response):\n        x = 1\n        yield [x]\n"
@@ -114,7 +114,7 @@ def test_an_async_callback_is_named_where_it_yields(
     assert "spiders/books.py:10 in parse" in capsys.readouterr().err
 
 
-def test_a_wrong_callback_in_start_is_named_where_it_is_yielded(
+def test_an_unknown_callback_in_start_is_named_with_the_line_of_its_yield(
     shop: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start = f"    def start(self):\n        yield Request('{shop.url}/', 'prase')\n"
@@ -144,7 +144,7 @@ def test_a_bad_url_in_start_is_skipped_and_counted(
     assert named[0].endswith("(spiders/books.py:10 in start)")
 
 
-def test_a_pipeline_that_does_not_open_is_the_user_s(
+def test_a_pipeline_that_cannot_be_opened_is_an_error_of_the_user(
     shop: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pipeline = (
@@ -169,7 +169,7 @@ def test_a_pipeline_that_does_not_open_is_the_user_s(
         ("1 / 0\n", "ZeroDivisionError"),
     ],
 )
-def test_a_file_that_does_not_load_says_why_where_its_spider_is_asked_for(
+def test_a_file_that_cannot_be_loaded_is_explained_when_its_spider_is_needed(
     shop: Site, text: str, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("spiders").mkdir()
@@ -186,7 +186,7 @@ def test_a_file_that_does_not_load_says_why_where_its_spider_is_asked_for(
     assert len(told.splitlines()) == 1
 
 
-def test_a_name_that_no_file_holds_says_why_files_do_not_load(
+def test_an_unknown_spider_name_explains_which_files_cannot_be_loaded(
     shop: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("spiders").mkdir()

@@ -21,7 +21,7 @@ def own_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", ["shop", "my-shop", "spider", "test-shop", "json"])
-def test_a_new_spider_runs_at_once(
+def test_a_new_spider_can_run_at_once(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serving(SHOP) as site:
@@ -57,7 +57,7 @@ def books(number: int) -> str:
     return f"<h1>Books</h1>{shown}<a class=next href=/p{number + 1}>More</a>"
 
 
-def test_a_new_spider_takes_what_repeats_on_its_page(
+def test_a_new_spider_extracts_the_repeated_elements_of_its_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serving({"/": books(0), "/p1": books(1)}) as site:
@@ -79,7 +79,7 @@ def test_a_new_spider_takes_what_repeats_on_its_page(
 @pytest.mark.parametrize(
     ("path", "why"), [("/gone", "status 404"), ("/deep", "parse_error")]
 )
-def test_a_page_that_cannot_be_looked_at_still_gets_a_spider(
+def test_a_new_spider_is_written_even_if_its_page_cannot_be_parsed(
     path: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serving({"/deep": "<div>" * 100_000}) as site:
@@ -93,7 +93,7 @@ def test_a_page_that_cannot_be_looked_at_still_gets_a_spider(
     assert "response.page.text" in (tmp_path / "spiders" / "shop.py").read_text()
 
 
-def test_a_site_that_is_not_there_still_gets_a_spider(
+def test_a_new_spider_is_written_even_if_its_site_does_not_respond(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serving({}) as site:
@@ -117,7 +117,7 @@ def test_a_site_that_is_not_there_still_gets_a_spider(
         ("shop", "http://", "is not a URL"),
     ],
 )
-def test_a_bad_name_or_url_is_one_line(
+def test_an_invalid_name_or_url_is_reported_in_one_line(
     name: str,
     url: str,
     message: str,
@@ -133,7 +133,7 @@ def test_a_bad_name_or_url_is_one_line(
     assert list(tmp_path.rglob("*.py")) == []
 
 
-def test_nothing_that_exists_is_replaced(
+def test_no_existing_file_is_replaced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "spiders").mkdir()
@@ -150,7 +150,7 @@ def test_nothing_that_exists_is_replaced(
     assert (tmp_path / "spiders" / "shop.py").read_text() == "precious = 1\n"
 
 
-def test_list_shows_spiders_their_arguments_and_what_is_broken(
+def test_list_shows_spiders_with_their_arguments_and_broken_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "spiders"
@@ -176,7 +176,7 @@ def test_list_shows_spiders_their_arguments_and_what_is_broken(
     assert broken.startswith("! spiders/broken.py:1: ModuleNotFoundError: No module")
 
 
-def test_list_of_an_empty_folder_says_how_to_begin(
+def test_list_of_an_empty_folder_shows_the_first_step(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     code = execute(["list"])
@@ -197,7 +197,7 @@ def pytest_in(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["a page", "no page"])
-def test_a_first_spider_brings_settings_an_ignore_file_and_a_test_that_passes(
+def test_the_first_spider_comes_with_settings_gitignore_and_a_passing_test(
     is_there: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serving({"/": books(0) if is_there else (404, "")}) as site:
@@ -224,7 +224,7 @@ def test_the_test_of_a_first_spider_can_fail(tmp_path: Path) -> None:
     assert "1 failed" in pytest_in(tmp_path).stdout
 
 
-def test_a_folder_with_files_gets_the_spider_alone(tmp_path: Path) -> None:
+def test_a_folder_with_files_gets_only_the_spider(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
 
     execute(["new", "shop", "http://127.0.0.1:1/"])
@@ -232,7 +232,7 @@ def test_a_folder_with_files_gets_the_spider_alone(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "spiders"}
 
 
-def test_files_that_are_hidden_make_no_project_and_stay(tmp_path: Path) -> None:
+def test_hidden_files_do_not_count_as_a_project_and_are_kept(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("mine")
 
     execute(["new", "shop", "http://127.0.0.1:1/"])

@@ -26,11 +26,11 @@ from crawler.page import Page
         ("", ""),
     ],
 )  # fmt: skip
-def test_the_next_page_is_found_by_what_people_write(html: str, selector: str) -> None:
+def test_the_next_page_is_found_by_common_link_texts(html: str, selector: str) -> None:
     assert next_link_of(Page(html.encode(), "https://x.example/")) == selector
 
 
-def test_a_class_that_needs_an_escape_is_none() -> None:
+def test_a_class_that_needs_an_escape_is_not_used() -> None:
     page = Page(b"<p class='md:flex 9a price'>", "https://x.example/")
 
     assert first_class(page.css("p")[0]) == "price"

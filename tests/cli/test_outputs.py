@@ -61,7 +61,9 @@ def rows(path: Path) -> list[str]:
     return sorted(path.read_text().splitlines())
 
 
-def test_an_output_of_the_config_is_named_on_the_command_line(project: Path) -> None:
+def test_an_output_in_the_config_can_be_named_on_the_command_line(
+    project: Path,
+) -> None:
     code = execute(["run", "books", "-q", "-o", "prices", "-o", "own"])
 
     assert code == 0
@@ -91,7 +93,7 @@ def test_a_spider_names_outputs_of_the_config(project: Path, written: str) -> No
     assert len(rows(project / "own.txt")) == 3
 
 
-def test_a_spider_may_name_one_output_alone(project: Path) -> None:
+def test_a_spider_may_name_a_single_output(project: Path) -> None:
     spider = project / "spiders" / "books.py"
     spider.write_text(
         spider.read_text().replace(
@@ -104,7 +106,7 @@ def test_a_spider_may_name_one_output_alone(project: Path) -> None:
     assert rows(project / "prices.csv") == ["One", "Shop", "Title", "Two"]
 
 
-def test_a_misspelled_name_gets_the_nearest_one(
+def test_an_error_about_a_misspelled_name_suggests_the_nearest_one(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert execute(["run", "books", "-o", "price"]) == 2
@@ -120,7 +122,7 @@ def test_the_settings_name_outputs_too(project: Path) -> None:
     assert not (project / "out").exists()
 
 
-def test_a_spider_says_where_its_items_go_unless_the_command_line_does(
+def test_the_outputs_of_a_spider_are_used_unless_the_command_line_names_some(
     project: Path,
 ) -> None:
     spider = project / "spiders" / "books.py"
@@ -137,7 +139,7 @@ def test_a_spider_says_where_its_items_go_unless_the_command_line_does(
     assert len(rows(project / "other.jsonl")) == 3
 
 
-def test_a_run_is_exported_to_an_output_by_name(project: Path) -> None:
+def test_a_run_is_exported_to_a_named_output(project: Path) -> None:
     execute(["run", "books", "-q"])
 
     assert execute(["export", "books", "-o", "prices"]) == 0
@@ -155,7 +157,7 @@ def test_a_run_is_exported_to_an_output_by_name(project: Path) -> None:
         ('[outputs.a]\nuri = "s3://b/x.jsonl"\nregoin = "x"', "'regoin' is not valid"),
     ],
 )
-def test_an_output_that_is_wrong_is_exit_code_two_before_the_first_request(
+def test_an_invalid_output_is_exit_code_two_before_the_first_request(
     project: Path, config: str, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / "config.toml").write_text(config)
@@ -167,7 +169,7 @@ def test_an_output_that_is_wrong_is_exit_code_two_before_the_first_request(
     assert not list(project.glob("a*"))
 
 
-def test_what_is_installed_is_listed(
+def test_the_installed_outputs_are_listed(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert execute(["outputs"]) == 0

@@ -28,7 +28,7 @@ def shop() -> Iterator[Site]:
         yield site
 
 
-def test_fetch_writes_the_body_as_it_came_and_nothing_else(
+def test_fetch_writes_the_unchanged_body_and_nothing_else(
     shop: Site, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     code = execute(["fetch", f"{shop.url}/one"])
@@ -38,7 +38,7 @@ def test_fetch_writes_the_body_as_it_came_and_nothing_else(
     assert shop.asked == ["/one"]
 
 
-def test_fetch_shows_the_head_where_it_is_asked_for(
+def test_fetch_shows_the_response_head_on_request(
     shop: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
     execute(["fetch", f"{shop.url}/one", "-v"])
@@ -49,7 +49,7 @@ def test_fetch_shows_the_head_where_it_is_asked_for(
     assert said[-1] == "robots.txt is not checked."
 
 
-def test_fetch_says_a_bad_status_and_still_gives_the_body(
+def test_fetch_reports_an_error_status_and_still_writes_the_body(
     shop: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
     code = execute(["fetch", f"{shop.url}/gone"])
@@ -67,7 +67,7 @@ def test_fetch_says_a_bad_status_and_still_gives_the_body(
         ("file:///etc/passwd", 2, "is not a URL that a crawl can request"),
     ],
 )
-def test_a_page_that_cannot_be_had_is_one_line(
+def test_a_failed_fetch_is_reported_in_one_line(
     url: str, code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ended = execute(["fetch", url])
@@ -78,7 +78,7 @@ def test_a_page_that_cannot_be_had_is_one_line(
     assert len(told.splitlines()) == 1
 
 
-def test_parse_gives_items_as_json_and_lists_the_links(
+def test_parse_prints_items_as_json_and_lists_the_links(
     shop: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     write_spider(tmp_path, shop.url)
@@ -96,7 +96,7 @@ def test_parse_gives_items_as_json_and_lists_the_links(
     ]
 
 
-def test_parse_shows_the_users_own_lines_of_what_a_callback_raised(
+def test_parse_shows_only_the_users_lines_of_a_callback_error(
     shop: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_spider(tmp_path, shop.url)
@@ -110,7 +110,7 @@ def test_parse_shows_the_users_own_lines_of_what_a_callback_raised(
     assert told.splitlines()[-1].startswith("crawl: The callback failed: IndexError")
 
 
-def test_parse_takes_another_callback_and_arguments(
+def test_parse_accepts_another_callback_and_arguments(
     shop: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = write_spider(tmp_path, shop.url)
@@ -128,7 +128,7 @@ def test_parse_takes_another_callback_and_arguments(
     assert "no callback 'details'" in capfd.readouterr().err
 
 
-def test_parse_says_where_a_crawl_would_not_show_the_page(
+def test_parse_says_when_a_crawl_would_not_call_the_callback(
     shop: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = write_spider(tmp_path, shop.url)
@@ -155,7 +155,7 @@ def test_parse_says_where_a_crawl_would_not_show_the_page(
         ("self.count('rows', 3); yield {}", "3 counted as rows"),
     ],
 )
-def test_parse_says_what_a_callback_decides_and_counts(
+def test_parse_shows_decisions_and_counts_of_a_callback(
     shop: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str], body: str, told: str
 ) -> None:
     path = write_spider(tmp_path, shop.url)
@@ -173,7 +173,7 @@ def test_parse_says_what_a_callback_decides_and_counts(
     assert told in capfd.readouterr().err
 
 
-def test_a_page_is_asked_as_a_spider_asks(
+def test_a_page_is_requested_with_the_headers_of_the_spider(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -224,7 +224,7 @@ def test_a_page_is_asked_as_a_spider_asks(
         (["-a", "shelf=x"], "add --spider NAME"),
     ],
 )
-def test_a_request_that_cannot_be_made_is_one_line(
+def test_a_request_that_cannot_be_made_is_reported_in_one_line(
     words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = execute(["fetch", "http://127.0.0.1/", *words])
@@ -233,7 +233,7 @@ def test_a_request_that_cannot_be_made_is_one_line(
     assert message in capsys.readouterr().err
 
 
-def test_parse_lets_a_callback_fetch_one_more_page(
+def test_parse_lets_a_callback_fetch_another_page(
     shop: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = write_spider(tmp_path, shop.url)
@@ -252,7 +252,7 @@ def test_parse_lets_a_callback_fetch_one_more_page(
     assert (code, json.loads(capfd.readouterr().out)) == (0, {"status": 200})
 
 
-def test_parse_says_which_pipelines_it_skips(
+def test_parse_names_the_pipelines_that_it_skips(
     tmp_path: Path, shop: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "spiders"

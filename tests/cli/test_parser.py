@@ -21,7 +21,7 @@ from crawler.cli import parser
         (parser.pair, "shelf=", ("shelf", "")),
     ],
 )
-def test_options_are_read(
+def test_options_are_parsed(
     convert: Callable[[str], Any], text: str, expected: Any
 ) -> None:
     assert convert(text) == expected
@@ -44,7 +44,7 @@ def test_options_are_read(
         (parser.pair, "=x"),
     ],
 )
-def test_what_means_nothing_is_refused(
+def test_invalid_option_values_are_rejected(
     convert: Callable[[str], Any], text: str
 ) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
@@ -61,7 +61,7 @@ def test_what_means_nothing_is_refused(
         (["--verson"], "unknown option '--verson'; did you mean --version?"),
     ],
 )
-def test_an_unknown_option_is_named_with_the_one_that_was_meant(
+def test_an_error_about_an_unknown_option_suggests_the_nearest_one(
     words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = parser.Parser(prog="crawl")

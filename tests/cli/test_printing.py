@@ -11,7 +11,7 @@ import pytest
 from crawler.cli.printing import to_standard_error
 
 
-def test_what_is_printed_goes_to_standard_error(
+def test_prints_of_a_spider_go_to_standard_error(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     before = sys.stdout
@@ -27,7 +27,7 @@ def test_what_is_printed_goes_to_standard_error(
     assert inside == before.fileno()
 
 
-def test_printed_lines_are_json_beside_a_log_of_json(
+def test_printed_lines_are_json_with_json_logging(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with to_standard_error(as_json=True):
@@ -39,7 +39,7 @@ def test_printed_lines_are_json_beside_a_log_of_json(
     assert {(line["level"], line["logger"]) for line in lines} == {("info", "print")}
 
 
-def test_a_line_without_an_end_is_written_when_the_crawl_ends(
+def test_an_unfinished_printed_line_is_written_at_the_end_of_the_crawl(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with to_standard_error(as_json=True):
@@ -49,7 +49,7 @@ def test_a_line_without_an_end_is_written_when_the_crawl_ends(
     assert json.loads(line)["message"] == "done"
 
 
-def test_a_stream_without_a_descriptor_stays_as_it_is(
+def test_a_stream_without_a_descriptor_is_not_redirected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     notebook = io.StringIO()

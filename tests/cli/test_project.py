@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_flags_rank_before_environment_spider_and_file(folder: Path) -> None:
+def test_flags_take_precedence_over_environment_spider_and_file(folder: Path) -> None:
     (folder / "config.toml").write_text(
         "[crawl]\nworkers = 2\ndepth = 2\n[http]\nread = 2\ntotal = 2\nconnect = 2\n"
     )
@@ -53,7 +53,7 @@ def test_flags_rank_before_environment_spider_and_file(folder: Path) -> None:
     assert float(settings.http.connect) == 5
 
 
-def test_a_wrong_setting_of_a_spider_names_its_class(folder: Path) -> None:
+def test_an_invalid_setting_of_a_spider_names_its_class(folder: Path) -> None:
     path = folder / "spiders" / "books.py"
     path.write_text(SPIDER.replace('"workers"', '"worker"'))
     project = Project(folder, environ={})
@@ -65,9 +65,7 @@ def test_a_wrong_setting_of_a_spider_names_its_class(folder: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["books", "spiders/books.py", "spiders/books.py:Books"]
 )
-def test_a_spider_is_named_by_its_name_its_file_or_its_class(
-    folder: Path, name: str
-) -> None:
+def test_a_spider_can_be_named_by_name_file_or_class(folder: Path, name: str) -> None:
     target = Project(folder, environ={}).target(name)
 
     assert (target.spider.name, target.job) == ("books", "books")
@@ -80,68 +78,70 @@ def test_a_spider_is_named_by_its_name_its_file_or_its_class(
         ("zzz", r"No spider 'zzz' in spiders; spiders are books \(crawl"),
     ],
 )
-def test_a_name_that_is_not_there_is_answered_with_the_nearest(
+def test_an_error_about_an_unknown_spider_suggests_the_nearest_name(
     folder: Path, name: str, message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         Project(folder, environ={}).target(name)
 
 
-def test_a_typo_in_the_name_of_a_job_is_answered_as_well(folder: Path) -> None:
+def test_an_error_about_an_unknown_job_suggests_the_nearest_name(folder: Path) -> None:
     (folder / "config.toml").write_text('[jobs.nightly]\nspider = "books"\n')
 
     with pytest.raises(ConfigError, match="did you mean the job 'nightly'"):
         Project(folder, environ={}).target("nightyl")
 
 
-def test_all_names_are_listed_by_their_kind(folder: Path) -> None:
+def test_all_names_are_listed_by_kind(folder: Path) -> None:
     (folder / "config.toml").write_text('[jobs.nightly]\nspider = "books"\n')
 
     with pytest.raises(ConfigError, match="; spiders are books; jobs are nightly "):
         Project(folder, environ={}).target("zzz")
 
 
-def test_a_file_named_without_its_ending_is_recognised(folder: Path) -> None:
+def test_a_file_named_without_its_suffix_is_recognised(folder: Path) -> None:
     (folder / "toys.py").write_text(SPIDER)
 
     with pytest.raises(ConfigError, match=r"did you mean the file toys\.py\?"):
         Project(folder, environ={}).target("toys")
 
 
-def test_the_error_of_the_file_that_bears_the_name_is_told(folder: Path) -> None:
+def test_the_load_error_of_the_file_with_the_given_name_is_shown(folder: Path) -> None:
     (folder / "spiders" / "my_toys.py").write_text("import no_such_module\n")
 
     with pytest.raises(ConfigError, match=r"spiders/my_toys\.py:1: ModuleNotFound"):
         Project(folder, environ={}).target("my-toys")
 
 
-def test_other_files_that_are_broken_are_mentioned(folder: Path) -> None:
+def test_other_broken_files_are_mentioned(folder: Path) -> None:
     (folder / "spiders" / "broken.py").write_text("class")
 
     with pytest.raises(ConfigError, match=r"not loaded: spiders/broken\.py"):
         Project(folder, environ={}).target("boks")
 
 
-def test_in_a_folder_without_spiders_the_way_to_one_is_told(tmp_path: Path) -> None:
+def test_an_error_in_a_folder_without_spiders_shows_how_to_write_one(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(ConfigError, match="crawl new NAME URL writes one"):
         Project(tmp_path, environ={}).target("books")
 
 
-def test_below_a_project_the_folder_to_run_in_is_told(folder: Path) -> None:
+def test_an_error_below_a_project_names_the_projects_folder(folder: Path) -> None:
     (folder / "out").mkdir()
 
     with pytest.raises(ConfigError, match=r"there are spiders in .*: run crawl there"):
         Project(folder / "out", environ={}).target("books")
 
 
-def test_a_name_that_two_spiders_bear_runs_neither(folder: Path) -> None:
+def test_a_name_of_two_spiders_runs_neither(folder: Path) -> None:
     (folder / "spiders" / "more.py").write_text(SPIDER)
 
     with pytest.raises(ConfigError, match=r"Two spiders are named 'books': .* and "):
         Project(folder, environ={}).target("books")
 
 
-def test_arguments_have_their_declared_type(folder: Path) -> None:
+def test_arguments_are_converted_to_their_declared_type(folder: Path) -> None:
     target = Project(folder, environ={}).target("books")
 
     spider = spider_of(target, [("limit", "20")])
@@ -149,7 +149,7 @@ def test_arguments_have_their_declared_type(folder: Path) -> None:
     assert spider.arguments == {"limit": 20}
 
 
-def test_an_error_in_a_spiders_own_init_has_its_line(folder: Path) -> None:
+def test_an_error_in_the_init_of_a_spider_is_shown_with_its_line(folder: Path) -> None:
     path = folder / "spiders" / "books.py"
     path.write_text(
         SPIDER

@@ -16,7 +16,7 @@ from tests.cli.sites import (
 )
 
 
-def test_runs_are_listed_with_what_they_came_to(
+def test_runs_are_listed_with_their_results(
     own_said: pytest.CaptureFixture[str],
 ) -> None:
     execute(["run", "books", "-q", "--pages", "1"])
@@ -33,7 +33,7 @@ def test_runs_are_listed_with_what_they_came_to(
     assert first.split()[-4:] == ["3", "3", "1", "finished"]
 
 
-def test_a_run_at_work_is_shown_with_its_figures_so_far(tmp_path: Path) -> None:
+def test_a_running_crawl_is_shown_with_its_current_figures(tmp_path: Path) -> None:
     with serving(SHOP, hold=("/two",)) as site:
         write_spider(tmp_path, site.url)
         with starting(tmp_path, "run", "books") as process:
@@ -63,7 +63,7 @@ def test_a_run_at_work_is_shown_with_its_figures_so_far(tmp_path: Path) -> None:
     )
 
 
-def test_a_report_is_shown_again_by_number_by_job_or_as_json(
+def test_a_report_can_be_shown_by_number_by_job_and_as_json(
     said: pytest.CaptureFixture[str],
 ) -> None:
     shown = []
@@ -83,7 +83,7 @@ def test_a_report_is_shown_again_by_number_by_job_or_as_json(
     assert (summary["pages"], summary["failed"], summary["items"]) == (3, 1, 3)
 
 
-def test_a_run_of_several_jobs_must_be_named_with_its_job(
+def test_a_run_number_of_several_jobs_needs_the_job(
     own_said: pytest.CaptureFixture[str],
 ) -> None:
     execute(["run", "books", "-q", "--job", "other"])

@@ -61,7 +61,7 @@ ALL = ["One", "Shop", "Two"]
 UNNEEDED = {"cronsim", "crawler.jobs", "difflib", "sysconfig"}
 
 
-def test_without_an_output_items_go_to_a_file_of_the_run_and_the_last_line_says_so(
+def test_without_an_output_items_go_to_a_file_named_in_the_last_line(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second = execute(["run", "books"]), execute(["run", "books"])
@@ -74,7 +74,7 @@ def test_without_an_output_items_go_to_a_file_of_the_run_and_the_last_line_says_
     assert said.out == ""
 
 
-def test_a_crawl_loads_no_module_that_it_does_not_need(project: Path) -> None:
+def test_a_crawl_imports_no_unneeded_module(project: Path) -> None:
     # What coverage imports on its own account was there before.
     code = (
         "import sys; before = set(sys.modules)\n"
@@ -94,7 +94,7 @@ def test_a_crawl_loads_no_module_that_it_does_not_need(project: Path) -> None:
     assert done.stdout.split() == []
 
 
-def test_in_memory_the_first_number_that_is_free_is_taken(project: Path) -> None:
+def test_a_run_in_memory_takes_the_first_free_number(project: Path) -> None:
     (project / "out").mkdir()
     (project / "out" / "books-1.jsonl").write_text("precious")
     (project / "out" / "books-2.jsonl.part").write_text("of another run")
@@ -107,7 +107,7 @@ def test_in_memory_the_first_number_that_is_free_is_taken(project: Path) -> None
     assert not (project / ".crawl").exists()
 
 
-def test_a_forgotten_state_does_not_stand_in_the_way_of_the_default_output(
+def test_the_default_output_works_after_the_state_was_deleted(
     project: Path,
 ) -> None:
     (project / "out").mkdir()
@@ -128,7 +128,7 @@ def test_items_go_to_every_output_that_is_named(project: Path) -> None:
     assert len((project / "a" / "x.csv").read_text().splitlines()) == 4
 
 
-def test_standard_output_holds_items_and_nothing_else(
+def test_standard_output_receives_only_items(
     project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     code = execute(["run", "books", "-o", "-"])
@@ -140,7 +140,7 @@ def test_standard_output_holds_items_and_nothing_else(
     assert said.err.splitlines()[-1] == "3 items written"
 
 
-def test_a_file_of_the_job_is_replaced_and_that_of_somebody_else_is_not(
+def test_a_file_of_the_job_is_replaced_but_not_a_file_of_another_program(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / "other.jsonl").write_text('{"title": "Old"}\n')
@@ -158,7 +158,7 @@ def test_a_file_of_the_job_is_replaced_and_that_of_somebody_else_is_not(
     assert titles(project / "other.jsonl") == ["Old", *ALL]
 
 
-def test_overwrite_replaces_what_was_there(project: Path) -> None:
+def test_overwrite_replaces_an_existing_file(project: Path) -> None:
     (project / "other.jsonl").write_text("something else\n")
 
     code = execute(["run", "books", "-q", "-o", "other.jsonl", "--overwrite"])
@@ -170,7 +170,7 @@ def test_overwrite_replaces_what_was_there(project: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "expected"), [("--pages", "pages_limit"), ("--items", "items_limit")]
 )
-def test_a_limit_is_exact_and_a_good_end(
+def test_a_limit_is_exact_and_ends_with_exit_code_zero(
     project: Path, option: str, expected: str
 ) -> None:
     code = execute(["run", "books", "-q", option, "2", "--summary", "s.json"])
@@ -181,7 +181,7 @@ def test_a_limit_is_exact_and_a_good_end(
     assert summary[option.removeprefix("--")] == 2
 
 
-def test_the_summary_has_the_keys_of_the_contract_and_adds_up(project: Path) -> None:
+def test_the_summary_has_the_documented_keys_and_adds_up(project: Path) -> None:
     execute(["run", "books", "-q", "--summary", "deep/s.json"])
 
     summary = json.loads((project / "deep" / "s.json").read_text())
@@ -196,7 +196,7 @@ def test_the_summary_has_the_keys_of_the_contract_and_adds_up(project: Path) -> 
     assert summary["found"] == ended + left_out + summary["pending"] == 3
 
 
-def test_a_kill_behind_the_end_of_a_run_leaves_its_summary(tmp_path: Path) -> None:
+def test_a_kill_after_the_end_of_a_run_leaves_its_summary(tmp_path: Path) -> None:
     with serving(SHOP) as site:
         path = write_spider(tmp_path, site.url)
         killed = (
@@ -212,7 +212,7 @@ def test_a_kill_behind_the_end_of_a_run_leaves_its_summary(tmp_path: Path) -> No
     assert kept.reason == "finished"
 
 
-def test_a_summary_that_cannot_be_written_any_more_is_told_after_the_report(
+def test_a_summary_that_cannot_be_written_is_reported_after_the_report(
     tmp_path: Path,
 ) -> None:
     with serving(SHOP, hold=("/two",)) as site:
@@ -230,7 +230,7 @@ def test_a_summary_that_cannot_be_written_any_more_is_told_after_the_report(
     )
 
 
-def test_the_summary_can_go_to_standard_output_where_that_is_free(
+def test_the_summary_can_go_to_standard_output_if_no_items_do(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = execute(["run", "books", "-q", "--summary", "-"])
@@ -256,7 +256,7 @@ def test_the_summary_can_go_to_standard_output_where_that_is_free(
         ),
     ],
 )
-def test_the_exit_code_says_how_well_it_went(
+def test_the_exit_code_depends_on_the_result_of_the_run(
     tmp_path: Path,
     pages: dict[str, str],
     options: list[str],
@@ -313,7 +313,7 @@ def test_wrong_usage_is_one_line_and_exit_code_two(
     assert shop.asked == []
 
 
-def test_other_arguments_than_those_of_the_unfinished_run_are_refused(
+def test_an_unfinished_run_cannot_be_resumed_with_other_arguments(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asyncio.run(_begin(project / ".crawl", shelf="fiction"))
@@ -335,7 +335,7 @@ async def _begin(folder: Path, **arguments: str) -> None:
     await store.close(0.0)
 
 
-def test_a_job_that_another_process_runs_is_left_alone(tmp_path: Path) -> None:
+def test_a_job_that_another_process_runs_is_not_touched(tmp_path: Path) -> None:
     with serving(SHOP, hold=("/two",)) as site:
         write_spider(tmp_path, site.url)
         with starting(tmp_path, "run", "books") as process:
@@ -362,7 +362,7 @@ def test_a_job_that_another_process_runs_is_left_alone(tmp_path: Path) -> None:
         pytest.param(["-s", "http.ca_file=missing.pem"], id="certificate"),
     ],
 )
-def test_wrong_usage_counts_before_a_job_that_another_process_runs(
+def test_wrong_usage_is_reported_before_a_job_that_another_process_runs(
     project: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("other.jsonl", "other.db"):
@@ -379,7 +379,7 @@ def test_wrong_usage_counts_before_a_job_that_another_process_runs(
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
-def test_an_output_that_is_refused_leaves_no_run_behind(project: Path) -> None:
+def test_a_rejected_output_leaves_no_run_behind(project: Path) -> None:
     (project / "other.jsonl").write_text("precious")
 
     refused = execute(["run", "books", "-q", "-o", "other.jsonl"])
@@ -391,7 +391,9 @@ def test_an_output_that_is_refused_leaves_no_run_behind(project: Path) -> None:
     ]
 
 
-def test_a_reader_that_had_enough_ends_the_crawl_well(tmp_path: Path) -> None:
+def test_a_reader_that_closes_the_pipe_ends_the_crawl_with_exit_code_zero(
+    tmp_path: Path,
+) -> None:
     links = "".join(f"<a href=/{n}>{n}</a>" for n in range(200))
     pages = {f"/{n}": f"<h1>{'x' * 2000}</h1>" for n in range(200)}
     with serving({"/": f"<h1>all</h1>{links}", **pages}) as site:
@@ -410,9 +412,7 @@ def test_a_reader_that_had_enough_ends_the_crawl_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("closed", ["stderr", "stdout", "both"])
-def test_streams_that_are_closed_from_the_start_do_no_harm(
-    project: Path, closed: str
-) -> None:
+def test_closed_standard_streams_do_no_harm(project: Path, closed: str) -> None:
     close = {"stderr": "2>&-", "stdout": ">&-", "both": ">&- 2>&-"}[closed]
     command = f"{shlex.quote(sys.executable)} -m crawler.cli run books {close}"
     path = shlex.quote(f"{os.environ.get('PYTHONPATH', '')}:{ROOT}")
@@ -433,7 +433,7 @@ ROOT = Path(__file__).parents[2]
         {"PYTHONIOENCODING": "ascii"},
     ],
 )
-def test_a_terminal_that_knows_ascii_only_is_enough(
+def test_a_terminal_with_ascii_only_is_supported(
     tmp_path: Path, more: dict[str, str]
 ) -> None:
     with serving({"/": "<h1>Snow ☃</h1>"}) as site:
@@ -449,7 +449,7 @@ def test_a_terminal_that_knows_ascii_only_is_enough(
     assert titles(tmp_path / "out" / "books-1.jsonl") == ["Snow ☃"]
 
 
-def test_a_broken_config_is_one_line(
+def test_an_invalid_config_file_is_reported_in_one_line(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / "config.toml").write_text("[crawl\n")
@@ -462,7 +462,7 @@ def test_a_broken_config_is_one_line(
     assert len(told.splitlines()) == 1
 
 
-def test_a_port_that_refuses_is_told_with_what_to_do(
+def test_a_refused_connection_is_reported_with_advice(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -480,7 +480,7 @@ def test_a_port_that_refuses_is_told_with_what_to_do(
     assert "Traceback" not in told
 
 
-def test_json_messages_are_one_object_a_line(
+def test_json_messages_are_one_object_per_line(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = execute(["run", "books", "--log-format", "json"])
@@ -494,7 +494,7 @@ def test_json_messages_are_one_object_a_line(
 
 
 @pytest.mark.parametrize("keyword", ["async def", "def"])
-def test_an_error_of_the_user_s_own_code_is_one_line_and_a_file_with_the_traceback(
+def test_an_error_of_user_code_is_one_line_and_a_file_with_the_traceback(
     project: Path, keyword: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = project / "spiders" / "books.py"
@@ -514,7 +514,7 @@ def test_an_error_of_the_user_s_own_code_is_one_line_and_a_file_with_the_traceba
     assert "Traceback" in log.read_text()
 
 
-def test_items_stay_where_they_are_when_the_disk_is_full(tmp_path: Path) -> None:
+def test_items_are_kept_when_the_disk_is_full(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("mounting a small file system needs root")
     disk = tmp_path / "small"
@@ -544,7 +544,7 @@ def test_items_stay_where_they_are_when_the_disk_is_full(tmp_path: Path) -> None
     assert titles(tmp_path / "x.jsonl") == ["x" * 100_000]
 
 
-def test_the_command_that_a_report_names_shows_the_failure_again(
+def test_the_command_in_a_report_reproduces_the_failure(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -563,7 +563,7 @@ def test_the_command_that_a_report_names_shows_the_failure_again(
     assert "The callback failed: IndexError" in capsys.readouterr().err
 
 
-def test_a_spider_without_a_start_is_told_what_it_lacks(
+def test_a_spider_without_start_urls_is_explained(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -579,7 +579,7 @@ def test_a_spider_without_a_start_is_told_what_it_lacks(
     assert "give the spider start_urls, or a start()" in capsys.readouterr().err
 
 
-def test_a_start_that_raises_is_told_with_its_line(
+def test_an_error_in_start_is_reported_with_its_line(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = project / "spiders" / "books.py"
@@ -601,7 +601,7 @@ def test_a_start_that_raises_is_told_with_its_line(
 
 
 @pytest.mark.parametrize("more", [[], ["-q"], ["--log-format", "json"]])
-def test_exit_code_three_says_which_bound_it_is_about(
+def test_exit_code_three_names_the_limit_that_was_missed(
     project: Path, more: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = execute(["run", "books", "--min-items", "5", *more])
@@ -616,7 +616,7 @@ def test_exit_code_three_says_which_bound_it_is_about(
     assert f"! exit code 3: {text}" in capsys.readouterr().out
 
 
-def test_the_command_that_resumes_shows_no_secret(
+def test_the_command_to_resume_shows_no_secret(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serving({"/": (404, "")}) as site:
@@ -634,7 +634,7 @@ def test_the_command_that_resumes_shows_no_secret(
     assert "def456" not in told
 
 
-def test_a_damaged_state_is_told_before_its_output_is_judged(
+def test_a_damaged_state_is_reported_before_its_output_is_checked(
     project: Path, shop: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert execute(["run", "books", "-q", "-o", "out.db"]) == 0
@@ -649,7 +649,7 @@ def test_a_damaged_state_is_told_before_its_output_is_judged(
     assert "--overwrite" not in told
 
 
-def test_what_a_spider_prints_does_not_get_between_its_items(tmp_path: Path) -> None:
+def test_prints_of_a_spider_do_not_mix_with_its_items(tmp_path: Path) -> None:
     with serving(SHOP) as site:
         path = write_spider(tmp_path, site.url)
         text = path.read_text().replace(
@@ -671,7 +671,7 @@ def test_what_a_spider_prints_does_not_get_between_its_items(tmp_path: Path) -> 
     assert "seen http" in one.stderr
 
 
-def test_json_lines_of_a_run_say_which_run_and_what_failed(tmp_path: Path) -> None:
+def test_json_log_lines_name_the_run_and_the_failure(tmp_path: Path) -> None:
     with serving({**SHOP, "/one": (404, "")}) as site:
         write_spider(tmp_path, site.url)
         done = crawl(tmp_path, "run", "books", "--log-format", "json")

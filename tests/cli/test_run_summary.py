@@ -21,13 +21,13 @@ def report(**more: object) -> Report:
     return Report(**values)  # type: ignore[arg-type]
 
 
-def test_a_resumed_run_says_what_is_done_and_what_is_not() -> None:
+def test_the_report_of_a_resumed_run_says_what_is_done_and_what_is_not() -> None:
     line = run_summary.resume_line(7, Counters(pages=301), {"a": 90, "b": 9}, waiting=2)
 
     assert line == "resuming run 7: 301 done, 97 pending, 2 waiting"
 
 
-def test_the_table_shows_what_there_is_and_no_more() -> None:
+def test_the_table_shows_only_rows_with_values() -> None:
     lines = run_summary.table(
         report(
             pages=1234,
@@ -133,7 +133,7 @@ PART, FILE = {"out/books-7.jsonl.part": 2}, ["out/books-7.jsonl"]
         ),
     ],
 )
-def test_the_last_line_says_where_the_items_are_and_how_to_go_on(
+def test_the_last_line_says_where_the_items_are_and_how_to_resume(
     ending: Ending, expected: str
 ) -> None:
     assert run_summary.last_line(ending, "crawl run books") == expected
@@ -143,11 +143,11 @@ def test_the_last_line_says_where_the_items_are_and_how_to_go_on(
     ("seconds", "expected"),
     [(0, "0.0 s"), (59.94, "59.9 s"), (60, "1:00"), (3661, "1:01:01")],
 )
-def test_durations_are_said_as_people_read_them(seconds: float, expected: str) -> None:
+def test_durations_are_formatted_for_people(seconds: float, expected: str) -> None:
     assert clock(seconds) == expected
 
 
-def test_a_run_that_the_spider_stopped_says_why_and_what_it_counted() -> None:
+def test_a_run_that_its_spider_stopped_shows_the_reason_and_the_counts() -> None:
     lines = run_summary.table(
         report(
             finish_reason=FinishReason.STOPPED,
@@ -160,7 +160,7 @@ def test_a_run_that_the_spider_stopped_says_why_and_what_it_counted() -> None:
     assert any("1,234 rows" in line for line in lines)
 
 
-def test_fields_that_lack_values_are_named_the_emptiest_first() -> None:
+def test_fields_with_missing_values_are_named_the_emptiest_first() -> None:
     rates = {"Book.url": 1.0, "Book.price": 0.975, "Book.tags": 0.5}
     lines = run_summary.table(report(fields=rates))
 

@@ -55,7 +55,7 @@ def listed(folder: Path) -> dict[str, Any]:
     return next(each for each in values if each["job"] == "nightly")
 
 
-def test_a_job_that_was_missed_is_run_once_and_the_scheduler_stops_when_told(
+def test_a_missed_job_runs_once_and_the_scheduler_stops_at_a_signal(
     tmp_path: Path,
 ) -> None:
     with serving(SHOP) as site:
@@ -74,7 +74,7 @@ def test_a_job_that_was_missed_is_run_once_and_the_scheduler_stops_when_told(
     assert "run 1: finished" in crawl(tmp_path, "jobs").stdout
 
 
-def test_a_second_scheduler_says_who_the_first_is(tmp_path: Path) -> None:
+def test_a_second_scheduler_names_the_first(tmp_path: Path) -> None:
     job(tmp_path, MISSED)
     with starting(tmp_path, "schedule") as process:
         heard(process, "1 job")
@@ -85,7 +85,9 @@ def test_a_second_scheduler_says_who_the_first_is(tmp_path: Path) -> None:
     assert f"process {process.pid} on " in second.stderr
 
 
-def test_a_job_survives_its_scheduler_and_is_found_by_the_next(tmp_path: Path) -> None:
+def test_a_job_survives_its_scheduler_and_the_next_scheduler_finds_it(
+    tmp_path: Path,
+) -> None:
     with serving(SHOP, hold=("/two",)) as site:
         write_spider(tmp_path, site.url)
         job(tmp_path, MISSED + 'output = "out/{job}.jsonl"')
@@ -108,7 +110,7 @@ def test_a_job_survives_its_scheduler_and_is_found_by_the_next(tmp_path: Path) -
     assert sorted(site.asked) == ["/", "/one", "/two"]
 
 
-def test_stopping_stops_a_job_in_order_and_the_next_scheduler_goes_on_with_it(
+def test_a_job_is_stopped_gracefully_and_the_next_scheduler_resumes_it(
     tmp_path: Path,
 ) -> None:
     with serving(SHOP, hold=("/two",)) as site:
@@ -131,7 +133,7 @@ def test_stopping_stops_a_job_in_order_and_the_next_scheduler_goes_on_with_it(
     assert site.asked.count("/") == 1
 
 
-def test_a_job_that_is_broken_alarms_and_the_others_run(tmp_path: Path) -> None:
+def test_an_invalid_job_calls_its_hook_and_the_other_jobs_run(tmp_path: Path) -> None:
     with serving(SHOP) as site:
         write_spider(tmp_path, site.url)
         job(
@@ -152,7 +154,7 @@ def test_a_job_that_is_broken_alarms_and_the_others_run(tmp_path: Path) -> None:
     assert "moved" in told(tmp_path, "gone.json")["error"]
 
 
-def test_a_job_that_is_killed_is_told_of_by_the_scheduler(tmp_path: Path) -> None:
+def test_a_killed_job_is_reported_by_the_scheduler(tmp_path: Path) -> None:
     with serving(SHOP, hold=("/two",)) as site:
         write_spider(tmp_path, site.url)
         job(tmp_path, MISSED + 'on_failure = [NOTE, "bad.json"]')
@@ -176,7 +178,7 @@ def test_a_job_that_is_killed_is_told_of_by_the_scheduler(tmp_path: Path) -> Non
         pytest.param('schedule = "nonsense"', "five fields", id="all are broken"),
     ],
 )
-def test_a_schedule_of_nothing_is_an_error(
+def test_a_scheduler_without_jobs_is_an_error(
     tmp_path: Path, text: str, part: str
 ) -> None:
     job(tmp_path, text)
@@ -187,7 +189,7 @@ def test_a_schedule_of_nothing_is_an_error(
     assert part in done.stderr
 
 
-def test_the_list_of_jobs_tells_when_each_is_due_and_what_is_wrong(
+def test_the_list_of_jobs_shows_due_times_and_problems(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "note.py").write_text(NOTE)
@@ -206,7 +208,7 @@ def test_the_list_of_jobs_tells_when_each_is_due_and_what_is_wrong(
     assert crawl(tmp_path, "jobs", "--check").returncode == 3
 
 
-def test_a_job_that_nobody_ran_in_time_is_seen_by_the_check(tmp_path: Path) -> None:
+def test_the_check_finds_a_job_that_did_not_run_in_time(tmp_path: Path) -> None:
     write_spider(tmp_path, "http://127.0.0.1:1")
     job(tmp_path, MISSED)
     missed(tmp_path, "nightly", ago=timedelta(minutes=5))
@@ -218,7 +220,7 @@ def test_a_job_that_nobody_ran_in_time_is_seen_by_the_check(tmp_path: Path) -> N
     assert "start crawl schedule" in late.stdout
 
 
-def test_the_check_sees_jobs_that_another_scheduler_runs(tmp_path: Path) -> None:
+def test_the_check_reads_jobs_that_another_scheduler_runs(tmp_path: Path) -> None:
     with serving(SHOP) as site:
         write_spider(tmp_path, site.url)
         job(tmp_path, MISSED)

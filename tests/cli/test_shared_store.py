@@ -35,7 +35,9 @@ def titles(path: Path) -> list[str]:
     return sorted(json.loads(line)["title"] for line in lines)
 
 
-def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, database: str) -> None:
+def test_a_killed_run_is_resumed_from_its_last_commit(
+    tmp_path: Path, database: str
+) -> None:
     at = ("-s", f"storage.url={database}")
     with serving(SHOP, hold=("/two",)) as site:
         write_spider(tmp_path, site.url)
@@ -51,7 +53,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, database: str) -> Non
     assert not (tmp_path / ".crawl" / "books.db").exists()
 
 
-def test_old_runs_are_dropped_and_their_history_stays(
+def test_old_runs_are_dropped_and_their_history_is_kept(
     tmp_path: Path, shop: Site, database: str
 ) -> None:
     at = ("-s", f"storage.url={database}", "-s", "storage.keep_items=1")
@@ -68,7 +70,7 @@ def test_old_runs_are_dropped_and_their_history_stays(
     assert len(second.stdout.splitlines()) == 3
 
 
-def test_a_role_without_rights_but_to_make_schemas_is_enough(
+def test_a_role_needs_only_the_right_to_create_schemas(
     tmp_path: Path, shop: Site, postgres: Server, database: str
 ) -> None:
     at = ("-s", f"storage.url={postgres.admit_guest()}")
@@ -79,7 +81,7 @@ def test_a_role_without_rights_but_to_make_schemas_is_enough(
     assert titles(tmp_path / "out" / "books-1.jsonl") == ALL
 
 
-def test_a_wrong_password_is_one_line_that_does_not_show_it(
+def test_a_wrong_password_is_one_line_without_the_password(
     tmp_path: Path, shop: Site, postgres: Server, database: str
 ) -> None:
     url = postgres.admit_guest().replace("guest@", "guest:wr0ng@")
@@ -94,7 +96,7 @@ def test_a_wrong_password_is_one_line_that_does_not_show_it(
         assert "Traceback" not in done.stderr
 
 
-def test_a_server_that_cannot_be_reached_is_one_line(
+def test_an_unreachable_server_is_reported_in_one_line(
     tmp_path: Path, shop: Site
 ) -> None:
     for command in (["run", "books"], ["runs", "books"], ["why", f"{shop.url}/"]):
@@ -118,7 +120,7 @@ def test_a_server_that_cannot_be_reached_is_one_line(
         ("postgresql://h/db?nope=1", "not a valid PostgreSQL URL: invalid URI query"),
     ],
 )
-def test_a_url_that_is_none_of_a_database_is_refused(
+def test_a_url_that_is_not_of_a_database_is_rejected(
     tmp_path: Path, shop: Site, url: str, message: str
 ) -> None:
     done = crawl(tmp_path, "run", "books", "-s", f"storage.url={url}")
@@ -142,7 +144,7 @@ def test_a_missing_extra_is_named(tmp_path: Path, shop: Site) -> None:
     assert "pip install 'exact-crawler[postgres]'" in done.stderr
 
 
-def test_a_schema_of_a_newer_version_is_refused(
+def test_a_schema_of_a_newer_version_is_rejected(
     tmp_path: Path, shop: Site, postgres: Server, database: str
 ) -> None:
     at = ("-s", f"storage.url={database}")
@@ -156,7 +158,7 @@ def test_a_schema_of_a_newer_version_is_refused(
         assert "newer version of the crawler" in done.stderr
 
 
-def test_a_catalog_of_an_earlier_version_is_read_and_brought_up_to_date(
+def test_a_catalog_of_an_earlier_version_is_read_and_migrated(
     tmp_path: Path, shop: Site, postgres: Server, database: str
 ) -> None:
     at = ("-s", f"storage.url={database}")
@@ -175,7 +177,7 @@ def test_a_catalog_of_an_earlier_version_is_read_and_brought_up_to_date(
     assert json.loads(after.stdout)["code"]
 
 
-def test_an_interrupted_crawl_of_files_knows_nothing_of_the_database(
+def test_an_interrupted_crawl_in_files_needs_no_database(
     tmp_path: Path, shop: Site, database: str
 ) -> None:
     crawl(tmp_path, "run", "books", "-q", "-s", f"storage.url={database}")

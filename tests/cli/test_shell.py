@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.cli.sites import PATIENCE, SHOP, crawl, environment, serving, write_spider
 
 
-def test_the_page_can_be_looked_into_and_another_one_fetched(tmp_path: Path) -> None:
+def test_the_shell_shows_the_page_and_fetches_another(tmp_path: Path) -> None:
     with serving(SHOP) as site:
         done = subprocess.run(
             [sys.executable, "-m", "crawler.cli", "shell", f"{site.url}/"],
@@ -34,7 +34,7 @@ def test_the_page_can_be_looked_into_and_another_one_fetched(tmp_path: Path) -> 
     assert "robots.txt is not checked." in done.stderr
 
 
-def test_a_page_that_cannot_be_had_is_one_line(tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_fetched_is_reported_in_one_line(tmp_path: Path) -> None:
     with serving({}) as site:
         pass  # nobody listens there any more
 
@@ -61,7 +61,7 @@ def shell(
     )
 
 
-def test_what_was_tried_is_printed_as_code_to_paste(tmp_path: Path) -> None:
+def test_the_tried_selectors_are_printed_as_code(tmp_path: Path) -> None:
     with serving(SHOP) as site:
         done = shell(
             tmp_path, f"{site.url}/", lines="_ = css('h1'), css('a'), css('.price')\n"
@@ -79,7 +79,7 @@ def test_what_was_tried_is_printed_as_code_to_paste(tmp_path: Path) -> None:
     ]
 
 
-def test_the_page_is_written_to_a_file_that_a_browser_can_show(tmp_path: Path) -> None:
+def test_the_page_is_written_to_a_file_for_a_browser(tmp_path: Path) -> None:
     with serving(SHOP) as site:
         done = shell(tmp_path, f"{site.url}/", lines="print(view())\n")
 
@@ -89,7 +89,7 @@ def test_the_page_is_written_to_a_file_that_a_browser_can_show(tmp_path: Path) -
     assert "<h1>Shop</h1>" in text
 
 
-def test_a_spider_is_at_hand_and_its_headers_are_sent(tmp_path: Path) -> None:
+def test_the_shell_has_the_spider_and_sends_its_headers(tmp_path: Path) -> None:
     with serving(SHOP) as site:
         path = write_spider(tmp_path, site.url)
         path.write_text(
@@ -113,7 +113,7 @@ def test_a_spider_is_at_hand_and_its_headers_are_sent(tmp_path: Path) -> None:
     assert "spider      books; pages are fetched as this spider does" in done.stderr
 
 
-def test_ipython_is_used_where_it_is_and_a_person_types(tmp_path: Path) -> None:
+def test_ipython_is_used_if_it_is_installed_and_a_person_types(tmp_path: Path) -> None:
     own, theirs = pty.openpty()
     with serving(SHOP) as site, os.fdopen(own, "r+b", buffering=0) as terminal:
         process = subprocess.Popen(

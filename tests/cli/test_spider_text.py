@@ -66,7 +66,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
     ids=["ruff", "format", "mypy"],
 )
-def test_all_texts_pass(command: list[str], folder: Path) -> None:
+def test_all_generated_spiders_pass_the_checks(
+    command: list[str], folder: Path
+) -> None:
     extra = ["--ignore", "RUF012"] if "--select" in command else []
     done = subprocess.run(
         [sys.executable, "-m", *command, *extra, "."],
@@ -83,5 +85,5 @@ def test_all_texts_pass(command: list[str], folder: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["plain", 'with "', "with '", "both \" and '", "back\\slash", "a\nb", "ä\0"]
 )
-def test_a_literal_is_its_text(text: str) -> None:
+def test_a_literal_evaluates_to_its_text(text: str) -> None:
     assert ast.literal_eval(quoted(text)) == text

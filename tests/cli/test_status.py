@@ -19,7 +19,7 @@ from tests.cli.sites import (
 
 
 @pytest.mark.parametrize("kind", ["files", "shared"])
-def test_a_run_at_work_is_shown_with_its_process(
+def test_a_running_crawl_is_shown_with_its_process(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
     at: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ def test_a_run_at_work_is_shown_with_its_process(
     assert after.stdout.startswith("books/1  finished  3 pages, 3 items")
 
 
-def test_a_job_that_has_not_run_is_one_line(tmp_path: Path) -> None:
+def test_a_job_without_runs_is_reported_in_one_line(tmp_path: Path) -> None:
     done = crawl(tmp_path, "status", "books")
 
     assert done.returncode == 2

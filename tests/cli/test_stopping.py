@@ -93,7 +93,7 @@ def ends_at_a_signal(url: str, *, is_trying: bool) -> list[str]:
     return said
 
 
-def test_a_process_that_waits_for_a_run_ends_at_a_signal(database: str) -> None:
+def test_a_process_that_waits_for_a_run_ends_on_a_signal(database: str) -> None:
     first, last = ends_at_a_signal(database, is_trying=False)
 
     assert "waiting for `crawl run`" in first
@@ -105,7 +105,7 @@ def test_a_signal_while_a_process_tries_to_join_is_not_lost(database: str) -> No
 
 
 @pytest.mark.parametrize("number", ORDERS)
-def test_the_first_signal_ends_pages_under_way_and_the_same_command_goes_on(
+def test_the_first_signal_finishes_pages_in_flight_and_the_run_can_resume(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     with serving(SHOP, hold=("/two",)) as site:
@@ -135,7 +135,7 @@ def test_the_first_signal_ends_pages_under_way_and_the_same_command_goes_on(
     assert sorted(titles) == ["One", "Shop", "Two"]
 
 
-def test_the_echo_of_a_signal_is_not_a_second_one(tmp_path: Path) -> None:
+def test_a_signal_that_arrives_twice_at_once_counts_once(tmp_path: Path) -> None:
     with serving(SHOP, hold=("/two",)) as site:
         write_spider(tmp_path, site.url)
         with starting(tmp_path, "run", "books") as process:
@@ -151,7 +151,7 @@ def test_the_echo_of_a_signal_is_not_a_second_one(tmp_path: Path) -> None:
     assert "3 items so far" in rest
 
 
-def test_the_second_signal_stops_at_once_and_the_page_is_asked_again(
+def test_the_second_signal_stops_at_once_and_the_page_is_requested_again(
     tmp_path: Path,
 ) -> None:
     with serving(SHOP, hold=("/two",)) as site:
@@ -181,7 +181,7 @@ HOLDS = {
 
 
 @pytest.mark.parametrize("how", HOLDS)
-def test_the_second_signal_ends_a_callback_that_holds_the_loop(
+def test_the_second_signal_ends_a_callback_that_blocks_the_loop(
     tmp_path: Path, how: str
 ) -> None:
     spider = tmp_path / "endless.py"
@@ -207,7 +207,7 @@ def test_the_second_signal_ends_a_callback_that_holds_the_loop(
     assert process.returncode == 4
 
 
-def test_the_echo_of_a_signal_that_the_loop_hears_late_is_no_second_one(
+def test_a_doubled_signal_that_the_loop_receives_late_counts_once(
     tmp_path: Path,
 ) -> None:
     spider = tmp_path / "late.py"
@@ -235,7 +235,7 @@ def test_the_echo_of_a_signal_that_the_loop_hears_late_is_no_second_one(
     assert "1 item so far" in said
 
 
-def test_a_signal_that_was_ignored_from_the_start_stays_ignored(
+def test_a_signal_that_the_parent_ignores_stays_ignored(
     tmp_path: Path,
 ) -> None:
     with serving(SHOP, hold=("/two",)) as site:
@@ -288,7 +288,7 @@ sys.exit(main(["list"]))
         pytest.param("Interrupting()", id="where Python drops errors"),
     ],
 )
-def test_ctrl_c_before_anything_has_begun_is_clean(
+def test_ctrl_c_before_the_crawl_begins_prints_no_traceback(
     tmp_path: Path, module: str, how: str
 ) -> None:
     code = _INTERRUPTED.format(module=module, how=how)
@@ -308,7 +308,7 @@ def test_ctrl_c_before_anything_has_begun_is_clean(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_command_that_only_waits_ends_without_a_traceback(
+def test_ctrl_c_ends_a_waiting_command_without_a_traceback(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     with (

@@ -22,12 +22,16 @@ from crawler.cli import streams
         pytest.param("☃ é 漢字", "☃ é 漢字", id="other scripts stay"),
     ],
 )
-def test_clean_takes_out_what_a_terminal_obeys(text: str, expected: str) -> None:
+def test_clean_removes_characters_that_control_a_terminal(
+    text: str, expected: str
+) -> None:
     assert streams.clean(text) == expected
 
 
 @given(st.text())
-def test_clean_text_is_one_printable_line_and_stays_as_it_is(text: str) -> None:
+def test_cleaned_text_is_one_printable_line_and_cleaning_twice_changes_nothing(
+    text: str,
+) -> None:
     cleaned = streams.clean(text)
 
     assert len(cleaned.splitlines()) <= 1
@@ -36,7 +40,7 @@ def test_clean_text_is_one_printable_line_and_stays_as_it_is(text: str) -> None:
     cleaned.encode()
 
 
-def test_writing_to_a_descriptor_that_nobody_reads_is_no_error() -> None:
+def test_writing_to_a_closed_descriptor_is_no_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as file:
@@ -47,7 +51,7 @@ def test_writing_to_a_descriptor_that_nobody_reads_is_no_error() -> None:
         assert not stream.isatty()
 
 
-def test_what_a_descriptor_takes_arrives_whole(tmp_path: Path) -> None:
+def test_text_is_written_completely_to_a_descriptor(tmp_path: Path) -> None:
     path = tmp_path / "lines"
     with path.open("w", encoding="ascii") as file:
         stream = streams.forgiving(file)
@@ -56,7 +60,7 @@ def test_what_a_descriptor_takes_arrives_whole(tmp_path: Path) -> None:
     assert path.read_text() == "snow: \\u2603\n"
 
 
-def test_a_stream_without_a_descriptor_is_used_as_it_is() -> None:
+def test_a_stream_without_a_descriptor_is_written_directly() -> None:
     stream = io.StringIO()
 
     assert streams.forgiving(stream) is stream
@@ -66,11 +70,11 @@ def test_a_stream_without_a_descriptor_is_used_as_it_is() -> None:
     ("amount", "expected"),
     [(0, ""), (1, "1 B"), (999, "999 B"), (1000, "1.0 kB"), (12_345_678, "12.3 MB")],
 )
-def test_bytes_are_said_as_people_read_them(amount: int, expected: str) -> None:
+def test_sizes_in_bytes_are_formatted_for_people(amount: int, expected: str) -> None:
     assert streams.of_bytes(amount) == expected
 
 
-def test_paths_below_the_current_folder_are_said_from_there(
+def test_paths_below_the_current_folder_are_shown_relative_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

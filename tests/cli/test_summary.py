@@ -15,7 +15,7 @@ REPORT = Report("books", "books", 1, "", "", FinishReason.FINISHED, item_count=3
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_summary_that_was_written_survives_a_power_cut(seed: int) -> None:
+def test_a_written_summary_survives_a_power_failure(seed: int) -> None:
     disk = FakeDisk()
     disk.put(Path("/out/s.json"), b"old")
 

@@ -13,7 +13,7 @@ def page(html: str, *selectors: str) -> Page:
     return made
 
 
-def test_selectors_that_matched_are_fields_with_names_of_their_own() -> None:
+def test_matched_selectors_become_fields_with_unique_names() -> None:
     lines = code_of(
         [page("<h1>a</h1><b class=h1>b</b><i x='1'>", "h1", ".h1", "[x='1']", "u")]
     )
@@ -31,18 +31,18 @@ def test_selectors_that_matched_are_fields_with_names_of_their_own() -> None:
     ast.parse("\n".join(lines))
 
 
-def test_a_selector_that_matched_often_gives_a_list() -> None:
+def test_a_selector_with_several_matches_becomes_a_list() -> None:
     (line,) = [x for x in code_of([page("<p>1<p>2", "p")]) if "for node" in x]
 
     assert line.strip() == '"p": [node.text() for node in response.css("p")],  # 1'
 
 
-def test_without_a_try_there_is_no_code() -> None:
+def test_without_tried_selectors_there_is_no_code() -> None:
     assert code_of([page("<p>1")]) == []
     assert code_of([]) == []
 
 
-def test_text_of_a_page_cannot_leave_its_comment() -> None:
+def test_text_of_a_page_cannot_end_the_comment_that_contains_it() -> None:
     lines = code_of([page(f"<p>a\n\rb\u2028c{'x' * 99}", "p")])
 
     assert all(len(line) < 200 for line in lines)

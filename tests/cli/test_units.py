@@ -24,7 +24,7 @@ MISSED = 'spider = "books"\nschedule = "0 * * * *"\n'
         ("kubernetes", "kubectl apply -f FILE"),
     ],
 )
-def test_what_is_printed_for_another_scheduler_comes_with_where_to_put_it(
+def test_files_for_another_scheduler_say_where_to_put_them(
     tmp_path: Path, kind: str, where: str
 ) -> None:
     job(tmp_path, MISSED)
@@ -43,7 +43,7 @@ def test_what_is_printed_for_another_scheduler_comes_with_where_to_put_it(
         ("home/.config/systemd/user", "Now: systemctl --user daemon-reload"),
     ],
 )
-def test_files_for_systemd_come_with_where_to_copy_them(
+def test_files_for_systemd_say_where_to_copy_them(
     tmp_path: Path, folder: str, where: str
 ) -> None:
     job(tmp_path, MISSED)
@@ -55,7 +55,7 @@ def test_files_for_systemd_come_with_where_to_copy_them(
     assert where in done.stderr
 
 
-def test_workers_are_printed_with_a_database_and_without_its_password(
+def test_files_for_workers_name_the_database_without_its_password(
     tmp_path: Path,
 ) -> None:
     text = '[storage]\nurl = "postgresql://u:s3cret@db/crawl"\n'

@@ -64,7 +64,9 @@ def spider_that_logs(folder: Path, url: str) -> None:
     path.write_text(text)
 
 
-def test_a_terminal_shows_figures_and_every_log_line_whole(tmp_path: Path) -> None:
+def test_a_terminal_shows_the_figures_and_each_complete_log_line(
+    tmp_path: Path,
+) -> None:
     with serving(SHOP) as site:
         spider_that_logs(tmp_path, site.url)
         code, shown, _ = on_a_terminal(tmp_path, "run", "books")
@@ -80,7 +82,7 @@ def test_a_terminal_shows_figures_and_every_log_line_whole(tmp_path: Path) -> No
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h")  # the cursor is back
 
 
-def test_items_on_standard_output_are_not_touched_by_the_display(
+def test_the_display_does_not_change_items_on_standard_output(
     tmp_path: Path,
 ) -> None:
     with serving(SHOP) as site:
@@ -95,7 +97,7 @@ def test_items_on_standard_output_are_not_touched_by_the_display(
     ]
 
 
-def test_a_terminal_that_can_do_nothing_gets_plain_lines(tmp_path: Path) -> None:
+def test_a_terminal_without_features_gets_plain_lines(tmp_path: Path) -> None:
     with serving(SHOP) as site:
         write_spider(tmp_path, site.url)
         code, shown, _ = on_a_terminal(tmp_path, "run", "books", TERM="dumb")
@@ -105,7 +107,7 @@ def test_a_terminal_that_can_do_nothing_gets_plain_lines(tmp_path: Path) -> None
     assert shown.splitlines()[-1] == "3 items in out/books-1.jsonl"
 
 
-async def test_without_a_terminal_figures_come_at_every_interval() -> None:
+async def test_without_a_terminal_figures_are_printed_at_each_interval() -> None:
     seen: list[RunFigures] = []
 
     with serving(SHOP, hold=("/two",)) as site:
@@ -135,7 +137,7 @@ async def test_without_a_terminal_figures_come_at_every_interval() -> None:
     assert all(before.pages <= after.pages for before, after in pairwise(seen))
 
 
-def test_lines_that_are_wanted_as_json_are_objects(
+def test_progress_lines_are_objects_with_json_logging(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     view = JsonView()
@@ -149,7 +151,7 @@ def test_lines_that_are_wanted_as_json_are_objects(
     assert (second["pages"], second["items"], second["queue"]) == (1, 2, 6)
 
 
-def test_the_quiet_speak_only_of_what_somebody_has_to_do(
+def test_quiet_mode_prints_only_problems(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     good = Report("books", "books", 1, "", "", FinishReason.FINISHED)

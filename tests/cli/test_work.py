@@ -69,7 +69,7 @@ def test_three_processes_crawl_one_run(team: Team) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("fetches", ["shared", "mutual"])
-def test_fetches_of_sites_that_other_processes_own_keep_their_pace(
+def test_fetches_of_sites_that_other_processes_own_keep_the_rate(
     tmp_path: Path, database: str, fetches: str
 ) -> None:
     with serving_team(7, 20, linked=6) as site:
@@ -142,7 +142,7 @@ def change_code(folder: Path) -> None:
     spider.write_text(f"{text}\nCHANGED = True\n", encoding="utf-8")
 
 
-def test_a_worker_with_other_code_is_refused(team: Team) -> None:
+def test_a_worker_with_other_code_is_rejected(team: Team) -> None:
     leader = team.start("run")
     team.until(1)
     change_code(team.folder)
@@ -157,7 +157,7 @@ def test_a_worker_with_other_code_is_refused(team: Team) -> None:
     assert team.titles() == team.site.all_titles
 
 
-def test_workers_leave_a_run_that_goes_on_with_other_code(team: Team) -> None:
+def test_workers_leave_a_run_that_is_resumed_with_other_code(team: Team) -> None:
     leader, worker = team.start("run"), team.start("work", "-q")
     team.until(HOSTS * 4)
     leader.kill()
@@ -181,7 +181,7 @@ def test_workers_leave_a_run_that_goes_on_with_other_code(team: Team) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_processes_killed_and_paused_at_random_lose_nothing(
+def test_processes_killed_and_paused_at_random_lose_no_page(
     team: Team, seed: int
 ) -> None:
     dice = random.Random(seed)
@@ -212,7 +212,7 @@ def test_processes_killed_and_paused_at_random_lose_nothing(
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_a_paused_process_asks_nothing_after_its_lease(team: Team) -> None:
+def test_a_paused_process_sends_no_request_after_its_lease(team: Team) -> None:
     """Without the guard, which tests/run/test_teamwork.py tries alone, two processes
     ask one host when the paused one wakes."""
     leader, worker = team.start("run", *SHORT), team.start("work", *SHORT)
@@ -229,7 +229,9 @@ def test_a_paused_process_asks_nothing_after_its_lease(team: Team) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_a_process_that_wakes_after_the_run_ends_too(team: Team, database: str) -> None:
+def test_a_process_that_wakes_up_after_the_end_of_the_run_ends(
+    team: Team, database: str
+) -> None:
     leader, worker = team.start("run", *SHORT), team.start("work", *SHORT)
     until_joined(database, 2)
 
@@ -242,7 +244,7 @@ def test_a_process_that_wakes_after_the_run_ends_too(team: Team, database: str) 
     assert team.titles() == team.site.all_titles
 
 
-def test_arguments_of_other_processes_hold_no_password(
+def test_arguments_of_child_processes_contain_no_password(
     tmp_path: Path, database: str
 ) -> None:
     secret = database.replace("postgresql:///", "postgresql://:s3cret@/")
@@ -268,7 +270,7 @@ def children(pid: int) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_a_failover_that_loses_commits_is_told_and_costs_no_page_and_no_item(
+def test_a_failover_that_loses_commits_is_reported_and_loses_no_page_or_item(
     team: Team, postgres: Server
 ) -> None:
     outputs = ("-o", "out/books.jsonl", "-o", "out/books.db")
@@ -292,7 +294,7 @@ def test_a_failover_that_loses_commits_is_told_and_costs_no_page_and_no_item(
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_a_database_that_is_killed_and_away_for_a_while_costs_nothing(
+def test_a_database_that_is_down_for_a_while_loses_no_page(
     team: Team, postgres: Server
 ) -> None:
     leader, worker = team.start("run", *SHORT), team.start("work", *SHORT)
@@ -314,7 +316,7 @@ def test_a_database_that_is_killed_and_away_for_a_while_costs_nothing(
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_a_fresh_run_that_was_given_up_goes_on_with_its_own_run(team: Team) -> None:
+def test_a_fresh_run_that_lost_its_lease_resumes_its_own_run(team: Team) -> None:
     leader = team.start("run", "--fresh", *SHORT)
     worker = team.start("work", *SHORT)
     team.until(HOSTS * 8)
@@ -330,7 +332,7 @@ def test_a_fresh_run_that_was_given_up_goes_on_with_its_own_run(team: Team) -> N
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_a_backup_older_than_the_run_begins_the_run_anew(
+def test_a_backup_older_than_the_run_starts_the_run_again(
     team: Team, postgres: Server
 ) -> None:
     postgres.keep_copy()
@@ -345,7 +347,7 @@ def test_a_backup_older_than_the_run_begins_the_run_anew(
     assert min(team.site.gaps_between_clients()) >= LEAST
 
 
-def test_the_processes_of_a_leader_that_is_killed_end(team: Team) -> None:
+def test_child_processes_of_a_killed_leader_end(team: Team) -> None:
     leader = team.start("run", "--processes", "3")
     team.until(HOSTS * 4)
 
