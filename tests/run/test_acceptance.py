@@ -77,7 +77,7 @@ def test_a_status_that_the_spider_names_is_a_page_of_any_type(
         pytest.param(("text/plain",), "text/plain", True, id="plain text by name"),
     ],
 )
-def test_a_type_is_wanted_by_its_name_or_its_suffix(
+def test_a_content_type_is_accepted_by_its_name_or_its_suffix(
     accepts: tuple[str, ...], content_type: str, is_page: bool
 ) -> None:
     fate = acceptance(*accepts).fate(ASKED, answer(200, content_type))
@@ -88,7 +88,7 @@ def test_a_type_is_wanted_by_its_name_or_its_suffix(
 @pytest.mark.parametrize(
     ("accepts", "is_page"), [(("",), True), (("text/html",), False)]
 )
-def test_a_response_without_a_type_is_wanted_where_no_type_is(
+def test_a_response_without_a_type_is_accepted_if_the_spider_accepts_any_type(
     accepts: tuple[str, ...], is_page: bool
 ) -> None:
     fate = acceptance(*accepts).fate(ASKED, answer(200, ""))
@@ -100,7 +100,7 @@ def test_a_response_without_a_type_is_wanted_where_no_type_is(
     ("status", "fate"),
     [(200, Fate.PAGE), (302, Fate.REDIRECT), (404, Fate.BAD_STATUS)],
 )
-def test_a_stream_is_a_page_of_any_type_but_not_of_any_status(
+def test_a_streamed_response_of_any_type_is_a_page_but_not_of_any_status(
     status: int, fate: Fate
 ) -> None:
     assert acceptance().fate(STREAM, answer(status, "image/png")) is fate
@@ -121,7 +121,7 @@ def test_a_stream_is_a_page_of_any_type_but_not_of_any_status(
         ),
     ],
 )
-def test_a_body_is_needed_where_a_callback_or_errback_is_to_have_it(
+def test_the_body_is_needed_if_a_callback_or_errback_receives_it(
     request_: Request, fates: set[Fate]
 ) -> None:
     needing = {fate for fate in Fate if acceptance().needs_body(request_, fate)}

@@ -57,7 +57,7 @@ def command(request: Request, **arguments: object) -> str:
         ),
     ],
 )
-def test_the_command_says_what_differs_from_a_plain_page(
+def test_the_command_shows_what_differs_from_a_plain_request(
     request_: Request, rest: str
 ) -> None:
     line = command(request_)
@@ -65,7 +65,7 @@ def test_the_command_says_what_differs_from_a_plain_page(
     assert line.lower() == f"crawl parse '{URL}' --spider books{rest}".lower()
 
 
-def test_arguments_are_repeated_but_no_secrets() -> None:
+def test_the_command_repeats_arguments_but_not_secrets() -> None:
     line = command(Request(URL), shelf="a b", limit=3, api_key="abc")
 
     assert line.endswith(" -a 'shelf=a b' -a limit=3 -a 'api_key=…'")

@@ -59,18 +59,18 @@ class Shut(Spider):
         yield {"url": response.url}
 
 
-def test_what_is_no_term_is_one_clear_line() -> None:
+def test_an_unknown_option_of_a_crawl_is_reported_in_one_line() -> None:
     with pytest.raises(ConfigError, match=r"Crawl\(\) cannot .*'pagse'"):
         Crawl(Pages(), pagse=3)
 
 
 @pytest.mark.parametrize("spider", [Pages, "pages", None])
-def test_a_crawl_needs_a_spider_and_says_so(spider: Any) -> None:
+def test_a_crawl_without_a_spider_is_an_error(spider: Any) -> None:
     with pytest.raises(ConfigError, match="A crawl needs a Spider object"):
         Crawl(spider)
 
 
-def test_a_spider_that_is_made_takes_no_more_arguments() -> None:
+def test_a_spider_object_accepts_no_more_arguments() -> None:
     with pytest.raises(ConfigError, match=r"'shelf' is not an option of crawl\(\)"):
         crawl(Pages(), shelf="poetry")
 
@@ -93,7 +93,7 @@ except KeyboardInterrupt:
 """
 
 
-def test_a_program_that_is_interrupted_in_a_callback_can_end() -> None:
+def test_a_program_can_end_after_an_interrupt_in_a_callback() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _INTERRUPTED],
         cwd=Path(__file__).parents[2],
@@ -106,7 +106,7 @@ def test_a_program_that_is_interrupted_in_a_callback_can_end() -> None:
     assert (done.returncode, done.stdout) == (0, "interrupted\n")
 
 
-async def test_the_report_comes_at_the_end_and_not_before() -> None:
+async def test_the_report_is_available_only_after_the_end() -> None:
     run = Crawl(Pages(), transport=FakeSite(SITE))
     with pytest.raises(CrawlError, match="has not ended yet"):
         _ = run.report
@@ -120,7 +120,7 @@ async def test_the_report_comes_at_the_end_and_not_before() -> None:
     assert run.engine.progress.counters.pages == len(SITE)
 
 
-async def test_a_crawl_that_is_stopped_before_it_begins_asks_for_nothing() -> None:
+async def test_a_crawl_that_is_stopped_before_it_begins_sends_no_request() -> None:
     site = FakeSite(SITE)
     run = Crawl(Pages(), transport=site)
 
@@ -131,7 +131,7 @@ async def test_a_crawl_that_is_stopped_before_it_begins_asks_for_nothing() -> No
     assert site.urls == []
 
 
-async def test_a_run_without_a_loop_over_its_items_may_be_left_at_once() -> None:
+async def test_a_run_may_be_left_without_a_loop_over_its_items() -> None:
     site = FakeSite(SITE)
 
     async with Crawl(Pages(), transport=site) as run:
@@ -140,7 +140,7 @@ async def test_a_run_without_a_loop_over_its_items_may_be_left_at_once() -> None
     assert site.urls == []
 
 
-async def test_items_can_be_gone_through_once() -> None:
+async def test_items_can_be_iterated_only_once() -> None:
     async with Crawl(Pages(), transport=FakeSite(SITE)) as run:
         items = [item async for item in run]
         with pytest.raises(CrawlError, match="can be iterated only once"):
@@ -149,7 +149,7 @@ async def test_items_can_be_gone_through_once() -> None:
     assert len(items) == len(SITE)
 
 
-async def test_the_items_of_a_crawl_that_was_not_opened_say_how_to_open_it() -> None:
+async def test_iterating_over_a_crawl_that_is_not_open_says_how_to_open_it() -> None:
     run = Crawl(Pages(), transport=FakeSite(SITE))
 
     with pytest.raises(CrawlError, match=r"async with Crawl\(\.\.\.\) as run"):
@@ -169,7 +169,7 @@ async def take(
                 break
 
 
-async def test_an_error_of_the_run_is_raised_where_its_items_are_taken() -> None:
+async def test_an_error_of_the_run_is_raised_in_the_loop_over_its_items() -> None:
     items: list[Any] = []
 
     with pytest.raises(ZeroDivisionError):
@@ -178,17 +178,21 @@ async def test_an_error_of_the_run_is_raised_where_its_items_are_taken() -> None
     assert items == [{"url": HOME}]
 
 
-async def test_an_error_of_a_run_that_was_left_early_is_raised_by_the_block() -> None:
+async def test_an_error_after_leaving_the_loop_is_raised_by_the_async_with_block() -> (
+    None
+):
     with pytest.raises(ZeroDivisionError):
         await take(Shut(), [], most=1)
 
 
-async def test_the_body_s_own_error_goes_before_that_of_the_run() -> None:
+async def test_an_error_of_the_block_takes_precedence_over_an_error_of_the_run() -> (
+    None
+):
     with pytest.raises(KeyError):
         await take(Shut(), [], error=KeyError())
 
 
-async def test_an_output_that_fails_raises_its_error_without_a_group(
+async def test_an_error_of_an_output_is_raised_without_an_exception_group(
     tmp_path: Path,
 ) -> None:
     blocked = tmp_path / "file" / "x.jsonl"
@@ -198,7 +202,7 @@ async def test_an_output_that_fails_raises_its_error_without_a_group(
         await Crawl(Pages(), outputs=(str(blocked),), transport=FakeSite(SITE)).wait()
 
 
-def test_leaving_items_early_ends_the_crawl_behind_them() -> None:
+def test_leaving_the_loop_over_items_ends_the_crawl() -> None:
     site = FakeSite(SITE)
 
     for item in crawl_items(Pages, transport=site):
@@ -208,7 +212,7 @@ def test_leaving_items_early_ends_the_crawl_behind_them() -> None:
     assert len(site.urls) <= len(SITE)
 
 
-def test_settings_come_whole_or_as_what_differs() -> None:
+def test_settings_may_be_an_object_or_a_mapping_of_changes() -> None:
     whole = build([Layer("test", {"crawl": {"depth": 0}})])
 
     for given in (whole, {"crawl": {"depth": 0}}):
@@ -216,7 +220,7 @@ def test_settings_come_whole_or_as_what_differs() -> None:
         assert report.pages == 1
 
 
-def test_the_spider_s_own_settings_stand_below_those_that_are_given() -> None:
+def test_settings_of_the_caller_take_precedence_over_those_of_the_spider() -> None:
     class Shallow(Pages):
         settings = {"crawl": {"depth": 0}}
 
@@ -226,7 +230,7 @@ def test_the_spider_s_own_settings_stand_below_those_that_are_given() -> None:
     assert (shallow.pages, deep.pages) == (1, len(SITE))
 
 
-async def test_one_response_is_had_with_all_that_a_request_may_carry() -> None:
+async def test_fetch_sends_a_request_with_all_its_options() -> None:
     def echo(request: httpx.Request) -> Any:
         return {"method": request.method, "x": request.headers.get("x")}
 
@@ -249,7 +253,7 @@ async def test_one_response_is_had_with_all_that_a_request_may_carry() -> None:
         (["other.example"], "third.example", False),
     ],
 )
-def test_the_host_that_was_named_may_be_private_and_those_of_the_settings(
+def test_fetch_allows_private_hosts_that_are_named_or_in_the_settings(
     allowed: Any, host: str, expected: bool
 ) -> None:
     settings: Settings = build([Layer("test", {"http": {"private_networks": allowed}})])
@@ -262,14 +266,14 @@ def test_the_host_that_was_named_may_be_private_and_those_of_the_settings(
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "10.0.0.1"]
 )
-async def test_fetch_keeps_out_of_private_networks(host: str) -> None:
+async def test_fetch_blocks_hosts_in_private_networks(host: str) -> None:
     with pytest.raises(FetchError) as caught:
         await fetch(f"http://{host}/")
 
     assert caught.value.reason is Reason.BLOCKED_ADDRESS
 
 
-async def test_fetch_opens_the_private_host_that_a_person_names() -> None:
+async def test_fetch_with_private_allows_the_private_host_of_its_url() -> None:
     with serving({"/": "hello"}) as site:
         with pytest.raises(FetchError):
             await fetch(site.url)

@@ -19,7 +19,7 @@ class Pages(Spider):
         yield response.follow_links()
 
 
-def test_a_total_rate_and_a_bandwidth_reach_their_parts() -> None:
+def test_the_crawl_wide_rate_and_the_bandwidth_reach_their_parts() -> None:
     pages = {f"{HOME}{number}": "x" * 100 for number in range(3)}
     links = "".join(f"<a href={url}>x</a>" for url in pages)
     politeness = {"total_rate": 1000, "bandwidth": "10MB", "robots": False}
@@ -31,7 +31,7 @@ def test_a_total_rate_and_a_bandwidth_reach_their_parts() -> None:
     assert report.pages == 4
 
 
-def test_limits_on_pages_and_time_count_what_earlier_processes_did(
+def test_limits_on_pages_and_time_include_earlier_processes(
     tmp_path: Any,
 ) -> None:
     pages = {f"{HOME}{number}": "" for number in range(9)}

@@ -22,7 +22,7 @@ class Anywhere(Spider):
         yield response.follow_links()
 
 
-def test_credentials_go_to_the_origins_of_the_start_urls_and_no_other() -> None:
+def test_credentials_are_sent_only_to_the_origins_of_the_start_urls() -> None:
     site = FakeSite(
         {
             SHOP: f"<a href=/in>in</a> <a href={OTHER}>out</a> <a href=/moved>m</a>",
@@ -76,7 +76,9 @@ def seen(site: FakeSite, header: str) -> set[str]:
 
 
 @pytest.mark.parametrize("header", ["authorization", "x-key", "cookie"])
-def test_headers_of_the_client_go_to_the_origins_of_the_start_urls(header: str) -> None:
+def test_headers_of_the_client_are_sent_to_the_origins_of_the_start_urls(
+    header: str,
+) -> None:
     site = shop()
 
     report = crawl(WithToken, transport=site)
@@ -100,7 +102,7 @@ def test_headers_of_the_client_go_to_the_origins_of_the_start_urls(header: str) 
         (("example",), OTHER, False),
     ],
 )
-def test_hosts_widen_where_the_headers_of_a_client_go(
+def test_hosts_of_the_spider_receive_the_headers_of_the_client_too(
     hosts: tuple[str, ...], url: str, is_named: bool
 ) -> None:
     site = shop(url)
@@ -118,7 +120,7 @@ class LoggedIn(Anywhere):
 BASIC = "Basic " + b64encode(b"me:p@ss").decode()
 
 
-def test_credentials_in_a_start_url_are_for_its_origin(
+def test_credentials_in_a_start_url_are_sent_to_its_origin(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     site = shop()
@@ -135,7 +137,7 @@ def test_credentials_in_a_start_url_are_for_its_origin(
     assert BASIC not in told
 
 
-def test_credentials_in_a_start_url_are_known_to_a_resumed_run(tmp_path: Path) -> None:
+def test_a_resumed_run_knows_the_credentials_in_a_start_url(tmp_path: Path) -> None:
     settings = {"storage": {"dir": str(tmp_path / "state")}}
     first, second = shop(), shop()
     crawl(LoggedIn, settings, transport=first, job="shop", pages=1, max_runtime=0)
@@ -148,7 +150,7 @@ def test_credentials_in_a_start_url_are_known_to_a_resumed_run(tmp_path: Path) -
         assert path.stat().st_mode & 0o077 == 0
 
 
-async def test_one_fetch_takes_the_credentials_of_its_url() -> None:
+async def test_fetch_sends_the_credentials_in_its_url() -> None:
     site = FakeSite(
         {
             SHOP: (302, {"Location": "/in"}, ""),
@@ -171,7 +173,7 @@ class OwnSay(Anywhere):
 
 
 @pytest.mark.parametrize("header", ["authorization", "x-key", "cookie"])
-def test_what_a_spider_says_of_itself_goes_to_the_origins_of_its_start_urls(
+def test_headers_and_auth_of_a_spider_go_to_the_origins_of_its_start_urls(
     header: str,
 ) -> None:
     site = shop("http://shop.example/clear")
@@ -185,7 +187,7 @@ def test_what_a_spider_says_of_itself_goes_to_the_origins_of_its_start_urls(
     assert len(seen(site, "accept-language")) == len(site.requests)
 
 
-def test_a_cookie_that_the_site_sets_takes_the_place_of_the_spiders() -> None:
+def test_a_cookie_of_the_site_replaces_the_cookie_of_the_spider() -> None:
     site = FakeSite(
         {
             SHOP: (200, {"Set-Cookie": "age=21"}, "<a href=/in>"),
@@ -200,7 +202,7 @@ def test_a_cookie_that_the_site_sets_takes_the_place_of_the_spiders() -> None:
     assert sent == ["age=18", "age=21", None]
 
 
-def test_the_cookies_of_a_spider_are_in_every_session() -> None:
+def test_each_session_has_the_cookies_of_the_spider() -> None:
     class Two(OwnSay):
         async def start(self) -> Results:
             yield Request(SHOP, session="a")
@@ -216,7 +218,9 @@ def test_the_cookies_of_a_spider_are_in_every_session() -> None:
     assert sent == {SHOP: "age=18", f"{SHOP}in": "age=20"}
 
 
-def test_a_resumed_run_keeps_what_the_site_made_of_the_cookies(tmp_path: Path) -> None:
+def test_a_resumed_run_keeps_the_cookies_as_the_site_has_changed_them(
+    tmp_path: Path,
+) -> None:
     settings = {"storage": {"dir": str(tmp_path)}}
     pages: dict[str, Page] = {
         SHOP: (200, {"Set-Cookie": "age=21"}, "<a href=/in>"),
@@ -231,7 +235,7 @@ def test_a_resumed_run_keeps_what_the_site_made_of_the_cookies(tmp_path: Path) -
     assert cookies == {SHOP: "age=18", f"{SHOP}in": "age=21"}
 
 
-def test_without_cookies_none_are_kept_or_sent_but_those_of_a_request() -> None:
+def test_without_cookies_only_the_cookies_of_a_request_are_sent() -> None:
     class Without(Anywhere):
         cookies = False
 
@@ -248,7 +252,7 @@ def test_without_cookies_none_are_kept_or_sent_but_those_of_a_request() -> None:
     assert sent == ["a=1", None]
 
 
-def test_auth_of_the_crawl_goes_before_that_of_the_spider() -> None:
+def test_auth_of_the_crawl_takes_precedence_over_auth_of_the_spider() -> None:
     site = shop()
 
     crawl(OwnSay, auth=httpx.BasicAuth("you", "x"), transport=site)
@@ -257,7 +261,7 @@ def test_auth_of_the_crawl_goes_before_that_of_the_spider() -> None:
     assert {r.headers.get("authorization", you) for r in site.requests} == {you}
 
 
-def test_a_client_of_ones_own_adds_to_the_headers_of_the_spider() -> None:
+def test_a_client_of_the_user_adds_its_headers_to_those_of_the_spider() -> None:
     class Both(OwnSay):
         def client(self, options: ClientOptions) -> Client:
             return Client(options, headers={"X-Key": "other", "X-More": "m"})

@@ -20,7 +20,7 @@ from tests.virtual_time import run_virtual
     ],
 )
 @pytest.mark.parametrize("starts_late", [False, True])
-def test_only_work_counts(
+def test_only_work_counts_towards_the_time_limit(
     *, before: float, waits: float, after: float, is_late: bool, starts_late: bool
 ) -> None:
     async def main() -> None:

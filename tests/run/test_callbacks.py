@@ -80,7 +80,7 @@ def with_pauses(seconds: float, *lines: bytes) -> Page:
         pytest.param(32, MIB - AROUND + 1, False, id="too large"),
     ],
 )
-def test_a_page_gives_items_up_to_a_number_and_a_size(
+def test_a_page_may_yield_items_up_to_a_number_and_a_size(
     count: int, size: int, is_page: bool
 ) -> None:
     spider = calling(lambda response: [{"text": "x" * size}] * count)
@@ -95,7 +95,7 @@ def test_a_page_gives_items_up_to_a_number_and_a_size(
     ("count", "size"),
     [pytest.param(30_000, 1, id="many"), pytest.param(50, MIB, id="large")],
 )
-def test_a_streamed_page_gives_items_beyond_that_once_each_and_in_order(
+def test_a_streamed_page_may_yield_more_items_each_once_and_in_order(
     count: int, size: int
 ) -> None:
     class Endless(Streams):
@@ -108,7 +108,7 @@ def test_a_streamed_page_gives_items_beyond_that_once_each_and_in_order(
     assert [item["number"] for item in run.report.items] == list(range(count))
 
 
-def test_a_streamed_page_that_is_tried_again_gives_its_items_once() -> None:
+def test_a_streamed_page_that_is_retried_yields_its_items_once() -> None:
     class Many(Streams):
         async def parse(self, response: Response) -> Results:
             for number in range(2_500):
@@ -168,7 +168,7 @@ async def given(
         pytest.param(5, MIB // 2, [2, 2], 1, id="larger"),
     ],
 )
-async def test_items_of_a_stream_go_to_the_store_by_the_thousand_or_the_mebibyte(
+async def test_items_of_a_streamed_page_are_stored_by_the_thousand_or_mebibyte(
     count: int, size: int, portions: list[int], rest: int
 ) -> None:
     found, effects = await given([{"text": "x" * size}] * count)
@@ -178,7 +178,7 @@ async def test_items_of_a_stream_go_to_the_store_by_the_thousand_or_the_mebibyte
 
 
 @pytest.mark.parametrize("host", ["site.example", "other.example"])
-async def test_links_of_a_stream_go_to_the_store_by_five_hundred(host: str) -> None:
+async def test_links_of_a_streamed_page_are_stored_by_five_hundred(host: str) -> None:
     """Those that a filter skips, too."""
     values = [
         LinkRequest(f"https://{host}/{number}", "parse") for number in range(1200)
@@ -191,7 +191,7 @@ async def test_links_of_a_stream_go_to_the_store_by_five_hundred(host: str) -> N
     assert bool(effects.found.rejected) is (host != "site.example")
 
 
-async def test_what_is_no_stream_goes_to_the_store_with_its_page() -> None:
+async def test_results_of_other_pages_are_stored_together() -> None:
     links = [Request(HOME + str(number)) for number in range(1200)]
 
     portions, effects = await given([*links, *[{"n": 1}] * 1200], stream=False)
@@ -204,7 +204,7 @@ async def test_what_is_no_stream_goes_to_the_store_with_its_page() -> None:
 
 
 @pytest.mark.parametrize("value", [None, "text", b"bytes", 3, 2.5, True])
-def test_what_is_no_item_and_no_request_fails_its_page(value: Any) -> None:
+def test_a_value_that_is_neither_item_nor_request_fails_its_page(value: Any) -> None:
     run = crawl(calling(lambda response: [{"good": 1}, value]), FakeSite({HOME: ""}))
 
     assert run.report.errors == {"spider_error": 1}
@@ -223,7 +223,7 @@ def test_what_is_no_item_and_no_request_fails_its_page(value: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("is_async", [False, True])
-def test_a_callback_that_returns_one_thing_is_told_to_yield_it(
+def test_an_error_about_a_returned_single_value_says_to_yield_it(
     value: Any, is_async: bool
 ) -> None:
     async def later(response: Response) -> Any:
@@ -275,7 +275,7 @@ def _sync_generator(response: Response) -> Any:
         lambda response: _list(response),
     ],
 )
-def test_a_callback_gives_its_results_in_any_of_these_ways(
+def test_a_callback_may_return_its_results_in_each_supported_form(
     callback: Callable[..., Any],
 ) -> None:
     run = crawl(calling(callback), FakeSite({HOME: ""}))
@@ -288,15 +288,13 @@ async def _nothing(response: Response) -> None:
 
 
 @pytest.mark.parametrize("callback", [_nothing, lambda response: None])
-def test_a_callback_may_give_nothing(callback: Callable[..., Any]) -> None:
+def test_a_callback_may_yield_nothing(callback: Callable[..., Any]) -> None:
     run = crawl(calling(callback), FakeSite({HOME: ""}))
 
     assert (run.report.items, run.report.pages) == ([], 1)
 
 
-def test_a_request_for_a_callback_that_is_not_there_fails_the_page_that_made_it() -> (
-    None
-):
+def test_a_request_with_an_unknown_callback_fails_the_page_that_yields_it() -> None:
     spider = calling(lambda response: [{"n": 1}, Request(HOME + "x", "missing")])
     site = FakeSite({HOME: "", HOME + "x": ""})
 
@@ -353,7 +351,7 @@ def test_a_batch_of_links_carries_priority_meta_and_errback() -> None:
         pytest.param(2, False, id="too deep"),
     ],
 )
-def test_a_link_that_is_followed_has_the_depth_that_it_is_given(
+def test_a_followed_link_has_the_depth_that_was_given(
     depth: int | None, is_followed: bool
 ) -> None:
     options = {} if depth is None else {"depth": depth}
@@ -371,7 +369,7 @@ def test_a_link_that_is_followed_has_the_depth_that_it_is_given(
 # -- errbacks
 
 
-def test_what_an_errback_asks_for_is_one_level_deeper_and_asked_once() -> None:
+def test_requests_of_an_errback_are_one_level_deeper_and_sent_once() -> None:
     class Instead(Visits):
         async def start(self) -> AsyncIterator[Request]:
             yield Request(HOME, errback=self.failed)
@@ -388,7 +386,7 @@ def test_what_an_errback_asks_for_is_one_level_deeper_and_asked_once() -> None:
     assert run.report.skipped == {"depth": 1, "duplicate": 1}
 
 
-def test_an_errback_that_fails_leaves_nothing_and_its_request_failed_once() -> None:
+def test_an_errback_that_fails_has_no_results_and_its_request_fails_once() -> None:
     class Fails(Visits):
         async def start(self) -> AsyncIterator[Request]:
             yield Request(HOME, errback=self.failed)
@@ -403,7 +401,7 @@ def test_an_errback_that_fails_leaves_nothing_and_its_request_failed_once() -> N
     assert (run.report.failed, run.report.errors) == (1, {"http_status": 1})
 
 
-def test_an_errback_is_given_what_its_callback_raised() -> None:
+def test_an_errback_receives_the_exception_of_its_callback() -> None:
     class Raises(Visits):
         async def start(self) -> AsyncIterator[Request]:
             yield Request(HOME, errback=self.failed)
@@ -434,7 +432,9 @@ def test_an_errback_is_given_what_its_callback_raised() -> None:
     ("seconds", "is_page"),
     [pytest.param(59, True, id="within it"), pytest.param(61, False, id="beyond it")],
 )
-def test_an_async_callback_has_a_minute(seconds: float, is_page: bool) -> None:
+def test_an_async_callback_has_a_time_limit_of_one_minute(
+    seconds: float, is_page: bool
+) -> None:
     async def slow(response: Response) -> Results:
         await asyncio.sleep(seconds)
         yield {"n": 1}
@@ -448,7 +448,7 @@ def test_an_async_callback_has_a_minute(seconds: float, is_page: bool) -> None:
         assert any("parse() took over 60 s" in line for line in run.report.advice)
 
 
-def test_a_timeout_of_a_callbacks_own_is_not_taken_for_its_limit() -> None:
+def test_a_timeout_error_of_a_callback_is_not_its_time_limit() -> None:
     async def impatient(response: Response) -> Results:
         async with asyncio.timeout(5):
             await asyncio.sleep(50)
@@ -460,7 +460,7 @@ def test_a_timeout_of_a_callbacks_own_is_not_taken_for_its_limit() -> None:
     assert not any("took over" in line for line in run.report.advice)
 
 
-def test_a_streamed_body_may_take_any_time_between_its_pieces() -> None:
+def test_the_time_limit_restarts_with_each_piece_of_a_streamed_body() -> None:
     lines = [b"line\n"] * 5
 
     run = crawl(Streams, FakeSite({HOME: with_pauses(50, *lines)}))
@@ -469,14 +469,14 @@ def test_a_streamed_body_may_take_any_time_between_its_pieces() -> None:
     assert run.seconds == pytest.approx(250)
 
 
-def test_a_streamed_body_that_pauses_for_too_long_ends_its_callback() -> None:
+def test_a_streamed_body_that_pauses_too_long_ends_its_callback() -> None:
     run = crawl(Streams, FakeSite({HOME: with_pauses(70, b"line\n")}))
 
     assert run.report.errors == {"spider_error": 1}
     assert run.seconds == pytest.approx(60)
 
 
-def test_a_callback_that_takes_too_long_over_a_piece_is_ended_too() -> None:
+def test_a_callback_that_works_too_long_on_one_piece_is_ended() -> None:
     class Slow(Streams):
         pause = 70.0
 
@@ -503,7 +503,7 @@ class Around(Visits):
 
 
 @pytest.mark.parametrize("kind", ["async generator", "generator", "list", "coroutine"])
-def test_around_sees_what_any_kind_of_callback_gives(kind: str) -> None:
+def test_around_receives_the_results_of_every_kind_of_callback(kind: str) -> None:
     class Kinds(Around):
         def parse(self, response: Response) -> Any:
             values = [{"a": 1}, {"drop": 1}, response.follow_links()]
@@ -526,7 +526,7 @@ def test_around_sees_what_any_kind_of_callback_gives(kind: str) -> None:
     assert run.report.items == [*first, {"a": 1, "by": "parse"}, {"after": f"{HOME}a"}]
 
 
-def test_around_may_catch_what_a_callback_raises_and_decide() -> None:
+def test_around_may_catch_an_exception_of_a_callback_and_decide() -> None:
     class Careful(Around):
         async def around(self, response: Response, results: Results) -> Results:
             try:
@@ -544,7 +544,7 @@ def test_around_may_catch_what_a_callback_raises_and_decide() -> None:
     assert run.report.failed == 0
 
 
-def test_what_around_raises_fails_the_page_with_its_line() -> None:
+def test_an_exception_in_around_fails_the_page_and_names_the_line() -> None:
     class Wrong(Around):
         async def around(self, response: Response, results: Results) -> Results:
             async for result in results:
@@ -556,7 +556,7 @@ def test_what_around_raises_fails_the_page_with_its_line() -> None:
     assert any("test_callbacks.py:" in line for line in run.report.advice)
 
 
-def test_a_callback_that_is_stopped_around_lands_what_came_before() -> None:
+def test_results_before_a_stop_in_around_are_committed() -> None:
     class Stops(Around):
         async def parse(self, response: Response) -> Results:
             yield {"a": 1}
@@ -568,7 +568,7 @@ def test_a_callback_that_is_stopped_around_lands_what_came_before() -> None:
     assert report.stop_reason == "quota"
 
 
-def test_an_errback_does_not_pass_around() -> None:
+def test_an_errback_is_not_wrapped_by_around() -> None:
     class Fails(Around):
         async def start(self) -> AsyncIterator[Request]:
             yield Request(HOME, errback="failed")

@@ -45,7 +45,7 @@ def site() -> FakeSite:
 
 
 @pytest.mark.parametrize("is_durable", [False, True])
-def test_closing_is_given_all_that_landed_and_its_items_come_last(
+def test_closing_sees_all_committed_counts_and_its_items_come_last(
     tmp_path: Path, *, is_durable: bool
 ) -> None:
     run = durable(Sums, site(), tmp_path) if is_durable else crawl(Sums, site())
@@ -56,7 +56,9 @@ def test_closing_is_given_all_that_landed_and_its_items_come_last(
     assert report.counts == {"closings": 1, "rows": 6}
 
 
-def test_a_crawl_killed_at_any_commit_gives_its_last_items_once(tmp_path: Path) -> None:
+def test_a_crawl_killed_at_any_commit_yields_its_last_items_once(
+    tmp_path: Path,
+) -> None:
     out = tmp_path / "out.jsonl"
 
     for run in killed_and_resumed(
@@ -69,7 +71,7 @@ def test_a_crawl_killed_at_any_commit_gives_its_last_items_once(tmp_path: Path) 
         out.unlink()
 
 
-def test_after_its_last_items_a_killed_run_asks_for_nothing_more(
+def test_a_run_killed_after_its_last_items_sends_no_more_requests(
     tmp_path: Path,
 ) -> None:
     class Stops(Sums):
@@ -84,7 +86,7 @@ def test_after_its_last_items_a_killed_run_asks_for_nothing_more(
         assert run.report.counts["closings"] == 1
 
 
-def test_an_interrupted_run_is_closed_by_the_one_that_resumes_it(
+def test_closing_of_an_interrupted_run_is_called_by_the_resumed_run(
     tmp_path: Path,
 ) -> None:
     first = durable(Sums, site(), tmp_path, terms={"max_runtime": 0.0})
@@ -95,7 +97,7 @@ def test_an_interrupted_run_is_closed_by_the_one_that_resumes_it(
     assert second.report.items[-2:] == [LAST, {"last": True}]
 
 
-def test_a_limit_is_exact_with_the_last_items(tmp_path: Path) -> None:
+def test_the_limit_on_items_includes_the_last_items(tmp_path: Path) -> None:
     run = durable(Sums, site(), tmp_path, terms={"items": 4})
     pages = crawl(Sums, site(), terms={"pages": 1}).report
 
@@ -113,7 +115,7 @@ def test_a_limit_is_exact_with_the_last_items(tmp_path: Path) -> None:
         ("text", "closing() yielded 'text'"),
     ],
 )
-def test_what_is_no_item_leaves_the_run_unfinished(
+def test_an_invalid_value_in_closing_leaves_the_run_unfinished(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, value: Any, said: str
 ) -> None:
     class Wrong(Sums):
@@ -138,7 +140,7 @@ def test_what_is_no_item_leaves_the_run_unfinished(
     assert (second.report.resumed, second.report.items[-1]) == (True, {"first": True})
 
 
-def test_the_last_items_pass_the_pipelines() -> None:
+def test_the_last_items_pass_through_the_pipelines() -> None:
     def checked(item: Any) -> Any:
         if "last" in item:
             raise DropItem("last")
@@ -153,7 +155,7 @@ def test_the_last_items_pass_the_pipelines() -> None:
     assert report.dropped == {"last": 1}
 
 
-def test_a_plain_method_that_returns_a_list_does_as_well() -> None:
+def test_closing_may_be_a_plain_method_that_returns_a_list() -> None:
     class Plain(Sums):
         def closing(self, run: Run) -> Any:
             return [{"pages": run.counters.pages}]
@@ -161,7 +163,9 @@ def test_a_plain_method_that_returns_a_list_does_as_well() -> None:
     assert crawl(Plain, site()).report.items[-1] == {"pages": 3}
 
 
-def test_a_run_whose_failed_pages_are_put_back_is_closed_again(tmp_path: Path) -> None:
+def test_closing_is_called_again_after_failed_pages_were_put_back(
+    tmp_path: Path,
+) -> None:
     from crawler.store.sqlite.put_back import put_back
 
     failing = FakeSite({HOME: "<a href=/a>", f"{HOME}a": (404, "gone")})
@@ -174,5 +178,5 @@ def test_a_run_whose_failed_pages_are_put_back_is_closed_again(tmp_path: Path) -
     assert [item["pages"] for item in again.report.items if "pages" in item] == [1, 2]
 
 
-def test_a_spider_without_closing_has_none() -> None:
+def test_a_spider_without_closing_yields_no_last_items() -> None:
     assert type(Visits()).closing is Spider.closing

@@ -80,7 +80,7 @@ def version(folder: Path, *how: str) -> str:
     return done.stdout.strip()
 
 
-def test_it_is_the_same_on_all_machines(tmp_path: Path) -> None:
+def test_the_version_is_the_same_on_all_machines(tmp_path: Path) -> None:
     here = version(project(tmp_path / "here"))
 
     assert here.startswith(f"{__version__}+")
@@ -102,7 +102,7 @@ def test_it_is_the_same_on_all_machines(tmp_path: Path) -> None:
         "shop/common.py",
     ],
 )
-def test_it_changes_with_all_own_code_that_the_spider_imports(
+def test_the_version_changes_with_the_projects_code_that_the_spider_imports(
     tmp_path: Path, name: str
 ) -> None:
     before = version(project(tmp_path))
@@ -112,7 +112,9 @@ def test_it_changes_with_all_own_code_that_the_spider_imports(
     assert version(tmp_path) != before
 
 
-def test_other_spiders_and_installed_packages_do_not_count(tmp_path: Path) -> None:
+def test_other_spiders_and_installed_packages_do_not_change_the_version(
+    tmp_path: Path,
+) -> None:
     before = version(project(tmp_path))
     for name in ("spiders/music.py", "shop/never.py", "env/site-packages/installed.py"):
         with (tmp_path / name).open("a", encoding="utf-8") as file:
@@ -122,7 +124,7 @@ def test_other_spiders_and_installed_packages_do_not_count(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("how", ["by name", "by file"])
-def test_only_the_projects_own_files_are_read(tmp_path: Path, how: str) -> None:
+def test_only_files_of_the_project_are_read(tmp_path: Path, how: str) -> None:
     """All of the crawler's own would cost a run half a second."""
     files = version(project(tmp_path), how, "files").splitlines()
 

@@ -40,7 +40,9 @@ class Recorder:
         self.landed += [each.detail for each in group[: committed.landed]]
 
 
-async def test_a_group_is_what_came_in_while_the_last_one_was_written() -> None:
+async def test_a_group_contains_the_outcomes_that_arrived_during_the_last_write() -> (
+    None
+):
     recorder = Recorder()
     made = Committer(recorder.commit, recorder.note, lambda: False)
 
@@ -58,7 +60,7 @@ async def test_a_group_is_what_came_in_while_the_last_one_was_written() -> None:
     assert recorder.landed == ["0", "1", "2", "3", "4"]
 
 
-async def test_who_puts_waits_while_too_much_is_queued() -> None:
+async def test_put_waits_while_the_queue_is_full() -> None:
     recorder = Recorder()
     made = Committer(recorder.commit, recorder.note, lambda: False)
     half = MAX_WAITING_BYTES // 2
@@ -101,9 +103,7 @@ _NEW = Entry(2, Request(URL), "a.example")
     ],
 )
 @pytest.mark.parametrize("over", [-1, 0])
-async def test_what_is_queued_is_bounded_by_the_bytes_of_all_that_it_holds(
-    kept: int, over: int
-) -> None:
+async def test_the_size_of_the_queue_is_limited_in_bytes(kept: int, over: int) -> None:
     full = Outcome(None, items=[Item(bytes(MAX_WAITING_BYTES + over - kept))])
     if kept > REQUEST_BYTES:
         full.requests = [_NEW]
@@ -114,11 +114,11 @@ async def test_what_is_queued_is_bounded_by_the_bytes_of_all_that_it_holds(
 
 
 @pytest.mark.parametrize("count", [MAX_WAITING - 1, MAX_WAITING])
-async def test_what_is_queued_is_bounded_by_its_number(count: int) -> None:
+async def test_the_length_of_the_queue_is_limited(count: int) -> None:
     assert await room_after(*map(outcome, range(count))) is (count < MAX_WAITING)
 
 
-async def test_a_group_is_bounded_and_the_others_follow_in_order() -> None:
+async def test_a_group_is_limited_and_the_rest_follows_in_order() -> None:
     recorder = Recorder()
     recorder.gate.set()
     made = Committer(recorder.commit, recorder.note, lambda: False)
@@ -134,7 +134,7 @@ async def test_a_group_is_bounded_and_the_others_follow_in_order() -> None:
     assert recorder.landed == [str(number) for number in range(MAX_GROUP + 2)]
 
 
-async def test_the_text_of_urls_counts_as_what_is_queued() -> None:
+async def test_the_size_of_the_queue_includes_the_urls() -> None:
     recorder = Recorder()
     made = Committer(recorder.commit, recorder.note, lambda: False)
     long = "https://a.example/" + "x" * 8_000
@@ -168,7 +168,7 @@ async def patient(recorder: Recorder, seconds: float) -> AsyncIterator[Committer
         tasks.cancel_scope.cancel()
 
 
-async def test_a_group_gathers_until_somebody_waits_for_it() -> None:
+async def test_a_group_waits_for_more_outcomes_until_a_worker_waits_for_it() -> None:
     recorder = Recorder()
 
     async with patient(recorder, 3600) as made:
@@ -181,7 +181,7 @@ async def test_a_group_gathers_until_somebody_waits_for_it() -> None:
         assert recorder.landed == ["0", "1", "2"]
 
 
-async def test_each_group_gathers_anew() -> None:
+async def test_each_group_waits_anew_for_more_outcomes() -> None:
     recorder = Recorder()
 
     async with patient(recorder, 3600) as made:
@@ -195,7 +195,7 @@ async def test_each_group_gathers_anew() -> None:
         assert recorder.landed == ["0"]
 
 
-async def test_a_group_gathers_for_a_moment_only() -> None:
+async def test_a_group_waits_only_briefly_for_more_outcomes() -> None:
     recorder = Recorder()
 
     async with patient(recorder, 0.001) as made:
@@ -206,7 +206,7 @@ async def test_a_group_gathers_for_a_moment_only() -> None:
     assert recorder.groups == [["0"]]
 
 
-async def test_a_group_that_is_large_enough_lands_at_once() -> None:
+async def test_a_large_group_is_committed_at_once() -> None:
     recorder = Recorder()
 
     async with patient(recorder, 3600) as made:
@@ -219,7 +219,7 @@ async def test_a_group_that_is_large_enough_lands_at_once() -> None:
         assert len(recorder.landed) == ENOUGH
 
 
-async def test_what_gathers_lands_at_the_end() -> None:
+async def test_the_last_group_is_committed_at_the_end() -> None:
     recorder = Recorder()
 
     async with patient(recorder, 3600) as made:

@@ -16,7 +16,7 @@ def resumed(path: Path) -> CrashMarks:
     return CrashMarks(path, is_resumed=True)
 
 
-def test_a_page_that_was_begun_and_not_ended_is_known_again(tmp_path: Path) -> None:
+def test_a_page_whose_parse_did_not_end_is_recognised(tmp_path: Path) -> None:
     path = tmp_path / "books.pages"
     marks = CrashMarks(path)
     marks.end(marks.begin(OTHER))
@@ -27,7 +27,7 @@ def test_a_page_that_was_begun_and_not_ended_is_known_again(tmp_path: Path) -> N
     assert resumed(path).ends(OTHER) == 0
 
 
-def test_each_end_of_the_process_counts(tmp_path: Path) -> None:
+def test_each_process_that_ended_while_parsing_counts(tmp_path: Path) -> None:
     path = tmp_path / "books.pages"
 
     for ends in range(3):
@@ -44,7 +44,7 @@ def test_a_new_run_begins_without_marks(tmp_path: Path) -> None:
     assert CrashMarks(path).ends(URL) == 0
 
 
-def test_an_orderly_end_leaves_no_file(tmp_path: Path) -> None:
+def test_a_normal_end_leaves_no_file(tmp_path: Path) -> None:
     path = tmp_path / "books.pages"
     marks = CrashMarks(path)
     marks.begin(URL)
@@ -56,14 +56,14 @@ def test_an_orderly_end_leaves_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"torn", b"\1" * 40])
-def test_a_torn_file_does_no_harm(tmp_path: Path, text: bytes) -> None:
+def test_a_truncated_file_does_no_harm(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "books.pages"
     path.write_bytes(text)
 
     assert resumed(path).ends(URL) == 0
 
 
-def test_a_page_that_ends_the_process_twice_is_not_parsed_a_third_time(
+def test_a_page_that_ended_two_processes_is_not_parsed_again(
     tmp_path: Path,
 ) -> None:
     script = tmp_path / "script.py"

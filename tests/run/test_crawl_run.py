@@ -64,7 +64,7 @@ def run(site: FakeSite, folder: Path, shelf: Shelf) -> Report:
     return crawl(Pages, storage, job="pages", outputs=(shelf,), transport=site)
 
 
-def test_a_run_whose_output_was_not_put_in_place_is_gone_on_with(
+def test_a_run_whose_output_was_not_published_is_resumed(
     tmp_path: Path,
 ) -> None:
     site = FakeSite({HOME: ""})
@@ -81,7 +81,7 @@ def test_a_run_whose_output_was_not_put_in_place_is_gone_on_with(
     assert len(full.bodies + roomy.bodies) == 1
 
 
-def test_one_output_needs_no_list(tmp_path: Path) -> None:
+def test_a_single_output_needs_no_list(tmp_path: Path) -> None:
     path = tmp_path / "pages.jsonl"
 
     crawl(Pages, outputs=str(path), transport=FakeSite({HOME: ""}))
@@ -106,7 +106,7 @@ class Watching:
         return item
 
 
-def test_a_pipeline_knows_its_run_its_settings_and_its_counters() -> None:
+def test_a_pipeline_knows_run_settings_and_counters() -> None:
     watching = Watching()
 
     class Watched(Pages):
@@ -127,7 +127,7 @@ def test_a_pipeline_knows_its_run_its_settings_and_its_counters() -> None:
 
 
 @pytest.mark.parametrize("is_forced", [False, True])
-def test_a_bad_night_does_not_replace_the_output_of_a_good_one(
+def test_a_bad_run_does_not_replace_the_output_of_a_good_one(
     tmp_path: Path, is_forced: bool
 ) -> None:
     output, beside = tmp_path / "out.jsonl", tmp_path / "out.bad-run-2.jsonl"
@@ -176,7 +176,7 @@ def test_a_run_without_items_does_not_replace_an_earlier_output(tmp_path: Path) 
     assert (tmp_path / "out.bad-run-1.jsonl").read_text() == ""
 
 
-def test_a_crawl_keeps_its_state_in_the_store_that_it_is_given() -> None:
+def test_a_crawl_uses_the_store_that_it_is_given() -> None:
     store = Wrapped(MemoryStore())
 
     report = crawl(Pages, transport=FakeSite({HOME: ""}), store=store)
@@ -186,7 +186,7 @@ def test_a_crawl_keeps_its_state_in_the_store_that_it_is_given() -> None:
     assert store.calls["commit"] >= 2
 
 
-def test_a_run_in_a_durable_store_that_is_given_can_be_resumed(tmp_path: Path) -> None:
+def test_a_run_in_a_given_durable_store_can_be_resumed(tmp_path: Path) -> None:
     site, full = FakeSite({HOME: ""}), Shelf(has_room=False)
     first = crawl(
         Pages, transport=site, outputs=(full,), store=Wrapped(SqliteStore(tmp_path))
@@ -220,7 +220,7 @@ class Shop(Pages):
         yield response.follow_all("a")
 
 
-def test_each_type_of_item_goes_to_a_file_of_its_own(tmp_path: Path) -> None:
+def test_each_type_of_item_goes_to_its_own_file(tmp_path: Path) -> None:
     site = FakeSite({HOME: "<a href=/b>b</a>", HOME + "b": ""})
 
     report = crawl(
@@ -236,7 +236,7 @@ def test_each_type_of_item_goes_to_a_file_of_its_own(tmp_path: Path) -> None:
     assert report.failed == 1  # an item of no declared type fails its page
 
 
-def test_a_spider_names_its_outputs_and_code_may_leave_them_out(tmp_path: Path) -> None:
+def test_the_outputs_of_a_spider_can_be_turned_off_in_code(tmp_path: Path) -> None:
     class Named(Pages):
         outputs = (str(tmp_path / "a.jsonl"),)
 
@@ -260,7 +260,7 @@ class FullForAWhile(Wrapped):
             raise StoreError("no room")
 
 
-def test_a_page_waits_while_its_parts_cannot_be_stored() -> None:
+def test_a_page_waits_while_its_partial_results_cannot_be_stored() -> None:
     class Feed(Spider):
         name = "feed"
 

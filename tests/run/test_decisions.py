@@ -53,7 +53,9 @@ def captchas(times: int) -> TimedSite:
     return TimedSite({HOME: lambda _: next(texts, "page")})
 
 
-def test_a_page_that_is_asked_again_waits_and_lands_once(crawled: Crawl) -> None:
+def test_a_page_that_its_callback_retries_waits_and_is_committed_once(
+    crawled: Crawl,
+) -> None:
     site = captchas(2)
 
     run = crawled(Captcha, site)
@@ -65,7 +67,7 @@ def test_a_page_that_is_asked_again_waits_and_lands_once(crawled: Crawl) -> None
     assert run.report.exit_code == 0
 
 
-def test_without_a_time_it_waits_as_long_as_other_retries(crawled: Crawl) -> None:
+def test_a_retry_without_a_time_waits_as_long_as_other_retries(crawled: Crawl) -> None:
     class Plain(Captcha):
         retry = Retry("captcha")
 
@@ -75,7 +77,9 @@ def test_without_a_time_it_waits_as_long_as_other_retries(crawled: Crawl) -> Non
     assert site.times() == [0.0, WAIT, 2 * WAIT]
 
 
-def test_a_page_is_asked_as_often_as_the_policy_allows(crawled: Crawl) -> None:
+def test_a_callback_may_retry_a_page_as_often_as_the_policy_allows(
+    crawled: Crawl,
+) -> None:
     heard: list[Failure] = []
 
     class Hopeless(Captcha):
@@ -99,7 +103,7 @@ def test_a_page_is_asked_as_often_as_the_policy_allows(crawled: Crawl) -> None:
     assert heard[0].response.text == "captcha"
 
 
-def test_the_next_try_may_have_another_session(crawled: Crawl) -> None:
+def test_a_retry_may_name_another_session(crawled: Crawl) -> None:
     def page(request: Any) -> Any:
         if "seen" in request.headers.get("cookie", ""):
             return "captcha"
@@ -125,7 +129,7 @@ def test_the_next_try_may_have_another_session(crawled: Crawl) -> None:
     assert run.report.items == [{"session": "second"}]
 
 
-def test_the_other_session_outlives_the_process(tmp_path: Path) -> None:
+def test_a_resumed_run_knows_the_other_session_of_a_retry(tmp_path: Path) -> None:
     class Switches(Visits):
         async def parse(self, response: Response) -> Results:
             if response.request.options.session != "second":
@@ -141,7 +145,7 @@ def test_the_other_session_outlives_the_process(tmp_path: Path) -> None:
     assert second.report.retried == 1
 
 
-def test_a_stream_that_is_asked_again_keeps_nothing(crawled: Crawl) -> None:
+def test_a_streamed_page_that_is_retried_keeps_no_results(crawled: Crawl) -> None:
     class Streams(Captcha):
         async def start(self) -> AsyncIterator[Request]:
             yield Request(HOME, stream=True)
@@ -179,7 +183,7 @@ def test_a_page_that_is_skipped_counts_under_its_reason(crawled: Crawl) -> None:
     assert not any("sold out" in line for line in report.advice)
 
 
-def test_reasons_without_end_are_counted_as_one_word(crawled: Crawl) -> None:
+def test_too_many_different_reasons_share_one_counter(crawled: Crawl) -> None:
     class Wordy(Visits):
         def parse(self, response: Response) -> Any:
             raise Skip(f"no {response.url}")
@@ -191,7 +195,7 @@ def test_reasons_without_end_are_counted_as_one_word(crawled: Crawl) -> None:
     assert len(run.report.skipped) == 501
 
 
-def test_an_errback_may_skip_and_may_not_ask_again(crawled: Crawl) -> None:
+def test_an_errback_may_skip_but_not_retry(crawled: Crawl) -> None:
     class Gone(Visits):
         async def start(self) -> AsyncIterator[Request]:
             yield Request(HOME, errback="gone")
@@ -231,7 +235,7 @@ def chain(length: int) -> FakeSite:
     return FakeSite(pages)
 
 
-def test_a_crawl_that_is_stopped_lands_what_was_yielded(crawled: Crawl) -> None:
+def test_results_before_a_stop_are_committed(crawled: Crawl) -> None:
     site = chain(9)
 
     run = crawled(Quota, site)
@@ -246,7 +250,7 @@ def test_a_crawl_that_is_stopped_lands_what_was_yielded(crawled: Crawl) -> None:
     assert report.counts == {"pages": 3}
 
 
-def test_a_run_that_was_stopped_is_complete(tmp_path: Path) -> None:
+def test_a_stopped_run_is_complete(tmp_path: Path) -> None:
     durable(Quota, chain(9), tmp_path)
 
     again = durable(Quota, chain(9), tmp_path)
@@ -273,7 +277,7 @@ def test_start_and_pipelines_may_stop_the_crawl(crawled: Crawl) -> None:
     assert (second.report.stop_reason, second.report.items) == ("full", [])
 
 
-def test_a_crawl_killed_at_any_commit_stops_where_it_was_to_stop(
+def test_a_crawl_killed_at_any_commit_still_stops(
     tmp_path: Path,
 ) -> None:
     undisturbed = crawl(Quota, chain(9)).report
@@ -322,16 +326,18 @@ def test_a_decision_needs_a_reason(given: Any) -> None:
 
 
 @pytest.mark.parametrize("after", [-1, float("nan"), float("inf")])
-def test_a_retry_needs_a_time_that_comes(after: float) -> None:
+def test_a_retry_needs_a_finite_time(after: float) -> None:
     with pytest.raises(ConfigError, match="number of seconds"):
         Retry("captcha", after=after)
 
 
-def test_a_long_reason_is_cut_and_set_on_one_line() -> None:
+def test_a_long_reason_is_cut_to_one_line() -> None:
     assert StopCrawl("a\nb" + "c" * 200).reason == "a b" + "c" * 97
 
 
-def test_a_spider_without_decisions_has_none_of_it(crawled: Crawl) -> None:
+def test_the_summary_of_a_spider_without_decisions_has_no_such_counts(
+    crawled: Crawl,
+) -> None:
     report = crawled(Visits, FakeSite({HOME: ""})).report
 
     assert (report.stop_reason, report.counts) == ("", {})

@@ -25,10 +25,12 @@ def alarm(before: str, now: str, depth: int = 13_990) -> str:
         pytest.param("/a/b", "/a/b/b", "/a/...", id="a path that grows"),
     ],
 )
-def test_the_alarm_says_what_leads_the_crawl_on(before: str, now: str, by: str) -> None:
+def test_the_warning_names_the_parameter_that_makes_the_crawl_deep(
+    before: str, now: str, by: str
+) -> None:
     assert alarm(before, now) == f"depth 13,990 by {by}"
 
 
-def test_a_crawl_that_is_not_deep_gives_no_alarm() -> None:
+def test_a_crawl_that_is_not_deep_gives_no_warning() -> None:
     assert alarm("/x?n=1", "/x?n=2", ALARM_DEPTH - 1) == ""
     assert alarm("/x?n=1", "/x?n=2", ALARM_DEPTH) != ""

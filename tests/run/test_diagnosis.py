@@ -50,7 +50,7 @@ def test_a_good_run_needs_no_advice() -> None:
         (Reason.TLS_ERROR, "name its CA in http.ca_file"),
     ],
 )
-def test_a_host_that_is_not_reached_is_told_with_what_to_check(
+def test_advice_for_an_unreachable_host_says_what_to_check(
     reason: Reason, what_to_do: str
 ) -> None:
     (line,) = advice(failed(reason, "why"), failed=1, errors={str(reason): 1})
@@ -59,7 +59,7 @@ def test_a_host_that_is_not_reached_is_told_with_what_to_check(
     assert line.endswith(what_to_do)
 
 
-def test_a_proxy_that_is_not_reached_is_not_mistaken_for_the_host() -> None:
+def test_an_unreachable_proxy_is_not_reported_as_an_unreachable_host() -> None:
     noted = failed(Reason.PROXY_ERROR, "the proxy http://p.example:1: gone")
 
     (line,) = advice(noted, failed=1, errors={"proxy_error": 1})
@@ -69,7 +69,7 @@ def test_a_proxy_that_is_not_reached_is_not_mistaken_for_the_host() -> None:
 
 
 @pytest.mark.parametrize("reason", [Reason.SPIDER_ERROR, Reason.PIPELINE_ERROR])
-def test_an_error_of_the_spider_is_told_with_the_command_that_shows_it_again(
+def test_advice_for_an_error_of_the_spider_has_the_command_to_reproduce_it(
     reason: Reason,
 ) -> None:
     (line,) = advice(failed(reason, "KeyError"), failed=1, errors={str(reason): 1})
@@ -81,13 +81,13 @@ def test_a_failure_of_an_earlier_process_is_counted_without_an_example() -> None
     assert advice(failed=3, errors={"too_large": 3}) == ["3 URLs failed as too_large"]
 
 
-def test_a_spider_that_asks_for_nothing_is_told_what_it_lacks() -> None:
+def test_advice_for_a_spider_without_requests_says_what_it_lacks() -> None:
     (line,) = advice(found=0, pages=0, item_count=0, statuses={})
 
     assert "give the spider start_urls" in line
 
 
-def test_a_run_that_was_stopped_before_it_began_lacks_nothing() -> None:
+def test_a_run_that_was_stopped_before_it_began_gets_no_such_advice() -> None:
     stopped = report(found=0, pages=0, item_count=0, statuses={})
     stopped.finish_reason = FinishReason.INTERRUPTED
 
@@ -105,19 +105,19 @@ def test_a_selector_that_never_matched_is_named() -> None:
     assert line.startswith("No items: .price matched nothing on 2 of 2 pages; ")
 
 
-def test_items_that_pipelines_dropped_are_told_with_the_reasons() -> None:
+def test_dropped_items_are_reported_with_the_reasons() -> None:
     (line,) = advice(item_count=0, dropped={"missing title": 2})
 
     assert line == "No items: pipelines dropped all of them, 2 as missing title"
 
 
-def test_callbacks_that_yield_nothing_are_told() -> None:
+def test_callbacks_that_yield_nothing_are_reported() -> None:
     assert advice(item_count=0) == [
         "No items: the callbacks yielded none; look at a page with crawl fetch URL"
     ]
 
 
-def test_a_start_that_robots_txt_forbids_is_named() -> None:
+def test_a_start_url_that_robots_txt_forbids_is_named() -> None:
     observations = Observations()
     entry = Entry(1, Request(URL), "site.example")
     observations.landed(Outcome(entry, State.SKIPPED, "robots_denied"))
@@ -137,9 +137,7 @@ def test_a_start_that_robots_txt_forbids_is_named() -> None:
         ("429", "the site receives too many requests"),
     ],
 )
-def test_a_site_that_turns_us_away_is_told_once_it_does_so_mostly(
-    status: str, said: str
-) -> None:
+def test_a_site_that_refuses_most_requests_is_reported(status: str, said: str) -> None:
     mostly = advice(statuses={status: 6, "200": 4})
     rarely = advice(statuses={status: 4, "200": 6})
 
@@ -157,7 +155,7 @@ def redirected(amount: int) -> Observations:
     return observations
 
 
-def test_many_pages_that_lead_to_one_are_told_as_a_wall_might_stand_there() -> None:
+def test_many_redirects_to_one_page_are_reported_as_a_possible_login() -> None:
     (line,) = advice(redirected(3), redirected=3)
 
     assert line.startswith("3 pages redirect to https://site.example/login, which was")
@@ -165,11 +163,11 @@ def test_many_pages_that_lead_to_one_are_told_as_a_wall_might_stand_there() -> N
 
 
 @pytest.mark.parametrize(("amount", "pages"), [(2, 2), (3, 27)])
-def test_a_few_pages_that_lead_to_one_are_usual(amount: int, pages: int) -> None:
+def test_a_few_redirects_to_one_page_are_not_reported(amount: int, pages: int) -> None:
     assert advice(redirected(amount), pages=pages, redirected=amount) == []
 
 
-def test_connections_that_cost_time_are_told_with_their_setting() -> None:
+def test_connections_that_delay_the_crawl_are_reported_with_their_setting() -> None:
     lines = advice(http2_fallbacks=2, pool_waits=1_000)
 
     assert "2 times" in lines[0]
@@ -187,14 +185,14 @@ def test_code_that_blocked_the_crawl_is_named_with_its_seconds() -> None:
     assert line.endswith("`await anyio.to_thread.run_sync(...)`")
 
 
-def test_a_limit_of_open_files_is_told_by_its_name() -> None:
+def test_a_limit_on_open_files_is_named() -> None:
     files = "the process may have 24 open files; raise ulimit -n (up to 4,096)"
     (line,) = advise(report(pool_waits=9), Observations(), {}, file_advice=files)
 
     assert line == f"9 requests waited for a connection; {files}"
 
 
-def test_links_left_out_are_told_with_the_host_and_the_setting() -> None:
+def test_skipped_links_are_reported_with_the_host_and_the_setting() -> None:
     observations = Observations()
     hosts = ["cdn.example"] * 2 + ["other.example"]
     links = [Rejected(1, f"https://{host}/", "scope", 0) for host in hosts]
@@ -208,25 +206,25 @@ def test_links_left_out_are_told_with_the_host_and_the_setting() -> None:
     )
 
 
-def test_what_robots_txt_and_types_leave_out_are_no_links_left_out() -> None:
+def test_urls_skipped_by_robots_txt_or_type_do_not_count_as_skipped_links() -> None:
     skipped = {"robots_denied": 2, "unwanted_type": 3}
 
     assert advice(skipped=skipped) == []
 
 
-def test_a_filter_that_no_setting_changes_is_named_as_it_is() -> None:
+def test_a_filter_without_a_setting_is_named_without_one() -> None:
     assert advice(skipped={"blocked_scheme": 1}) == [
         "1 link skipped, by blocked_scheme (change it by blocked_scheme)"
     ]
 
 
-def test_a_field_that_no_item_had_a_value_for_is_named() -> None:
+def test_a_field_without_a_value_in_any_item_is_named() -> None:
     (line,) = advice(fields={"Book.price": 0.0, "Book.title": 0.01})
 
     assert line.startswith("No item had a value for Book.price; try its selector")
 
 
-def test_a_failure_for_want_of_files_is_not_told_as_the_hosts() -> None:
+def test_a_failure_for_lack_of_files_is_not_blamed_on_the_host() -> None:
     detail = "Too many open files; the process may have 24 open files; raise ulimit -n"
 
     (line,) = advice(

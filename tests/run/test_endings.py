@@ -95,7 +95,7 @@ def statuses(outcome: Outcome) -> list[int]:
 # -- the first try
 
 
-def test_an_entry_keeps_when_it_was_tried_first_and_its_hosts_pauses_by_then() -> None:
+def test_an_entry_keeps_the_time_of_its_first_try_and_earlier_pauses() -> None:
     entry = visit_of(first_tried=0.0).entry
 
     endings_of(paused=7.0).begin(entry)
@@ -107,7 +107,7 @@ def test_an_entry_keeps_when_it_was_tried_first_and_its_hosts_pauses_by_then() -
 # -- done, and waiting
 
 
-def test_a_page_that_is_done_has_all_effects_of_its_callback() -> None:
+def test_a_successful_page_has_all_results_of_its_callback() -> None:
     effects = Effects(items=[Item(b"{}")], dropped={"twice": 2}, portions=3)
     found, link = effects.found, visit_of().entry
     found.requests, found.rejected = [link], [REJECTED]
@@ -124,7 +124,7 @@ def test_a_page_that_is_done_has_all_effects_of_its_callback() -> None:
     assert outcome.facts == Facts(scope={"b.example"})
 
 
-def test_an_entry_that_waits_for_its_way_uses_up_no_attempt() -> None:
+def test_waiting_for_a_paused_proxy_does_not_count_as_a_try() -> None:
     visit = visit_of(attempt=2)
 
     outcome = endings_of().waiting(visit, 30.0)
@@ -137,7 +137,7 @@ def test_an_entry_that_waits_for_its_way_uses_up_no_attempt() -> None:
 # -- not asked
 
 
-async def test_what_robots_txt_denies_is_skipped_and_no_errback_is_called() -> None:
+async def test_a_page_that_robots_txt_denies_is_skipped_without_an_errback() -> None:
     spider = Heard()
     denied = error(Reason.ROBOTS_DENIED)
 
@@ -156,7 +156,7 @@ async def test_what_robots_txt_denies_is_skipped_and_no_errback_is_called() -> N
         pytest.param(Blame.CODE, State.FAILED, id="a layer"),
     ],
 )
-async def test_what_cannot_be_asked_is_tried_again_only_where_its_way_failed(
+async def test_a_request_that_cannot_be_sent_is_retried_only_if_its_route_failed(
     blame: Blame, state: State
 ) -> None:
     visit = visit_of(first_tried=0.0)
@@ -183,7 +183,7 @@ async def test_an_unwanted_response_is_skipped() -> None:
     assert (outcome.detail, statuses(outcome)) == ("image/png", [200])
 
 
-async def test_an_unwanted_response_fails_where_an_errback_asks_for_it() -> None:
+async def test_an_unwanted_response_fails_if_the_request_has_an_errback() -> None:
     spider, response = Heard({"a": 1}), answer(200)
     unwanted = FetchError(Reason.UNWANTED_TYPE, "image/png")
 
@@ -209,7 +209,7 @@ async def test_an_unwanted_response_fails_where_an_errback_asks_for_it() -> None
     ],
 )
 @pytest.mark.parametrize("response", [None, answer()])
-async def test_what_may_succeed_later_is_tried_again_after_its_wait(
+async def test_a_failure_that_may_be_temporary_is_retried_after_its_pause(
     reason: Reason, fields: dict[str, Any], state: State, response: Response | None
 ) -> None:
     visit = visit_of(attempt=1)
@@ -224,7 +224,7 @@ async def test_what_may_succeed_later_is_tried_again_after_its_wait(
 
 
 @pytest.mark.parametrize(("at_least", "due"), [(0.0, WAIT), (3.0, WAIT), (30.0, 30.0)])
-async def test_a_wait_is_at_least_what_the_host_or_the_way_asks_for(
+async def test_the_pause_is_at_least_as_long_as_the_host_or_route_requires(
     at_least: float, due: float
 ) -> None:
     outcome = await endings_of().tried(visit_of(), error(), None, at_least=at_least)
@@ -255,7 +255,7 @@ async def test_the_third_of_three_attempts_is_the_last(
         pytest.param(60.0, 0.0, 10.0, State.FAILED, id="pauses were forgotten"),
     ],
 )
-async def test_the_time_for_which_a_host_is_paused_does_not_count(
+async def test_time_while_the_host_is_paused_does_not_count(
     elapsed: float, paused: float, before: float, state: State
 ) -> None:
     visit = visit_of(first_tried=NOW - elapsed)
@@ -267,7 +267,7 @@ async def test_the_time_for_which_a_host_is_paused_does_not_count(
     assert outcome.state is state
 
 
-async def test_an_excused_refusal_waits_and_uses_up_no_attempt() -> None:
+async def test_an_excused_refusal_is_retried_and_does_not_count_as_a_try() -> None:
     visit = visit_of(attempt=40, first_tried=NOW - 1e6)
 
     outcome = await endings_of().tried(
@@ -281,7 +281,7 @@ async def test_an_excused_refusal_waits_and_uses_up_no_attempt() -> None:
 @pytest.mark.parametrize(
     "policy", [{"stop": stop_after_attempt(2)}, {"attempts": 2}], ids=["stop", "number"]
 )
-async def test_where_a_person_set_the_attempts_no_refusal_is_excused(
+async def test_refusals_are_not_excused_if_a_person_has_set_the_attempts(
     policy: dict[str, Any],
 ) -> None:
     visit = visit_of(attempt=1)
@@ -291,7 +291,7 @@ async def test_where_a_person_set_the_attempts_no_refusal_is_excused(
     assert (outcome.state, visit.entry.attempt) == (State.FAILED, 2)
 
 
-async def test_what_is_left_of_a_host_that_is_given_up_is_not_tried_again() -> None:
+async def test_remaining_requests_to_a_host_that_was_given_up_are_not_retried() -> None:
     visit = visit_of()
 
     outcome = await endings_of().tried(visit, error(), None, verdict=GIVEN_UP)
@@ -303,7 +303,7 @@ async def test_what_is_left_of_a_host_that_is_given_up_is_not_tried_again() -> N
 # -- failed
 
 
-async def test_a_failure_without_an_errback_is_its_reason_and_its_detail() -> None:
+async def test_a_failure_without_an_errback_has_a_reason_and_a_detail() -> None:
     outcome = await endings_of().failed(visit_of(), error(), answer(404))
 
     assert (outcome.state, outcome.reason) == (State.FAILED, "reset")
@@ -312,7 +312,7 @@ async def test_a_failure_without_an_errback_is_its_reason_and_its_detail() -> No
     assert (outcome.items, outcome.requests) == ((), ())
 
 
-async def test_an_errback_hears_of_a_failed_exchange_and_its_effects_land() -> None:
+async def test_an_errback_receives_a_failed_request_and_its_results_are_kept() -> None:
     spider = Heard({"a": 1}, Request(URL + "other", callback="failed"))
     visit, response = visit_of(errback="failed"), answer(404)
 
@@ -327,7 +327,7 @@ async def test_an_errback_hears_of_a_failed_exchange_and_its_effects_land() -> N
     assert [entry.url for entry in outcome.requests] == [URL + "other"]
 
 
-async def test_an_errback_hears_what_a_callback_raised() -> None:
+async def test_an_errback_receives_the_exception_of_the_callback() -> None:
     spider, cause = Heard(), KeyError("price")
     raised = CallbackError(Reason.SPIDER_ERROR, cause, "shop.py:3 in parse")
 
@@ -341,7 +341,7 @@ async def test_an_errback_hears_what_a_callback_raised() -> None:
     assert outcome.reason == "spider_error"
 
 
-async def test_an_errback_that_fails_has_no_effects_and_is_named_in_the_detail() -> (
+async def test_an_errback_that_fails_has_no_results_and_is_named_in_the_detail() -> (
     None
 ):
     spider = Heard({"a": 1}, ValueError("bad"))
@@ -355,7 +355,7 @@ async def test_an_errback_that_fails_has_no_effects_and_is_named_in_the_detail()
     assert outcome.items == ()
 
 
-async def test_items_that_a_pipeline_drops_of_an_errback_are_counted() -> None:
+async def test_items_of_an_errback_that_pipelines_drop_are_counted() -> None:
     def drop(value: Any) -> Any:
         raise DropItem("unwanted")
 
@@ -368,7 +368,7 @@ async def test_items_that_a_pipeline_drops_of_an_errback_are_counted() -> None:
     assert outcome.dropped == {"unwanted": 2}
 
 
-def test_a_policy_without_a_wait_tries_again_at_once() -> None:
+def test_a_retry_policy_without_a_pause_retries_at_once() -> None:
     retries = Retries(RetrySettings(), None, wait_none())
 
     assert retries.first_pause() == 0.0

@@ -94,7 +94,7 @@ def test_a_crawl_visits_every_page_once_and_ends_by_itself() -> None:
     assert found_adds_up(report)
 
 
-def test_robots_txt_is_asked_first_and_once_and_obeyed() -> None:
+def test_robots_txt_is_requested_first_and_once_and_obeyed() -> None:
     site = FakeSite(
         {
             HOME + "robots.txt": b"User-agent: *\nDisallow: /private",
@@ -112,7 +112,7 @@ def test_robots_txt_is_asked_first_and_once_and_obeyed() -> None:
     assert found_adds_up(report)
 
 
-def test_robots_txt_that_cannot_be_had_forbids_everything() -> None:
+def test_an_unavailable_robots_txt_forbids_everything() -> None:
     site = FakeSite({HOME + "robots.txt": (500, "oops"), HOME: linked()})
 
     report = crawl(Titles, transport=site)
@@ -122,7 +122,7 @@ def test_robots_txt_that_cannot_be_had_forbids_everything() -> None:
     assert report.exit_code == 3
 
 
-def test_without_robots_txt_nothing_is_asked_for_it() -> None:
+def test_with_robots_turned_off_robots_txt_is_not_requested() -> None:
     site = FakeSite({HOME: linked()})
 
     crawl(Titles, settings(politeness={"robots": False}), transport=site)
@@ -130,7 +130,7 @@ def test_without_robots_txt_nothing_is_asked_for_it() -> None:
     assert [request.url for request in site.requests] == [HOME]
 
 
-def test_a_link_out_of_scope_is_counted_and_never_asked_for() -> None:
+def test_a_link_out_of_scope_is_counted_and_never_requested() -> None:
     site = FakeSite(
         {HOME: linked("https://other.example/", "https://www.site.example/")}
     )
@@ -153,7 +153,7 @@ def test_depth_counts_links_from_a_start_page() -> None:
     assert report.skipped == {"depth": 1}
 
 
-def test_a_redirect_ends_its_visit_and_its_target_is_visited_once() -> None:
+def test_a_redirect_target_replaces_its_source_and_is_visited_once() -> None:
     site = FakeSite(
         {
             HOME: linked("/old", "/new"),
@@ -169,7 +169,7 @@ def test_a_redirect_ends_its_visit_and_its_target_is_visited_once() -> None:
     assert found_adds_up(report)
 
 
-def test_a_page_with_a_refresh_is_redirected_and_not_given_to_its_callback() -> None:
+def test_a_page_with_a_refresh_is_followed_without_calling_its_callback() -> None:
     pages: dict[str, Page] = {
         HOME: '<meta http-equiv="refresh" content="0; url=/new">',
         f"{HOME}new": (200, {"refresh": "3; url=/newest"}, "<a href=/>"),
@@ -182,7 +182,7 @@ def test_a_page_with_a_refresh_is_redirected_and_not_given_to_its_callback() -> 
     assert (report.pages, report.redirected, report.pending) == (1, 2, 0)
 
 
-def test_a_cookie_wall_that_leads_back_is_passed() -> None:
+def test_a_cookie_wall_that_redirects_back_is_passed() -> None:
     def wall(request: httpx.Request) -> Any:
         if "seen=1" in request.headers.get("cookie", ""):
             return linked()
@@ -233,7 +233,7 @@ def test_a_redirect_out_of_scope_is_not_followed() -> None:
     assert (report.redirected, report.skipped) == (1, {"scope": 1})
 
 
-def test_a_start_url_takes_the_scope_along_when_it_redirects() -> None:
+def test_the_target_of_a_redirected_start_url_joins_the_scope() -> None:
     there = "https://there.example/"
     site = FakeSite(
         {
@@ -255,7 +255,7 @@ def test_a_redirect_to_another_scheme_is_blocked(location: str) -> None:
     assert crawl(Titles, transport=site).errors == {"blocked_scheme": 1}
 
 
-def test_a_failure_that_may_pass_is_tried_again() -> None:
+def test_a_temporary_failure_is_retried() -> None:
     answers: list[Any] = [Reason.RESET, linked()]
     site = FakeSite({HOME: lambda request: answers.pop(0)})
 
@@ -264,7 +264,7 @@ def test_a_failure_that_may_pass_is_tried_again() -> None:
     assert (report.pages, report.retried, report.failed) == (1, 1, 0)
 
 
-def test_a_status_that_is_not_tried_again_fails_at_once() -> None:
+def test_a_status_that_is_not_retried_fails_at_once() -> None:
     site = FakeSite({HOME: linked("/gone")})
 
     report = crawl(Titles, transport=site)
@@ -275,7 +275,7 @@ def test_a_status_that_is_not_tried_again_fails_at_once() -> None:
     assert found_adds_up(report)
 
 
-def test_a_host_that_says_when_to_come_back_is_obeyed() -> None:
+def test_a_retry_after_header_is_obeyed() -> None:
     asked: list[float] = []
 
     def busy(request: httpx.Request) -> Any:
@@ -290,7 +290,7 @@ def test_a_host_that_says_when_to_come_back_is_obeyed() -> None:
     assert (report.pages, report.retried) == (1, 1)
 
 
-def test_an_unwanted_type_is_left_out_and_its_body_not_read() -> None:
+def test_a_response_of_an_unwanted_type_is_skipped_without_reading_its_body() -> None:
     was_read = False
 
     async def body() -> AsyncIterator[bytes]:
@@ -311,7 +311,7 @@ def test_an_unwanted_type_is_left_out_and_its_body_not_read() -> None:
     assert not was_read
 
 
-def test_links_to_files_are_counted_and_not_asked_for() -> None:
+def test_links_to_files_are_counted_and_not_requested() -> None:
     site = FakeSite({HOME: linked("/a.pdf", "/b.zip", "/c"), HOME + "c": linked()})
 
     report = crawl(Titles, transport=site)
@@ -352,7 +352,7 @@ def test_a_page_knows_its_depth() -> None:
     }
 
 
-def test_links_of_a_feed_are_counted_and_no_error() -> None:
+def test_links_in_a_feed_are_counted_and_are_no_error() -> None:
     feed = (200, {"content-type": "application/rss+xml"}, "<rss><a href='/x'/></rss>")
 
     report = crawl(Followers, transport=FakeSite({HOME: feed}))
@@ -362,7 +362,7 @@ def test_links_of_a_feed_are_counted_and_no_error() -> None:
 
 
 @pytest.mark.parametrize("written", ["", "*/*"])
-def test_a_body_without_a_type_is_judged_by_what_it_is(written: str) -> None:
+def test_the_type_of_a_body_without_a_content_type_is_detected(written: str) -> None:
     declared = {"content-type": written}
     site = FakeSite(
         {
@@ -378,7 +378,7 @@ def test_a_body_without_a_type_is_judged_by_what_it_is(written: str) -> None:
     assert report.pages == 2
 
 
-def test_a_body_beyond_its_bounds_fails_alone() -> None:
+def test_a_body_over_a_limit_fails_only_its_page() -> None:
     site = FakeSite({HOME: linked("/big"), HOME + "big": "x" * 5000})
 
     report = crawl(Titles, settings(http={"max_body": 1000}), transport=site)
@@ -387,7 +387,7 @@ def test_a_body_beyond_its_bounds_fails_alone() -> None:
     assert report.pages == 1
 
 
-def test_a_start_url_that_fails_in_an_unforeseen_way_makes_the_run_a_bad_one() -> None:
+def test_an_unexpected_failure_of_a_start_url_makes_the_run_a_bad_one() -> None:
     class Broken(Titles):
         start_urls = [HOME, HOME + "start"]
 
@@ -417,7 +417,7 @@ class Faulty(Titles):
             raise ValueError("no price")
 
 
-def test_a_callback_that_raises_fails_its_page_and_leaves_nothing() -> None:
+def test_a_callback_that_raises_fails_its_page_and_has_no_results() -> None:
     site = FakeSite(
         {HOME: linked("/bad", "/good"), HOME + "bad": linked("/x"), HOME + "good": ""}
     )
@@ -446,7 +446,7 @@ class WithErrback(Spider):
         yield Request(HOME + "instead")
 
 
-def test_an_errback_runs_once_and_its_effects_land_with_the_failure() -> None:
+def test_an_errback_runs_once_and_its_results_are_committed_with_the_failure() -> None:
     site = FakeSite({HOME: (404, "not here"), HOME + "instead": ""})
 
     report = crawl(WithErrback, transport=site)
@@ -463,7 +463,7 @@ class Statuses(Titles):
     statuses = (404,)
 
 
-def test_a_spider_may_ask_for_other_statuses() -> None:
+def test_a_spider_may_accept_other_statuses() -> None:
     report = crawl(Statuses, transport=FakeSite({}))
 
     assert (report.pages, report.failed) == (1, 0)
@@ -530,7 +530,7 @@ class Quitting(Spider):
         return response.follow("next")
 
 
-def test_a_callback_that_quits_ends_its_page_and_not_the_crawl() -> None:
+def test_sys_exit_in_a_callback_fails_its_page_but_not_the_crawl() -> None:
     pages = dict.fromkeys([HOME + p for p in ("", "exit", "cancel", "one")], "")
 
     report = crawl(Quitting, transport=FakeSite(pages))
@@ -551,7 +551,7 @@ class Leaving(Spider):
         yield {"url": response.url}
 
 
-def test_a_start_that_quits_is_a_start_that_failed() -> None:
+def test_sys_exit_in_start_counts_as_a_failure_of_start() -> None:
     report = crawl(Leaving, transport=FakeSite({HOME: ""}))
 
     assert report.finish_reason is FinishReason.START_ERROR
@@ -569,7 +569,7 @@ class Polling(Spider):
         yield {"url": response.url}
 
 
-def test_what_is_asked_more_than_once_is_so_behind_a_redirect() -> None:
+def test_a_request_with_once_false_stays_so_after_a_redirect() -> None:
     site = FakeSite({HOME: (302, {"Location": "/now"}, ""), HOME + "now": ""})
 
     report = crawl(Polling, transport=site)
@@ -587,7 +587,7 @@ class Legacy(Titles):
         yield response.follow_all("a")
 
 
-def test_a_link_is_one_url_however_it_is_followed() -> None:
+def test_a_url_is_requested_once_however_it_is_followed() -> None:
     page = "<meta charset=windows-1252><a href='/?q=\xe9'>x</a>".encode("cp1252")
     site = FakeSite({HOME: page, HOME + "?q=%E9": ""})
 
@@ -632,7 +632,7 @@ class Counting(Titles):
     item_key = "title"
 
 
-def test_an_item_key_lets_the_first_of_equals_through() -> None:
+def test_an_item_key_keeps_only_the_first_of_equal_items() -> None:
     site = FakeSite({HOME: linked("/a"), HOME + "a": linked()})
 
     report = crawl(Counting, transport=site)
@@ -666,7 +666,7 @@ def test_a_limit_on_pages_is_exact(limit: int) -> None:
     assert found_adds_up(report)
 
 
-def test_a_limit_on_pages_that_do_not_exist_ends_the_crawl_all_the_same() -> None:
+def test_a_crawl_ends_if_it_has_fewer_pages_than_the_limit() -> None:
     site = FakeSite({HOME: linked("/a"), HOME + "a": ""})
 
     report = crawl(Titles, transport=site, pages=10)
@@ -675,7 +675,7 @@ def test_a_limit_on_pages_that_do_not_exist_ends_the_crawl_all_the_same() -> Non
     assert report.finish_reason is FinishReason.FINISHED
 
 
-def test_failures_give_their_page_permits_back() -> None:
+def test_a_failed_page_does_not_count_towards_the_limit_on_pages() -> None:
     bad = [f"/bad{n}" for n in range(10)]
     good = [f"/good{n}" for n in range(10)]
     site = FakeSite({HOME: linked(*bad, *good), **{HOME + p[1:]: "" for p in good}})
@@ -695,7 +695,7 @@ class Pairs(Titles):
 
 
 @pytest.mark.parametrize("limit", [1, 3, 10])
-def test_a_limit_on_items_cuts_the_page_that_crosses_it(limit: int) -> None:
+def test_the_limit_on_items_drops_the_further_items_of_a_page(limit: int) -> None:
     many = [f"/{n}" for n in range(20)]
     site = FakeSite({HOME: linked(*many), **{HOME + p[1:]: "" for p in many}})
 
@@ -707,7 +707,7 @@ def test_a_limit_on_items_cuts_the_page_that_crosses_it(limit: int) -> None:
     assert found_adds_up(report)
 
 
-def test_a_limit_on_time_ends_the_crawl_in_order() -> None:
+def test_the_limit_on_time_ends_the_crawl_gracefully() -> None:
     async def slow(request: httpx.Request) -> Any:
         await anyio.sleep(0.05)
         return linked(request.url.path + "x")
@@ -749,7 +749,7 @@ class Starting(Spider):
         yield {"url": response.url}
 
 
-def test_start_is_drawn_only_as_far_as_it_is_needed() -> None:
+def test_start_is_read_only_as_far_as_requests_are_needed() -> None:
     site = FakeSite({})
     site.pages = _Everything("")
 
@@ -773,7 +773,7 @@ class Failing(Spider):
         yield {"url": response.url}
 
 
-def test_a_start_that_raises_lets_what_is_queued_finish() -> None:
+def test_queued_requests_finish_after_start_has_raised() -> None:
     report = crawl(Failing, transport=FakeSite({HOME: ""}))
 
     assert report.finish_reason is FinishReason.START_ERROR
@@ -783,14 +783,14 @@ def test_a_start_that_raises_lets_what_is_queued_finish() -> None:
     )
 
 
-def test_items_can_be_taken_one_by_one_without_a_loop() -> None:
+def test_items_can_be_iterated_without_an_event_loop() -> None:
     many = [f"/{n}" for n in range(30)]
     site = FakeSite({HOME: linked(*many), **{HOME + p[1:]: "" for p in many}})
 
     assert len(list(crawl_items(Titles, transport=site))) == 31
 
 
-def test_leaving_the_items_early_stops_the_crawl() -> None:
+def test_leaving_the_loop_over_items_stops_the_crawl() -> None:
     many = [f"/{n}" for n in range(2000)]
     site = FakeSite({HOME: linked(*many), **{HOME + p[1:]: "" for p in many}})
 
@@ -800,7 +800,7 @@ def test_leaving_the_items_early_stops_the_crawl() -> None:
     assert len(site.urls) < 1000
 
 
-async def test_a_crawl_runs_inside_a_loop_and_streams_its_items() -> None:
+async def test_a_crawl_inside_a_running_loop_streams_its_items() -> None:
     site = FakeSite({HOME: linked("/a"), HOME + "a": linked()})
 
     async with Crawl(Titles(), transport=site) as run:
@@ -828,11 +828,11 @@ async def test_two_crawls_in_one_process_share_nothing() -> None:
     assert "cookie" not in second.requests[-1].headers
 
 
-async def test_crawl_works_where_a_loop_is_running_as_in_a_notebook() -> None:
+async def test_crawl_works_inside_a_running_loop_as_in_a_notebook() -> None:
     assert crawl(Titles, transport=FakeSite({HOME: ""})).pages == 1
 
 
-async def test_the_body_of_async_with_raises_its_own_error() -> None:
+async def test_an_error_in_the_async_with_block_is_raised_unchanged() -> None:
     site = FakeSite({HOME: linked("/a"), HOME + "a": ""})
 
     async def leave() -> None:
@@ -844,7 +844,7 @@ async def test_the_body_of_async_with_raises_its_own_error() -> None:
         await leave()
 
 
-async def test_cancelling_a_crawl_leaves_no_task_behind() -> None:
+async def test_cancelling_a_crawl_leaves_no_task_running() -> None:
     async def hang(request: httpx.Request) -> Any:
         await anyio.sleep_forever()
 
@@ -856,7 +856,7 @@ async def test_cancelling_a_crawl_leaves_no_task_behind() -> None:
     assert asyncio.all_tasks() == before
 
 
-async def test_cancelling_the_taking_of_items_does_not_wait_for_pages() -> None:
+async def test_cancelling_the_loop_over_items_does_not_wait_for_pages() -> None:
     async def hang(request: httpx.Request) -> Any:
         await anyio.sleep_forever()
 
@@ -871,7 +871,7 @@ async def test_cancelling_the_taking_of_items_does_not_wait_for_pages() -> None:
     assert run.report.finish_reason is FinishReason.INTERRUPTED
 
 
-async def test_stop_lets_what_is_in_flight_finish() -> None:
+async def test_stop_waits_for_requests_in_flight() -> None:
     entered, release = anyio.Event(), anyio.Event()
 
     async def slow(request: httpx.Request) -> Any:
@@ -892,7 +892,7 @@ async def test_stop_lets_what_is_in_flight_finish() -> None:
     assert run.report.exit_code == 4
 
 
-async def test_stop_without_grace_leaves_what_is_in_flight_pending() -> None:
+async def test_stop_without_grace_leaves_requests_in_flight_pending() -> None:
     entered = anyio.Event()
 
     async def hang(request: httpx.Request) -> Any:
@@ -908,7 +908,7 @@ async def test_stop_without_grace_leaves_what_is_in_flight_pending() -> None:
     assert (run.report.pages, run.report.pending) == (0, 1)
 
 
-def test_a_page_with_too_many_items_is_an_outcome_too_large() -> None:
+def test_a_page_with_too_many_items_fails_as_outcome_too_large() -> None:
     class Greedy(Titles):
         name = "greedy"
 
@@ -922,7 +922,7 @@ def test_a_page_with_too_many_items_is_an_outcome_too_large() -> None:
     assert report.item_count == 0
 
 
-def test_a_streamed_page_may_give_any_number_of_items() -> None:
+def test_a_streamed_page_may_yield_any_number_of_items() -> None:
     class Feed(Spider):
         name = "feed"
 
@@ -939,7 +939,7 @@ def test_a_streamed_page_may_give_any_number_of_items() -> None:
     assert [item["n"] for item in report.items] == list(range(12_345))
 
 
-def test_a_streamed_page_that_breaks_gives_nothing() -> None:
+def test_a_streamed_page_that_fails_has_no_items() -> None:
     class Feed(Spider):
         name = "feed"
 
@@ -957,7 +957,7 @@ def test_a_streamed_page_that_breaks_gives_nothing() -> None:
 
 
 @pytest.mark.parametrize("job", [None, "feed"])
-def test_a_streamed_page_may_give_any_number_of_links(
+def test_a_streamed_page_may_yield_any_number_of_links(
     tmp_path: Path, job: str | None
 ) -> None:
     class Feed(Spider):
@@ -986,7 +986,7 @@ def test_a_streamed_page_may_give_any_number_of_links(
     assert report.pages == 1_201
 
 
-def test_a_streamed_page_that_breaks_leaves_no_links() -> None:
+def test_a_streamed_page_that_fails_has_no_links() -> None:
     class Feed(Spider):
         name = "feed"
 
@@ -1050,7 +1050,7 @@ def test_a_slow_callback_ends_at_its_timeout() -> None:
     assert any("took over 0.05 s" in line for line in report.advice)
 
 
-def test_a_stream_may_go_on_for_longer_than_a_callback_may_pause() -> None:
+def test_a_streamed_page_may_take_longer_than_the_callback_timeout() -> None:
     async def feed() -> AsyncIterator[bytes]:
         for _ in range(12):
             await anyio.sleep(0.05)
@@ -1075,7 +1075,7 @@ def test_a_stream_may_go_on_for_longer_than_a_callback_may_pause() -> None:
     assert (report.item_count, report.errors) == (12, {})
 
 
-def test_hooks_see_every_hop() -> None:
+def test_event_hooks_see_every_redirect() -> None:
     seen: list[tuple[str, int]] = []
 
     async def note(response: httpx.Response) -> None:
@@ -1092,7 +1092,7 @@ def test_hooks_see_every_hop() -> None:
     assert seen == [("/", 302), ("/b", 200)]
 
 
-def test_a_crawl_without_a_name_is_refused() -> None:
+def test_a_spider_without_a_name_is_rejected() -> None:
     class Nameless(Spider):
         start_urls = [HOME]
 
@@ -1100,12 +1100,12 @@ def test_a_crawl_without_a_name_is_refused() -> None:
         crawl(Nameless)
 
 
-def test_an_unknown_option_names_the_arguments() -> None:
+def test_an_error_about_an_unknown_option_names_the_arguments() -> None:
     with pytest.raises(ConfigError, match="takes no arguments"):
         crawl(Titles, shelf="x")
 
 
-def test_a_rate_holds_in_every_second_the_first_included() -> None:
+def test_the_rate_holds_in_every_second_including_the_first() -> None:
     times: list[float] = []
 
     def note(request: httpx.Request) -> Any:
@@ -1123,7 +1123,7 @@ def test_a_rate_holds_in_every_second_the_first_included() -> None:
         assert sum(start <= time < start + 1 for time in times) <= 11
 
 
-async def test_a_crawl_cancelled_at_any_await_leaves_nothing_behind() -> None:
+async def test_a_crawl_cancelled_at_any_await_leaves_nothing_open() -> None:
     many = [f"/{n}" for n in range(40)]
     pages = {HOME: linked(*many), **{HOME + p[1:]: linked() for p in many}}
     before = asyncio.all_tasks()
@@ -1140,7 +1140,7 @@ async def test_a_crawl_cancelled_at_any_await_leaves_nothing_behind() -> None:
         assert asyncio.all_tasks() == before
 
 
-async def test_one_url_can_be_fetched_by_itself() -> None:
+async def test_fetch_returns_one_response() -> None:
     site = FakeSite({HOME: (301, {"location": "/b"}, ""), HOME + "b": "<p>hello</p>"})
 
     response = await fetch(HOME, transport=site)
@@ -1149,7 +1149,7 @@ async def test_one_url_can_be_fetched_by_itself() -> None:
     assert site.requests[0].url == HOME  # robots.txt is not asked
 
 
-async def test_fetching_by_itself_sends_cookies_and_passes_a_cookie_wall() -> None:
+async def test_fetch_sends_cookies_and_passes_a_cookie_wall() -> None:
     def wall(request: httpx.Request) -> Any:
         cookies = request.headers.get("cookie", "")
         if "seen=1" in cookies:
@@ -1161,7 +1161,7 @@ async def test_fetching_by_itself_sends_cookies_and_passes_a_cookie_wall() -> No
     assert response.text == "own=2; seen=1"
 
 
-async def test_fetching_by_itself_raises_what_went_wrong() -> None:
+async def test_fetch_raises_the_failure() -> None:
     with pytest.raises(FetchError, match="redirect_limit"):
         await fetch(HOME, transport=FakeSite({HOME: (302, {"location": "/"}, "")}))
 
@@ -1192,7 +1192,7 @@ def test_sessions_keep_their_cookies_apart() -> None:
     assert cookies[HOME + "page?b"] == "who=b"
 
 
-def test_higher_priorities_go_first() -> None:
+def test_requests_with_higher_priority_are_sent_first() -> None:
     class Ranked(Spider):
         name = "ranked"
         start_urls = [HOME]
@@ -1212,7 +1212,7 @@ def test_higher_priorities_go_first() -> None:
     assert site.urls == [HOME, HOME + "h", HOME + "l1", HOME + "l2"]
 
 
-def test_what_a_person_reads_at_the_end_names_the_selector() -> None:
+def test_the_final_report_names_a_selector_that_never_matched() -> None:
     class Missing(Spider):
         name = "missing"
         start_urls = [HOME]
@@ -1231,7 +1231,7 @@ def test_what_a_person_reads_at_the_end_names_the_selector() -> None:
     ]
 
 
-def test_start_urls_that_are_no_list_are_one_clear_line() -> None:
+def test_start_urls_that_are_not_a_list_are_reported_in_one_line() -> None:
     class Unfinished(Titles):
         name = "unfinished"
         start_urls = None  # type: ignore[assignment]
@@ -1240,7 +1240,7 @@ def test_start_urls_that_are_no_list_are_one_clear_line() -> None:
         crawl(Unfinished, transport=FakeSite({}))
 
 
-def test_a_callback_may_wait_as_often_as_it_likes() -> None:
+def test_a_callback_may_await_any_number_of_times() -> None:
     class Patient(Titles):
         name = "patient"
 

@@ -53,7 +53,7 @@ def asked_for(served: Served) -> Counter[str]:
         pytest.param([CLOSE], 5, id="no answer at all"),
     ],
 )
-async def test_bytes_that_cannot_be_read_are_asked_for_once_more(
+async def test_a_response_that_cannot_be_parsed_is_requested_once_more(
     page: Script, tries: int
 ) -> None:
     robots: Script = [answer(b"", status="404 Not Found"), CLOSE]
@@ -78,7 +78,7 @@ async def test_bytes_that_cannot_be_read_are_asked_for_once_more(
         ),
     ],
 )
-async def test_faults_in_the_answer_for_robots_txt_do_not_lose_the_host(
+async def test_a_faulty_response_for_robots_txt_does_not_block_the_host(
     robots: Script,
 ) -> None:
     async with serve(
@@ -90,7 +90,7 @@ async def test_faults_in_the_answer_for_robots_txt_do_not_lose_the_host(
     assert asked_for(served) == {"/robots.txt": 1, "/": 1}
 
 
-async def test_octets_of_location_and_cookies_go_back_as_they_came() -> None:
+async def test_bytes_of_location_and_cookies_are_sent_back_unchanged() -> None:
     heads: list[bytes] = []
 
     async def shop(
@@ -132,7 +132,7 @@ class Names:
         return [ip_address("127.0.0.1")]
 
 
-async def test_a_resolver_that_is_away_for_a_while_costs_no_page() -> None:
+async def test_a_dns_resolver_that_is_away_for_a_while_loses_no_page() -> None:
     names = Names()
     scripts = {"/": [answer(b"page")], "/robots.txt": [answer(b"")]}
     async with serve(scripted(scripts)) as served:
@@ -145,7 +145,7 @@ async def test_a_resolver_that_is_away_for_a_while_costs_no_page() -> None:
     assert names.asked > 110
 
 
-async def test_a_name_that_is_never_answered_is_tried_like_a_connection() -> None:
+async def test_an_unanswered_dns_lookup_is_retried_like_a_connection() -> None:
     asked: list[str] = []
 
     async def resolve(host: str) -> list[Address]:
@@ -166,7 +166,7 @@ async def test_a_name_that_is_never_answered_is_tried_like_a_connection() -> Non
     ("size", "connections"),
     [pytest.param(2_000, 1, id="short"), pytest.param(2_000_000, 5, id="long")],
 )
-async def test_skipped_bodies_keep_the_connection_where_little_is_to_come(
+async def test_a_skipped_short_body_is_read_to_keep_the_connection(
     size: int, connections: int
 ) -> None:
     image = answer(bytes(size), "Content-Type: image/png")

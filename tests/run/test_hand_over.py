@@ -46,7 +46,7 @@ async def refused(made: HandOver, home: str) -> FetchError:
     return caught.value
 
 
-def test_the_others_are_told_what_is_waited_for_until_it_is_here() -> None:
+def test_other_processes_are_told_which_host_is_awaited_until_it_arrives() -> None:
     async def main() -> None:
         made, team = owning(HOME)
         waits = [asyncio.ensure_future(made.wait(OTHER, HOME)) for _ in range(2)]
@@ -84,7 +84,7 @@ def test_pages_that_wait_for_each_others_sites_give_up(*, is_early: bool) -> Non
     virtual(main)
 
 
-def test_it_waits_on_while_others_want_other_sites() -> None:
+def test_a_page_keeps_waiting_while_other_processes_want_other_sites() -> None:
     async def main() -> None:
         made, team = owning(HOME)
         waits = asyncio.ensure_future(made.wait(OTHER, HOME))
@@ -99,7 +99,7 @@ def test_it_waits_on_while_others_want_other_sites() -> None:
 
 
 @pytest.mark.parametrize("home", [HOME, ""])
-def test_a_host_that_is_never_handed_over_is_given_up_in_time(home: str) -> None:
+def test_a_host_that_is_never_released_is_given_up_in_time(home: str) -> None:
     async def main() -> None:
         begun = asyncio.get_running_loop().time()
         made, _ = owning(HOME)
@@ -109,7 +109,7 @@ def test_a_host_that_is_never_handed_over_is_given_up_in_time(home: str) -> None
     virtual(main)
 
 
-def test_a_page_may_ask_its_own_site_and_what_its_process_owns() -> None:
+def test_a_page_may_request_its_own_site_and_hosts_of_its_process() -> None:
     async def main() -> None:
         made, _ = owning("owned.example")
         assert made.may_ask(HOME, HOME)
@@ -121,7 +121,7 @@ def test_a_page_may_ask_its_own_site_and_what_its_process_owns() -> None:
     virtual(main)
 
 
-def test_a_gain_is_remembered_by_its_time() -> None:
+def test_the_time_at_which_a_host_was_received_is_kept() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()

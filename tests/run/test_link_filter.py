@@ -75,13 +75,13 @@ def test_links_become_entries_one_level_deeper() -> None:
     assert {entry.parent for entry in result.requests} == {page().fingerprint}
 
 
-def test_a_known_link_costs_nothing() -> None:
+def test_a_known_link_adds_no_request() -> None:
     known = {urls.fingerprint("GET", HOME + "a"): 1}
 
     assert found(batch("a"), intake(known)).requests == []
 
 
-def test_a_known_link_found_at_a_lower_depth_is_named_again() -> None:
+def test_a_known_link_at_a_lower_depth_is_added_again() -> None:
     known = {urls.fingerprint("GET", HOME + "a"): 5}
 
     assert [e.depth for e in found(batch("a"), intake(known)).requests] == [1]
@@ -96,7 +96,7 @@ def test_a_known_link_found_at_a_lower_depth_is_named_again() -> None:
         (HOME, "*b", ["a"]),
     ],
 )
-def test_allow_and_deny_choose_among_links(
+def test_allow_and_deny_filter_links(
     allow: Pattern | None, deny: Pattern | None, expected: list[str]
 ) -> None:
     result = found(batch("a", "ab", "b", allow=allow, deny=deny), intake())
@@ -106,7 +106,7 @@ def test_allow_and_deny_choose_among_links(
     assert len(result.rejected) == 3 - len(expected)
 
 
-def test_a_link_out_of_scope_is_named_with_its_rule_once() -> None:
+def test_a_link_out_of_scope_is_counted_once_by_its_filter() -> None:
     left_out: dict[int, str] = {}
     gate = intake(left_out=left_out)
 
@@ -118,13 +118,13 @@ def test_a_link_out_of_scope_is_named_with_its_rule_once() -> None:
     assert second.rejected == []
 
 
-def test_depth_leaves_deeper_links_out() -> None:
+def test_deeper_links_are_skipped() -> None:
     result = found(batch("a"), intake(depth=2), page(2))
 
     assert [rejected.rule for rejected in result.rejected] == ["depth"]
 
 
-def test_a_request_that_a_spider_builds_is_its_authors_word() -> None:
+def test_a_request_that_a_spider_builds_is_not_filtered() -> None:
     result = Discovered()
 
     intake(depth=0).request(page(), Request("https://other.example/"), result)
@@ -134,7 +134,7 @@ def test_a_request_that_a_spider_builds_is_its_authors_word() -> None:
     ]
 
 
-def test_scope_and_depth_judge_a_link_that_is_followed_by_itself() -> None:
+def test_scope_and_depth_apply_to_a_single_followed_link() -> None:
     gate, result = intake(depth=1), Discovered()
 
     gate.request(page(), LinkRequest("https://other.example/"), result)
@@ -150,7 +150,7 @@ def test_scope_and_depth_judge_a_link_that_is_followed_by_itself() -> None:
     assert [(e.url, e.found_as) for e in result.requests] == [(HOME + "near", "link")]
 
 
-def test_a_start_request_widens_scope_and_is_remembered() -> None:
+def test_a_start_request_widens_the_scope_and_is_stored_as_a_fact() -> None:
     gate, result = intake(), Discovered()
 
     gate.start(Request("https://other.example/x"), result)
@@ -164,7 +164,7 @@ def test_a_start_request_widens_scope_and_is_remembered() -> None:
     )
 
 
-def test_requests_that_are_not_made_once_have_their_own_identity() -> None:
+def test_repeatable_requests_have_their_own_identity() -> None:
     def run() -> list[int]:
         gate, result = intake(), Discovered()
         for _ in range(2):
@@ -197,7 +197,7 @@ def test_links_to_files_are_skipped_in_batches_only() -> None:
     assert gate.verdict(HOME + "a.pdf") == "extension"
 
 
-def test_scope_judges_a_file_that_is_followed_by_itself() -> None:
+def test_the_scope_applies_to_a_single_followed_link_to_a_file() -> None:
     gate, result = intake(skip_extensions=("pdf",)), Discovered()
 
     gate.request(page(), LinkRequest("https://other.example/f.pdf"), result)
@@ -205,7 +205,7 @@ def test_scope_judges_a_file_that_is_followed_by_itself() -> None:
     assert [each.rule for each in result.rejected] == ["scope"]
 
 
-def test_a_link_has_all_that_its_batch_says() -> None:
+def test_a_link_has_the_options_of_its_batch() -> None:
     options = Options(session="basket")
     links = msgspec.structs.replace(
         batch("a"), callback="shelf", priority=3, meta=b'{"n":1}', options=options
@@ -238,7 +238,7 @@ def test_links_that_are_too_long_add_up_over_the_batches_of_a_page() -> None:
     assert result.cut == {"max_url": 3}
 
 
-def test_a_start_request_has_no_page_behind_it() -> None:
+def test_a_start_request_has_no_parent_page() -> None:
     gate, result = intake(), Discovered()
 
     gate.start(Request(HOME), result)
@@ -248,7 +248,7 @@ def test_a_start_request_has_no_page_behind_it() -> None:
     assert entry.is_start
 
 
-def test_start_requests_that_are_not_made_once_are_named_by_their_number() -> None:
+def test_repeatable_start_requests_are_identified_by_their_number() -> None:
     def run() -> list[int]:
         gate, result = intake(), Discovered()
         for _ in range(3):
@@ -259,7 +259,7 @@ def test_start_requests_that_are_not_made_once_are_named_by_their_number() -> No
     assert run() == run()
 
 
-def test_the_same_start_host_is_a_new_fact_once() -> None:
+def test_a_start_host_is_a_new_fact_only_once() -> None:
     gate, first, second = intake(), Discovered(), Discovered()
 
     gate.start(Request("https://other.example/x"), first)
@@ -269,9 +269,7 @@ def test_the_same_start_host_is_a_new_fact_once() -> None:
     assert second.facts is None
 
 
-def test_requests_are_named_by_their_number_though_earlier_ones_were_put_aside() -> (
-    None
-):
+def test_requests_keep_their_numbers_after_earlier_ones_were_stored() -> None:
     def run(*, aside: bool) -> list[int]:
         gate, result, prints = intake(), Discovered(), []
         for _ in range(4):
@@ -286,7 +284,7 @@ def test_requests_are_named_by_their_number_though_earlier_ones_were_put_aside()
     assert run(aside=True) == run(aside=False)
 
 
-def test_the_size_of_what_was_found_counts_links_that_filters_skipped() -> None:
+def test_the_number_of_links_includes_skipped_links() -> None:
     result = found(batch("a", "b", "https://other.example/"), intake())
     assert result.size == 3
 
@@ -314,7 +312,7 @@ def test_the_first_filter_that_skips_a_url_is_named(
     assert gate.verdict(url, depth) == rule
 
 
-def test_a_url_is_judged_as_a_start_unless_its_depth_is_given() -> None:
+def test_a_url_without_a_depth_is_checked_as_a_start_url() -> None:
     assert intake(depth=0).verdict(HOME) is None
 
 
@@ -327,7 +325,7 @@ def redirected(source: Entry, url: str, gate: LinkFilter) -> Discovered:
     return result
 
 
-def test_the_target_of_a_redirect_takes_its_sources_place() -> None:
+def test_a_redirect_target_takes_the_place_of_its_source() -> None:
     source = page(3)
     source.parent, source.redirects, source.chain = 5, 2, (8,)
 
@@ -339,9 +337,7 @@ def test_the_target_of_a_redirect_takes_its_sources_place() -> None:
     assert entry.host == "site.example"
 
 
-def test_a_page_may_not_redirect_out_of_scope_but_a_start_takes_its_scope_along() -> (
-    None
-):
+def test_a_page_may_not_redirect_out_of_scope_but_a_start_url_may() -> None:
     other, linked = "https://other.example/", page()
     linked.parent = 5
 
@@ -357,7 +353,7 @@ def test_a_page_may_not_redirect_out_of_scope_but_a_start_takes_its_scope_along(
     assert gate.verdict(other) is None
 
 
-def test_what_a_repeated_request_redirects_to_is_asked_as_often() -> None:
+def test_the_redirect_target_of_a_repeatable_request_is_repeatable() -> None:
     first, second = page(), page()
     second.fingerprint = 1
     again, once = Request(HOME, once=False), Request(HOME)

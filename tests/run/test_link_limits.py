@@ -14,7 +14,7 @@ class All(Spider):
         yield response.follow_links()
 
 
-def test_no_more_links_are_taken_of_a_page_than_the_setting_says() -> None:
+def test_a_page_adds_at_most_as_many_links_as_max_links() -> None:
     page = "".join(f"<a href=/{number}>a</a>" for number in range(10))
 
     report = crawl(All, {"http": {"max_links": 3}}, transport=FakeSite({SITE: page}))
@@ -25,7 +25,7 @@ def test_no_more_links_are_taken_of_a_page_than_the_setting_says() -> None:
     assert any("http.max_links" in line for line in report.advice)
 
 
-def test_a_link_that_is_too_long_is_left_out() -> None:
+def test_a_link_that_is_too_long_is_skipped() -> None:
     page = f"<a href=/{'x' * 100}>long</a> <a href=/short>short</a>"
     site = FakeSite({SITE: page, f"{SITE}short": page})
 

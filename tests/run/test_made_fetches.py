@@ -24,7 +24,7 @@ def a_fetch() -> Made:
     return made
 
 
-def test_the_answers_of_fetches_come_before_that_of_their_page() -> None:
+def test_responses_of_fetch_come_before_the_response_of_their_page() -> None:
     page = outcome(State.DONE, PAGE)
 
     a_fetch().tell(page)
@@ -34,7 +34,7 @@ def test_the_answers_of_fetches_come_before_that_of_their_page() -> None:
     assert page.detail == f"fetched {URL} (200)"
 
 
-def test_a_fetch_that_failed_is_told_with_its_reason() -> None:
+def test_a_failed_fetch_is_logged_with_its_reason() -> None:
     made = Made()
     made.add(outcome(State.FAILED, reason="timeout"))
     page = outcome()
@@ -44,7 +44,7 @@ def test_a_fetch_that_failed_is_told_with_its_reason() -> None:
     assert page.detail == f"fetched {URL} (timeout)"
 
 
-def test_a_page_that_says_something_itself_keeps_its_own_words() -> None:
+def test_a_page_with_its_own_detail_keeps_it() -> None:
     failed, explained = outcome(State.FAILED), outcome(detail="one item was dropped")
 
     a_fetch().tell(failed)
@@ -54,7 +54,7 @@ def test_a_page_that_says_something_itself_keeps_its_own_words() -> None:
     assert explained.detail == "one item was dropped"
 
 
-def test_the_line_of_many_fetches_is_cut() -> None:
+def test_the_text_about_many_fetches_is_cut() -> None:
     made, page = Made(), outcome()
     for _ in range(100):
         made.merge(a_fetch())
@@ -66,7 +66,7 @@ def test_the_line_of_many_fetches_is_cut() -> None:
     assert page.detail.endswith(" ...")
 
 
-def test_what_is_taken_is_not_there_any_more() -> None:
+def test_taken_counts_begin_again_at_zero() -> None:
     made = a_fetch()
 
     taken = made.take()

@@ -32,7 +32,7 @@ def links(*hosts: str, rule: str = "scope") -> Outcome:
     return Outcome(None, State.DONE, rejected=rejected)
 
 
-def test_the_first_failure_of_a_kind_is_its_sample() -> None:
+def test_the_first_failure_of_each_reason_is_kept_as_an_example() -> None:
     observations = Observations()
 
     observations.landed(outcome(State.FAILED, Reason.RESET, "first", URL + "a"))
@@ -41,7 +41,7 @@ def test_the_first_failure_of_a_kind_is_its_sample() -> None:
     assert observations.samples == {"reset": (URL + "a", "first")}
 
 
-def test_a_page_that_is_tried_again_is_no_sample() -> None:
+def test_a_page_that_is_retried_is_not_an_example() -> None:
     observations = Observations()
 
     observations.landed(outcome(State.PENDING, Reason.RESET, "for now"))
@@ -49,7 +49,7 @@ def test_a_page_that_is_tried_again_is_no_sample() -> None:
     assert observations.samples == {}
 
 
-def test_a_good_page_leaves_no_trace() -> None:
+def test_a_good_page_is_not_recorded() -> None:
     observations = Observations()
 
     observations.landed(outcome(State.DONE))
@@ -65,7 +65,7 @@ def test_a_good_page_leaves_no_trace() -> None:
         (State.SKIPPED, Reason.ROBOTS_DENIED, "INFO", f"Skipped {URL}: robots_denied"),
     ],
 )
-def test_what_went_wrong_is_logged_as_it_lands(
+def test_a_failure_is_logged_when_it_is_committed(
     state: State,
     reason: Reason,
     level: str,
@@ -81,7 +81,7 @@ def test_what_went_wrong_is_logged_as_it_lands(
     ]
 
 
-def test_an_unwanted_type_is_not_worth_a_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unwanted_type_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
     Observations().landed(outcome(State.SKIPPED, Reason.UNWANTED_TYPE, "image/png"))
@@ -89,7 +89,7 @@ def test_an_unwanted_type_is_not_worth_a_line(caplog: pytest.LogCaptureFixture) 
     assert caplog.records == []
 
 
-def test_hosts_of_links_left_out_are_counted_by_rule() -> None:
+def test_hosts_of_skipped_links_are_counted_by_filter() -> None:
     observations = Observations()
 
     observations.landed(links("a.example", "b.example", "a.example"))
@@ -101,9 +101,7 @@ def test_hosts_of_links_left_out_are_counted_by_rule() -> None:
     }
 
 
-def test_hosts_beyond_the_bound_are_not_told_apart_but_known_ones_still_counted() -> (
-    None
-):
+def test_hosts_above_the_maximum_share_one_counter() -> None:
     observations = Observations()
     many = [f"{number}.example" for number in range(MAX_HOSTS + 5)]
 
@@ -116,7 +114,7 @@ def test_hosts_beyond_the_bound_are_not_told_apart_but_known_ones_still_counted(
     assert many[-1] not in hosts
 
 
-def test_targets_of_redirects_are_counted_within_the_same_bound() -> None:
+def test_redirect_targets_are_counted_up_to_the_same_maximum() -> None:
     observations = Observations()
 
     for number in range(MAX_HOSTS + 5):
@@ -171,7 +169,7 @@ PAGES: dict[str, Page] = {URL: "<p>x</p>", URL + "away": Reason.CONNECT_REFUSED}
 
 
 @pytest.mark.parametrize("is_of_spider", [True, False])
-def test_an_observer_is_told_of_what_landed_and_of_changes_of_pace(
+def test_an_observer_receives_commits_and_changes_of_pace(
     is_of_spider: bool,
 ) -> None:
     seen = Seen()
@@ -186,7 +184,7 @@ def test_an_observer_is_told_of_what_landed_and_of_changes_of_pace(
     assert seen.changes[0].interval > 0
 
 
-def test_an_observer_that_fails_is_named_once_and_stops_nothing(
+def test_an_observer_that_raises_is_logged_once_and_not_called_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     broken, seen = Broken(), Seen()
@@ -207,7 +205,7 @@ def test_a_failure_is_logged_with_its_fields(caplog: pytest.LogCaptureFixture) -
     assert (fields["reason"], fields["status"]) == ("reset", None)
 
 
-def test_a_host_that_is_given_up_is_one_line_with_a_count(
+def test_a_host_that_was_given_up_is_one_log_line_with_a_count(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     home = "https://site.example/"

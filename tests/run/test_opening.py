@@ -60,7 +60,7 @@ class Shut(Shelf):
         raise ConfigError("shut today")
 
 
-def test_a_run_that_could_not_begin_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_run_that_cannot_begin_leaves_nothing_behind(tmp_path: Path) -> None:
     site = FakeSite({HOME: ""})
 
     with pytest.raises(ConfigError, match="shut today"):
@@ -72,7 +72,7 @@ def test_a_run_that_could_not_begin_leaves_nothing_behind(tmp_path: Path) -> Non
     assert (report.run, report.resumed) == (1, False)
 
 
-def test_an_unfinished_run_that_cannot_go_on_now_is_kept(tmp_path: Path) -> None:
+def test_an_unfinished_run_that_cannot_be_resumed_now_is_kept(tmp_path: Path) -> None:
     site = FakeSite({HOME: ""})
     run(site, tmp_path, Shelf(has_room=False))
 
@@ -83,7 +83,7 @@ def test_an_unfinished_run_that_cannot_go_on_now_is_kept(tmp_path: Path) -> None
     assert (report.run, report.resumed, report.pages) == (1, True, 1)
 
 
-def test_an_output_that_is_refused_forgets_no_unfinished_run(tmp_path: Path) -> None:
+def test_a_rejected_output_does_not_forget_an_unfinished_run(tmp_path: Path) -> None:
     site = FakeSite({HOME: ""})
     run(site, tmp_path, Shelf(has_room=False))
     taken = tmp_path / "taken.jsonl"

@@ -58,13 +58,13 @@ def test_a_spider_sets_the_limits_of_its_runs(
     assert (report.finish_reason, report.pages, report.exit_code) == (reason, pages, 0)
 
 
-def test_what_the_caller_asks_for_ranks_before_the_spiders_limit() -> None:
+def test_limits_of_the_caller_take_precedence_over_those_of_the_spider() -> None:
     report = limited({"pages": 3}, site(), pages=5)
 
     assert report.pages == 5
 
 
-def test_a_limit_on_time_is_a_setting_too() -> None:
+def test_the_limit_on_time_can_be_a_setting() -> None:
     urls = timed.numbered(50)
 
     run = timed.crawl(
@@ -79,7 +79,7 @@ def test_a_limit_on_time_is_a_setting_too() -> None:
 
 
 @pytest.mark.parametrize("where", ["spider", "caller"])
-def test_a_run_ends_as_a_bad_one_when_so_many_pages_have_failed(where: str) -> None:
+def test_a_run_with_too_many_failed_pages_ends_as_a_bad_one(where: str) -> None:
     limits = {"errors": 3} if where == "spider" else {}
     options = {"errors": 3} if where == "caller" else {}
 
@@ -97,7 +97,7 @@ def test_fewer_failures_do_not_end_a_run() -> None:
     assert (report.finish_reason, report.exit_code) == (FinishReason.FINISHED, 0)
 
 
-def test_a_run_of_too_many_failures_is_over(tmp_path: Path) -> None:
+def test_a_run_that_ended_by_failures_is_not_resumed(tmp_path: Path) -> None:
     state = {"storage": {"dir": str(tmp_path)}}
     pages = site(bad=12)
 
@@ -107,7 +107,7 @@ def test_a_run_of_too_many_failures_is_over(tmp_path: Path) -> None:
     assert (first.run, second.run) == (1, 2)
 
 
-def test_options_take_what_they_lack_from_the_settings() -> None:
+def test_missing_options_are_taken_from_the_settings() -> None:
     crawl_settings = CrawlSettings(pages=1, items=2, errors=3, time=Seconds(4))
 
     shown = RunOptions(items=9).limited(crawl_settings)

@@ -65,7 +65,7 @@ def site(*, api: str = API) -> TimedSite:
     )
 
 
-def test_a_callback_gets_one_more_response(crawled: Crawl) -> None:
+def test_fetch_returns_another_response_to_a_callback(crawled: Crawl) -> None:
     run = crawled(Prices, site())
 
     report = run.report
@@ -77,7 +77,7 @@ def test_a_callback_gets_one_more_response(crawled: Crawl) -> None:
 
 @pytest.mark.parametrize("workers", [1, 4])
 @pytest.mark.parametrize("api", [API, HOME])
-def test_it_keeps_the_pace_of_its_host_and_never_deadlocks(
+def test_fetch_keeps_the_pace_of_its_host_and_never_deadlocks(
     crawled: Crawl, workers: int, api: str
 ) -> None:
     class Paced(Prices):
@@ -94,7 +94,7 @@ def test_it_keeps_the_pace_of_its_host_and_never_deadlocks(
         assert min(gaps) >= 0.999
 
 
-def test_robots_txt_is_asked_once_and_kept_to() -> None:
+def test_fetch_requests_robots_txt_once_and_obeys_it() -> None:
     asked = site()
     heard: list[FetchError] = []
 
@@ -116,7 +116,7 @@ def test_robots_txt_is_asked_once_and_kept_to() -> None:
     assert run.report.pages == 3
 
 
-def test_it_is_tried_again_by_the_crawls_own_policy(crawled: Crawl) -> None:
+def test_fetch_retries_by_the_policy_of_the_crawl(crawled: Crawl) -> None:
     asked = site()
     asked.pages[f"{API}price{len(HOME)}"] = in_turn(
         Reason.RESET, (503, {"retry-after": "3600"}, "later"), b"7"
@@ -129,7 +129,7 @@ def test_it_is_tried_again_by_the_crawls_own_policy(crawled: Crawl) -> None:
     assert run.report.errors == {}
 
 
-def test_a_fetch_that_fails_for_good_fails_its_page_once_with_its_reason(
+def test_a_failed_fetch_fails_its_page_once_with_its_reason(
     crawled: Crawl,
 ) -> None:
     class Heard(Prices):
@@ -149,7 +149,7 @@ def test_a_fetch_that_fails_for_good_fails_its_page_once_with_its_reason(
     ]
 
 
-def test_a_page_is_not_tried_again_for_what_it_fetched(crawled: Crawl) -> None:
+def test_a_page_is_not_retried_because_of_its_fetch(crawled: Crawl) -> None:
     asked = FakeSite({HOME: "", f"{API}price{len(HOME)}": Reason.CONNECT_REFUSED})
 
     run = crawled(Prices, asked)
@@ -158,7 +158,9 @@ def test_a_page_is_not_tried_again_for_what_it_fetched(crawled: Crawl) -> None:
     assert run.report.errors == {"connect_refused": 1}
 
 
-def test_redirects_are_followed_with_the_cookies_of_the_session(crawled: Crawl) -> None:
+def test_fetch_follows_redirects_with_the_cookies_of_the_session(
+    crawled: Crawl,
+) -> None:
     class Follows(Visits):
         async def start(self) -> Results:
             yield Request(HOME, session="member", cookies={"sid": "7"})
@@ -182,7 +184,7 @@ def test_redirects_are_followed_with_the_cookies_of_the_session(crawled: Crawl) 
     assert run.report.items == [{"url": f"{HOME}new", "text": "sid=7; a=1"}]
 
 
-def test_statuses_of_the_request_and_any_type_come_through() -> None:
+def test_fetch_accepts_the_statuses_of_the_request_and_any_type() -> None:
     class Any404(Visits):
         async def parse(self, response: Response) -> Results:
             other = await self.fetch(Request(f"{API}gone", statuses=[404]))
@@ -195,7 +197,7 @@ def test_statuses_of_the_request_and_any_type_come_through() -> None:
     assert crawl(Any404, asked).report.items == [{"status": 404, "size": 3}]
 
 
-def test_waiting_does_not_count_as_time_of_the_callback() -> None:
+def test_waiting_for_fetch_does_not_count_towards_the_callback_timeout() -> None:
     class Slow(Visits):
         pause = 3.0
 
@@ -215,7 +217,7 @@ def test_waiting_does_not_count_as_time_of_the_callback() -> None:
     assert crawl(TooSlow, asked, **limits).report.errors == {"spider_error": 1}
 
 
-def test_several_at_a_time_belong_to_their_page(crawled: Crawl) -> None:
+def test_parallel_fetches_belong_to_their_page(crawled: Crawl) -> None:
     class Many(Visits):
         async def parse(self, response: Response) -> Results:
             texts: dict[str, str] = {}
@@ -237,7 +239,7 @@ def test_several_at_a_time_belong_to_their_page(crawled: Crawl) -> None:
     assert len(run.report.items[0]) == 5
 
 
-def test_a_page_fetches_a_bounded_number() -> None:
+def test_the_number_of_fetches_for_a_page_is_limited() -> None:
     class Endless(Visits):
         async def parse(self, response: Response) -> Results:
             for number in range(101):
@@ -254,7 +256,7 @@ def test_a_page_fetches_a_bounded_number() -> None:
     assert run.report.fetched == 101
 
 
-def test_start_may_fetch_what_to_ask_for(crawled: Crawl) -> None:
+def test_start_may_fetch_its_urls(crawled: Crawl) -> None:
     class Listed(Visits):
         async def start(self) -> Results:
             listing = await self.fetch(f"{API}list")
@@ -270,7 +272,7 @@ def test_start_may_fetch_what_to_ask_for(crawled: Crawl) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_prepare_may_fetch_a_token_at_the_same_slow_host(
+def test_prepare_may_fetch_a_token_from_the_same_slow_host(
     crawled: Crawl, workers: int
 ) -> None:
     class Tokens(Visits):
@@ -313,7 +315,7 @@ class Tabs:
 
 @pytest.mark.parametrize("workers", [1, 8])
 @pytest.mark.parametrize("ceiling", [1, 2])
-def test_fetches_count_against_the_ceiling_of_their_kind(
+def test_fetches_count_towards_the_ceiling_of_their_kind(
     workers: int, ceiling: int
 ) -> None:
     class Drawn(Visits):
@@ -346,7 +348,7 @@ def test_fetches_count_against_the_ceiling_of_their_kind(
     assert (tabs.drawn, tabs.most) == (5 * 3 * 2, ceiling)
 
 
-def test_counts_belong_to_callbacks_not_to_prepare() -> None:
+def test_only_callbacks_may_count_not_prepare() -> None:
     class Counts(Visits):
         async def prepare(self, request: Request) -> Request:
             self.count("prepared")
@@ -359,7 +361,9 @@ def test_counts_belong_to_callbacks_not_to_prepare() -> None:
     )
 
 
-def test_a_page_killed_while_it_fetches_is_asked_again_with_it(tmp_path: Path) -> None:
+def test_a_page_killed_during_a_fetch_is_requested_again_with_it(
+    tmp_path: Path,
+) -> None:
     for run in killed_and_resumed(Prices, site, tmp_path):
         report = run.report
         assert sorted(item["price"] for item in report.items) == [1, 2, 2]
@@ -367,7 +371,7 @@ def test_a_page_killed_while_it_fetches_is_asked_again_with_it(tmp_path: Path) -
         assert report.fetched == 3  # of pages that landed
 
 
-def test_why_tells_what_a_page_has_fetched(tmp_path: Path) -> None:
+def test_why_shows_the_fetches_of_a_page(tmp_path: Path) -> None:
     durable(Prices, site(), tmp_path)
 
     reader = SqliteReader(tmp_path).run("job")
@@ -398,14 +402,14 @@ def test_many_pages_that_wait_for_one_slow_host_all_end() -> None:
     assert run.seconds == pytest.approx(39, abs=2)
 
 
-def test_a_limit_on_pages_does_not_keep_a_page_from_fetching(crawled: Crawl) -> None:
+def test_the_limit_on_pages_does_not_prevent_a_fetch(crawled: Crawl) -> None:
     run = crawled(Prices, site(), terms={"pages": 1})
 
     assert (run.report.pages, run.report.fetched) == (1, 1)
     assert run.report.finish_reason is FinishReason.PAGES_LIMIT
 
 
-def test_what_a_fetch_cannot_be_is_told() -> None:
+def test_an_invalid_fetch_is_reported() -> None:
     class Wrong(Visits):
         async def parse(self, response: Response) -> Results:
             await self.fetch(Request(f"{API}a", stream=True))
@@ -416,14 +420,14 @@ def test_what_a_fetch_cannot_be_is_told() -> None:
     assert any("has `stream` or `errback`" in line for line in run.report.advice)
 
 
-async def test_outside_of_a_crawl_there_is_nothing_to_fetch_with() -> None:
+async def test_fetch_outside_of_a_crawl_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"call it in start\(\), prepare\(\)"):
         await Visits().fetch(HOME)
 
 
 @pytest.mark.parametrize("hook", ["prepare", "parse"])
 @pytest.mark.parametrize("workers", [1, 4])
-def test_a_lock_around_a_fetch_at_the_same_host_is_no_deadlock(
+def test_a_lock_around_a_fetch_to_the_same_host_does_not_deadlock(
     crawled: Crawl, hook: str, workers: int
 ) -> None:
     class Locked(Visits):

@@ -16,7 +16,7 @@ from tests.virtual_time import run_virtual
 HOST = "site.example"
 
 
-def test_turns_are_spaced_as_the_host_asks_and_come_in_order() -> None:
+def test_turns_keep_the_interval_of_the_host_and_come_in_order() -> None:
     async def main() -> list[tuple[int, float]]:
         hosts = HostPace(lambda host: Pace(per_host=1, rate=2))
         turns, loop = OwnTurns(hosts, None), asyncio.get_running_loop()
@@ -40,7 +40,7 @@ def test_turns_are_spaced_as_the_host_asks_and_come_in_order() -> None:
 
 
 @pytest.mark.parametrize("is_given", [False, True])
-def test_a_turn_that_is_cancelled_is_free_for_the_next(*, is_given: bool) -> None:
+def test_a_cancelled_turn_goes_to_the_next_request(*, is_given: bool) -> None:
     async def main() -> None:
         hosts = HostPace(lambda host: Pace(per_host=1, rate=0))
         turns, loop = OwnTurns(hosts, None), asyncio.get_running_loop()
@@ -60,7 +60,7 @@ def test_a_turn_that_is_cancelled_is_free_for_the_next(*, is_given: bool) -> Non
     run_virtual(main)
 
 
-def test_turns_keep_to_the_rate_of_the_crawl() -> None:
+def test_turns_keep_the_crawl_wide_rate() -> None:
     async def main() -> float:
         hosts = HostPace(lambda host: Pace(per_host=4, rate=0))
         rate = TotalRate(1, lambda: turns.wake_all())
@@ -77,7 +77,7 @@ def test_turns_keep_to_the_rate_of_the_crawl() -> None:
     assert passed == pytest.approx(2, abs=0.1)
 
 
-def test_a_full_kind_waits_and_does_not_hold_up_what_follows() -> None:
+def test_a_request_of_a_full_kind_does_not_delay_later_requests() -> None:
     async def main() -> list[str]:
         hosts = HostPace(lambda host: Pace(per_host=4, rate=0))
         kinds: KindLines[Entry] = KindLines({"browser": 1})
@@ -103,7 +103,7 @@ def test_a_full_kind_waits_and_does_not_hold_up_what_follows() -> None:
     assert log == ["plain", "the page ends", "drawn"]
 
 
-def test_a_cancelled_turn_gives_the_place_of_its_kind_back() -> None:
+def test_a_cancelled_turn_frees_the_place_of_its_kind() -> None:
     async def main() -> None:
         hosts = HostPace(lambda host: Pace(per_host=4, rate=0))
         kinds: KindLines[Entry] = KindLines({"browser": 1})

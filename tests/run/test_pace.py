@@ -59,7 +59,7 @@ def gaps(times: list[float]) -> list[float]:
         pytest.param(FREE, [0, 0, 0, 0], id="any number"),
     ],
 )
-def test_between_two_requests_to_a_host_lies_its_interval(
+def test_two_requests_to_a_host_are_one_interval_apart(
     politeness: dict[str, Any], expected: list[float]
 ) -> None:
     site = TimedSite(pages("", "", "", ""))
@@ -69,7 +69,7 @@ def test_between_two_requests_to_a_host_lies_its_interval(
     assert site.times() == expected
 
 
-def test_a_host_that_nobody_set_a_rate_for_is_free_where_the_site_is_fake() -> None:
+def test_a_host_without_a_configured_rate_is_not_limited_on_a_fake_site() -> None:
     site = TimedSite(pages("", "", ""))
 
     crawl(starting(*numbered(3)), site)
@@ -84,7 +84,7 @@ def test_a_host_that_nobody_set_a_rate_for_is_free_where_the_site_is_fake() -> N
         pytest.param(3, [0, 0, 0, 10], id="three at a time"),
     ],
 )
-def test_a_host_has_no_more_requests_out_than_its_ceiling(
+def test_a_host_has_at_most_its_ceiling_of_requests_in_flight(
     per_host: int, expected: list[float]
 ) -> None:
     site = TimedSite(pages(*[slowly(10)] * 4))
@@ -94,7 +94,7 @@ def test_a_host_has_no_more_requests_out_than_its_ceiling(
     assert site.times() == expected
 
 
-def test_a_site_with_www_and_without_is_asked_at_the_rate_of_one() -> None:
+def test_a_site_with_and_without_www_shares_one_rate() -> None:
     bare, www = numbered(6), numbered(6, "https://www.site.example/")
     site = TimedSite(dict.fromkeys([*bare, *www], ""))
 
@@ -112,7 +112,7 @@ def test_hosts_do_not_wait_for_each_other() -> None:
     assert (site.times(HOME), site.times(OTHER)) == ([0, 10], [0, 10])
 
 
-def test_the_rate_of_the_whole_crawl_holds_over_all_hosts() -> None:
+def test_the_crawl_wide_rate_holds_over_all_hosts() -> None:
     homes = [f"https://{name}.example/" for name in "abcd"]
     site = TimedSite(dict.fromkeys(homes, ""))
 
@@ -121,7 +121,7 @@ def test_the_rate_of_the_whole_crawl_holds_over_all_hosts() -> None:
     assert site.times() == [0, 0.5, 1, 1.5]
 
 
-def test_robots_txt_takes_its_hosts_turn() -> None:
+def test_a_request_for_robots_txt_counts_as_a_request_to_its_host() -> None:
     site = TimedSite(pages("", ""))
 
     crawl(starting(*numbered(2)), site, politeness={"robots": True, "rate": 1})
@@ -130,7 +130,7 @@ def test_robots_txt_takes_its_hosts_turn() -> None:
     assert site.times() == [0, 1, 2]
 
 
-def test_a_crawl_delay_of_robots_txt_holds_from_the_first_page_on() -> None:
+def test_the_crawl_delay_of_robots_txt_holds_from_the_first_page_on() -> None:
     robots = b"User-agent: *\nCrawl-delay: 7"
     site = TimedSite({HOME + "robots.txt": robots, **pages("", "")})
 
@@ -139,7 +139,7 @@ def test_a_crawl_delay_of_robots_txt_holds_from_the_first_page_on() -> None:
     assert site.times() == [0, 7, 14]
 
 
-def test_what_robots_txt_denies_takes_no_turn() -> None:
+def test_a_page_that_robots_txt_denies_uses_no_turn() -> None:
     robots = b"User-agent: *\nDisallow: /private"
     site = TimedSite({HOME + "robots.txt": robots, **pages("", "")})
     first, last = numbered(2)
@@ -160,7 +160,7 @@ REFUSALS = [pytest.param(429, id="429"), pytest.param(503, id="503")]
 
 
 @pytest.mark.parametrize("status", REFUSALS)
-def test_a_refusal_pauses_its_host_for_its_retry_after(status: int) -> None:
+def test_a_429_or_503_pauses_its_host_for_its_retry_after(status: int) -> None:
     site = TimedSite(
         {**pages(in_turn(refusal(30, status), ""), "", ""), **pages("", home=OTHER)}
     )
@@ -175,7 +175,7 @@ def test_a_refusal_pauses_its_host_for_its_retry_after(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", REFUSALS)
-def test_a_refusal_without_retry_after_pauses_its_host_for_the_first_wait(
+def test_a_429_or_503_without_retry_after_pauses_its_host_for_the_first_wait(
     status: int,
 ) -> None:
     site = TimedSite(pages(in_turn(refusal(None, status), ""), ""))
@@ -186,7 +186,7 @@ def test_a_refusal_without_retry_after_pauses_its_host_for_the_first_wait(
 
 
 @pytest.mark.parametrize("status", [429, 503, 500])
-def test_a_retry_after_is_cut_to_the_longest_that_is_obeyed(status: int) -> None:
+def test_a_retry_after_is_cut_to_the_maximum(status: int) -> None:
     site = TimedSite(pages(in_turn(refusal(86_400, status), "")))
 
     crawl(starting(*numbered(1)), site, retry={"retry_after_max": 600})
@@ -204,7 +204,7 @@ def test_a_retry_after_may_be_a_date() -> None:
 
 
 @pytest.mark.parametrize("status", REFUSALS)
-def test_a_refusal_slows_its_host_down(status: int) -> None:
+def test_a_429_or_503_slows_its_host_down(status: int) -> None:
     """One page alone is refused, so that its host is not paused."""
     site = TimedSite(pages("", refusal(None, status), "", ""))
     spider = starting(*numbered(4), wait=wait_fixed(60))
@@ -214,7 +214,7 @@ def test_a_refusal_slows_its_host_down(status: int) -> None:
     assert site.times()[:4] == [0, 1, 3, pytest.approx(5, abs=0.5)]
 
 
-def test_clean_answers_ease_a_host_that_was_slowed_down() -> None:
+def test_good_responses_speed_up_a_host_that_was_slowed_down() -> None:
     site = TimedSite(pages("", refusal(), *[""] * 20))
 
     crawl(starting(*numbered(22), wait=wait_fixed(600)), site, politeness={"rate": 1})
@@ -234,7 +234,7 @@ def test_clean_answers_ease_a_host_that_was_slowed_down() -> None:
         pytest.param((200, {"content-type": "image/png"}, ""), id="an unwanted type"),
     ],
 )
-def test_any_answer_that_is_no_refusal_eases_its_host(answer: Answer) -> None:
+def test_any_response_but_429_and_503_speeds_up_its_host(answer: Answer) -> None:
     site = TimedSite({HOME: "", **pages("", refusal(), *[answer] * 5)})
 
     spider = starting(HOME, *numbered(7), wait=wait_fixed(600))
@@ -246,7 +246,7 @@ def test_any_answer_that_is_no_refusal_eases_its_host(answer: Answer) -> None:
     assert waits[5] < waits[4] < 2
 
 
-def test_a_refused_host_uses_up_no_attempts_for_a_quarter_of_an_hour() -> None:
+def test_refusals_do_not_count_as_tries_for_a_quarter_of_an_hour() -> None:
     site = TimedSite(pages(in_turn(*[refusal(60)] * 14, "")))
 
     run = crawl(starting(*numbered(1), stop=None), site)
@@ -255,7 +255,7 @@ def test_a_refused_host_uses_up_no_attempts_for_a_quarter_of_an_hour() -> None:
     assert site.times() == [60 * number for number in range(15)]
 
 
-def test_after_a_quarter_of_an_hour_each_refusal_uses_up_an_attempt() -> None:
+def test_after_a_quarter_of_an_hour_each_refusal_counts_as_a_try() -> None:
     site = TimedSite(pages(refusal(300)))
 
     run = crawl(starting(*numbered(1), stop=None), site)
@@ -273,7 +273,7 @@ def test_after_a_quarter_of_an_hour_each_refusal_uses_up_an_attempt() -> None:
         ),
     ],
 )
-def test_a_person_who_sets_three_tries_gets_three(
+def test_a_configured_number_of_three_tries_is_kept(
     spider: type[Spider], retry: dict[str, Any]
 ) -> None:
     site = TimedSite(pages(refusal(60)))
@@ -284,7 +284,7 @@ def test_a_person_who_sets_three_tries_gets_three(
     assert run.report.errors == {"http_status": 1}
 
 
-def test_a_retry_after_pauses_the_whole_host_from_the_first_one_on() -> None:
+def test_each_retry_after_pauses_the_whole_host() -> None:
     site = TimedSite(pages("", in_turn(refusal(60), ""), "", ""))
 
     crawl(starting(*numbered(4)), site, politeness={"rate": 1})
@@ -292,7 +292,7 @@ def test_a_retry_after_pauses_the_whole_host_from_the_first_one_on() -> None:
     assert site.times()[:3] == [0, 1, 61]
 
 
-def test_a_page_that_is_refused_alone_uses_up_its_attempts() -> None:
+def test_refusals_of_a_single_page_count_as_tries() -> None:
     site = TimedSite(pages("", refusal(60)))
 
     run = crawl(starting(*numbered(2)), site, politeness={"per_host": 1})
@@ -302,7 +302,9 @@ def test_a_page_that_is_refused_alone_uses_up_its_attempts() -> None:
 
 
 @pytest.mark.parametrize("mode", ["memory", "durable"])
-def test_a_pause_holds_wherever_the_state_is_kept(mode: str, tmp_path: Path) -> None:
+def test_a_pause_holds_in_memory_and_in_durable_stores(
+    mode: str, tmp_path: Path
+) -> None:
     site = TimedSite(pages(in_turn(refusal(3000), ""), in_turn((500, ""), "")))
     storage = {"mode": mode, "dir": str(tmp_path)}
 
@@ -316,7 +318,7 @@ def test_a_pause_holds_wherever_the_state_is_kept(mode: str, tmp_path: Path) -> 
 # -- Retry-After of other statuses
 
 
-def test_a_pause_goes_on_when_its_run_is_resumed(tmp_path: Path) -> None:
+def test_a_pause_continues_in_the_resumed_run(tmp_path: Path) -> None:
     first, second = TimedSite({}), TimedSite({})
     pages = numbered(20)
     first.pages = {url: refusal(600) for url in pages}
@@ -336,7 +338,7 @@ def test_a_pause_goes_on_when_its_run_is_resumed(tmp_path: Path) -> None:
     assert resumed.seconds > 600  # the clocks of both begin at the same time
 
 
-def test_a_retry_after_of_a_500_holds_for_its_page_alone() -> None:
+def test_a_retry_after_with_status_500_delays_only_its_page() -> None:
     site = TimedSite(pages(in_turn(refusal(30, 500), ""), "", ""))
 
     crawl(starting(*numbered(3)), site, politeness={"rate": 1})
@@ -360,7 +362,7 @@ def test_a_retry_after_does_not_shorten_the_usual_wait() -> None:
         pytest.param(Reason.PROTO_ERROR, id="no answer"),
     ],
 )
-def test_without_retry_after_or_wait_a_request_is_tried_again_at_once(
+def test_without_retry_after_or_pause_a_request_is_retried_at_once(
     answer: Answer,
 ) -> None:
     site = TimedSite(pages(answer))
@@ -373,7 +375,7 @@ def test_without_retry_after_or_wait_a_request_is_tried_again_at_once(
 # -- time that counts against a request
 
 
-def test_a_request_that_fails_for_too_long_fails_for_good() -> None:
+def test_a_request_that_fails_for_too_long_is_not_retried() -> None:
     site = TimedSite(pages((500, "")))
     spider = starting(*numbered(1), stop=stop_after_delay(60), wait=wait_fixed(25))
 
@@ -383,7 +385,7 @@ def test_a_request_that_fails_for_too_long_fails_for_good() -> None:
     assert run.report.errors == {"http_status": 1}
 
 
-def test_time_while_its_host_is_paused_does_not_count_against_a_request() -> None:
+def test_time_while_the_host_is_paused_does_not_count_for_a_request() -> None:
     site = TimedSite(
         pages(in_turn((500, ""), (500, ""), ""), in_turn(refusal(300), ""))
     )
@@ -395,7 +397,7 @@ def test_time_while_its_host_is_paused_does_not_count_against_a_request() -> Non
     assert (run.report.pages, run.report.failed) == (2, 0)
 
 
-def test_a_pause_before_its_first_try_does_not_lengthen_a_requests_time() -> None:
+def test_a_pause_before_the_first_try_does_not_extend_the_time_of_a_request() -> None:
     site = TimedSite(pages(in_turn(refusal(300), ""), (500, "")))
     spider = starting(*numbered(2), stop=stop_after_delay(60), wait=wait_fixed(25))
 
@@ -418,7 +420,7 @@ SILENT = [
 
 
 @pytest.mark.parametrize("reason", [*SILENT, Reason.TOO_SLOW, Reason.DEADLINE])
-def test_a_host_that_fails_is_asked_half_as_often_each_time(reason: Reason) -> None:
+def test_each_failure_halves_the_rate_of_a_host(reason: Reason) -> None:
     site = TimedSite(pages(*[reason] * 5))
     spider = starting(*numbered(5), stop=stop_after_attempt(1))
 
@@ -428,7 +430,7 @@ def test_a_host_that_fails_is_asked_half_as_often_each_time(reason: Reason) -> N
 
 
 @pytest.mark.parametrize("reason", [Reason.PROTO_ERROR, Reason.TRUNCATED, Reason.BOMB])
-def test_a_page_that_fails_does_not_slow_its_host_down(reason: Reason) -> None:
+def test_a_failed_page_does_not_slow_its_host_down(reason: Reason) -> None:
     site = TimedSite(pages(*[reason] * 4))
     spider = starting(*numbered(4), stop=stop_after_attempt(1))
 
@@ -445,7 +447,7 @@ def test_a_page_that_fails_does_not_slow_its_host_down(reason: Reason) -> None:
         pytest.param(10, 60, id="ten"),
     ],
 )
-def test_ten_failed_connections_in_a_row_park_a_host_for_a_minute(
+def test_ten_failed_connections_in_a_row_pause_a_host_for_a_minute(
     reason: Reason, failures: int, rest: float
 ) -> None:
     """They fail together, so that they slow the host down only once."""
@@ -458,7 +460,7 @@ def test_ten_failed_connections_in_a_row_park_a_host_for_a_minute(
     assert run.report.pages == 1
 
 
-def test_a_deadline_does_not_park_a_host() -> None:
+def test_a_request_over_its_deadline_does_not_pause_the_host() -> None:
     """The host has answered, if too slowly."""
     site = TimedSite(pages(*[Reason.DEADLINE] * 10, ""))
     spider = starting(*numbered(11), stop=stop_after_attempt(1))
@@ -481,7 +483,7 @@ def test_a_deadline_does_not_park_a_host() -> None:
         pytest.param(Reason.TRUNCATED, False, id="a body that breaks off"),
     ],
 )
-def test_a_sign_of_life_ends_a_row_of_failed_connections(
+def test_a_response_resets_the_number_of_failed_connections(
     answer: Answer, is_sign: bool
 ) -> None:
     failures = [Reason.CONNECT_REFUSED] * 5
@@ -493,7 +495,7 @@ def test_a_sign_of_life_ends_a_row_of_failed_connections(
     assert (site.times(HOME + "11")[0] < 60) is is_sign
 
 
-def test_a_host_that_stays_silent_is_given_up_and_not_asked_again() -> None:
+def test_a_silent_host_is_given_up_and_gets_no_more_requests() -> None:
     silent = [Reason.CONNECT_REFUSED] * 60
     site = TimedSite({**pages(*silent), **pages("", home=OTHER)})
     spider = starting(*numbered(60), *numbered(1, OTHER), stop=stop_after_attempt(1))
@@ -505,7 +507,7 @@ def test_a_host_that_stays_silent_is_given_up_and_not_asked_again() -> None:
     assert run.report.errors == {"connect_refused": 60}
 
 
-def test_a_host_that_answers_between_its_pauses_is_not_given_up() -> None:
+def test_a_host_that_responds_between_its_pauses_is_not_given_up() -> None:
     silent = [Reason.CONNECT_REFUSED] * 10
     site = TimedSite(pages(*silent, "", *silent, "", *silent, "", *silent, ""))
     spider = starting(*numbered(44), stop=stop_after_attempt(1))
@@ -523,7 +525,7 @@ def test_a_host_that_answers_between_its_pauses_is_not_given_up() -> None:
         pytest.param(True, 60, id="by its robots.txt"),
     ],
 )
-def test_a_dead_host_ends_within_the_pauses_of_its_breaker(
+def test_a_dead_host_ends_within_the_pauses_of_its_circuit_breaker(
     robots: bool, longest: float
 ) -> None:
     """Its 2,000 URLs, but for those of the first tries, cost no time of their own."""
@@ -574,7 +576,7 @@ def dead_proxy(request: httpx.Request) -> Answer:
         pytest.param((True, False) * 20, id="between proxied ones"),
     ],
 )
-def test_a_dead_proxy_neither_slows_nor_fails_the_direct_pages_of_a_host(
+def test_a_dead_proxy_does_not_affect_direct_requests_to_a_host(
     by_proxy: tuple[bool, ...],
 ) -> None:
     """At worst each of 60 tries by the proxy has a turn of its own."""
@@ -589,7 +591,7 @@ def test_a_dead_proxy_neither_slows_nor_fails_the_direct_pages_of_a_host(
     assert direct[-1] <= 80
 
 
-def test_a_proxy_that_answers_in_between_is_not_parked() -> None:
+def test_a_proxy_that_responds_in_between_is_not_paused() -> None:
     """Nine pages fail by it, one comes through, nine fail again."""
     failing = [dead_proxy] * 9
     site = TimedSite(pages(*failing, "well", *failing))
@@ -602,7 +604,7 @@ def test_a_proxy_that_answers_in_between_is_not_parked() -> None:
     assert site.times() == [0.0] * 19
 
 
-def test_a_request_waits_for_as_long_as_its_proxy_rests() -> None:
+def test_a_request_waits_while_its_proxy_is_paused() -> None:
     """Its tenth failure parks the proxy; each later one parks it for longer."""
     tries: list[bool] = []
 

@@ -36,7 +36,7 @@ class Titles(Spider):
         pytest.param("<p a b c>" * 400_000, "over 1,000,000 nodes", id="nodes"),
     ],
 )
-def test_a_page_that_the_parser_cannot_bear_is_a_parse_error(
+def test_a_page_that_would_take_the_parser_too_long_is_a_parse_error(
     page: str, detail: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     report = crawl(Titles, transport=FakeSite({URL: page}))
@@ -45,7 +45,7 @@ def test_a_page_that_the_parser_cannot_bear_is_a_parse_error(
     assert detail in caplog.text
 
 
-def test_a_suspicious_page_that_parses_well_reaches_its_callback() -> None:
+def test_a_suspicious_page_that_parses_fast_reaches_its_callback() -> None:
     page = "<div>" * 1_500 + "<h1>"
 
     report = crawl(Titles, transport=FakeSite({URL: page}))
@@ -63,7 +63,7 @@ class Streamed(Titles):
             yield each
 
 
-def test_the_page_of_a_stream_is_tried_once_it_has_been_read() -> None:
+def test_a_streamed_page_is_tried_after_its_body_was_read() -> None:
     page = "<p>text</p>" * 100_000 + "<h1>"
 
     report = crawl(Streamed, transport=FakeSite({URL: page}))
@@ -104,7 +104,7 @@ print(crawl(Titles, transport=FakeSite({{"{URL}": "<div>" * 60_000}})).errors)
     assert done.stdout.splitlines() == ["begins", "{'parse_error': 1}"]
 
 
-async def test_room_is_given_in_the_order_of_asking() -> None:
+async def test_room_for_nodes_is_given_in_the_order_of_requests() -> None:
     room = NodeRoom(10)
     given: list[int] = []
     releases = [await room.take(6)]
@@ -124,7 +124,7 @@ async def test_room_is_given_in_the_order_of_asking() -> None:
     assert given == [7, 1]
 
 
-async def test_a_page_above_the_total_has_all_the_room() -> None:
+async def test_a_page_above_the_total_gets_all_the_room() -> None:
     room = NodeRoom(10)
 
     release = await room.take(100)
@@ -136,7 +136,7 @@ async def test_a_page_above_the_total_has_all_the_room() -> None:
     await waiting
 
 
-async def test_one_that_no_longer_waits_leaves_the_room_to_others() -> None:
+async def test_a_cancelled_waiter_leaves_its_room_to_others() -> None:
     room = NodeRoom(10)
     release = await room.take(6)
     gone = asyncio.ensure_future(room.take(8))

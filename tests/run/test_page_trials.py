@@ -27,7 +27,7 @@ def children() -> set[int]:
     return {int(pid) for pid in task.read_text().split()}
 
 
-def test_one_process_serves_all_pages(trials: PageTrials) -> None:
+def test_one_child_process_parses_all_suspicious_pages(trials: PageTrials) -> None:
     before = children()
 
     verdicts = [
@@ -44,7 +44,7 @@ def test_one_process_serves_all_pages(trials: PageTrials) -> None:
     assert len(children() - before) == 1
 
 
-def test_closing_leaves_no_process_behind(trials: PageTrials) -> None:
+def test_close_leaves_no_child_process(trials: PageTrials) -> None:
     before = children()
     trials.verdict(b"<p>", NODES)
 
@@ -53,7 +53,7 @@ def test_closing_leaves_no_process_behind(trials: PageTrials) -> None:
     assert children() == before
 
 
-def test_a_process_that_was_killed_is_replaced(trials: PageTrials) -> None:
+def test_a_killed_child_process_is_replaced(trials: PageTrials) -> None:
     before = children()
     trials.verdict(b"<p>", NODES)
     (killed,) = children() - before
@@ -65,7 +65,9 @@ def test_a_process_that_was_killed_is_replaced(trials: PageTrials) -> None:
     assert killed not in children()
 
 
-def test_closing_ends_the_trial_of_a_page(trials: PageTrials) -> None:
+def test_close_ends_the_parse_of_a_page_in_the_child_process(
+    trials: PageTrials,
+) -> None:
     before = children()
     verdicts: list[TrialVerdict] = []
     page = b"<div>" * 2_000_000  # 2 s of CPU time are allowed

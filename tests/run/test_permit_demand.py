@@ -35,7 +35,7 @@ class Run:
 
 
 @pytest.mark.parametrize("speed", [2, 100, 1_000, 5_000])
-def test_a_process_reaches_its_speed_within_two_seconds(speed: int) -> None:
+def test_a_process_reaches_its_full_speed_within_two_seconds(speed: int) -> None:
     run = Run()
     while run.now < 2:
         run.beat(speed)
@@ -48,7 +48,7 @@ def test_a_process_reaches_its_speed_within_two_seconds(speed: int) -> None:
 
 
 @pytest.mark.parametrize("speed", [0, 1, 10, 1_000])
-def test_what_is_held_is_near_to_what_is_used(speed: int) -> None:
+def test_the_number_of_permits_stays_near_the_number_in_use(speed: int) -> None:
     run = Run()
     for _ in range(20):
         run.beat(5_000)
@@ -58,7 +58,7 @@ def test_what_is_held_is_near_to_what_is_used(speed: int) -> None:
     assert run.held <= 8 * speed * BEAT + 8
 
 
-def test_without_work_all_are_returned() -> None:
+def test_without_work_all_permits_are_returned() -> None:
     run = Run(100)
     run.beat(10)
     assert run.held > 0
@@ -68,7 +68,7 @@ def test_without_work_all_are_returned() -> None:
     assert (run.held, run.left) == (0, 100 - run.used)
 
 
-def test_a_run_without_permits_is_not_asked_in_short_intervals() -> None:
+def test_a_run_without_permits_does_not_shorten_the_interval() -> None:
     run = Run(left=FIRST)
     for _ in range(5):
         run.beat(1_000)

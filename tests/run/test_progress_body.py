@@ -39,7 +39,7 @@ class Pieces:
         self.asked.append("aclose")
 
 
-async def test_each_piece_is_told_of_before_it_is_given() -> None:
+async def test_the_function_is_called_for_each_piece_before_it_is_returned() -> None:
     told: list[int] = []
     body = Pieces()
     watched = ProgressBody(body, lambda: told.append(body.received))
@@ -50,7 +50,7 @@ async def test_each_piece_is_told_of_before_it_is_given() -> None:
     assert told == [4, 8, 13]
 
 
-async def test_a_body_that_is_read_at_once_is_told_of_by_piece() -> None:
+async def test_a_body_that_is_read_at_once_is_reported_by_piece() -> None:
     told: list[None] = []
     watched = ProgressBody(Pieces(), lambda: told.append(None))
 
@@ -59,7 +59,7 @@ async def test_a_body_that_is_read_at_once_is_told_of_by_piece() -> None:
     assert watched.received == 13
 
 
-async def test_all_else_is_passed_on() -> None:
+async def test_other_attributes_are_passed_through() -> None:
     body = Pieces()
     watched = ProgressBody(body, lambda: None)
 

@@ -40,7 +40,7 @@ async def test_a_crawl_goes_through_its_proxy() -> None:
     ]
 
 
-async def test_a_proxy_that_wants_credentials_is_told_at_once() -> None:
+async def test_a_proxy_that_requires_credentials_fails_at_once() -> None:
     async with serve(scripted([b"HTTP/1.1 407 Who\r\n\r\n"])) as proxy:
         report = await crawled(
             "https://site.example/", f"http://127.0.0.1:{proxy.port}"
@@ -51,7 +51,7 @@ async def test_a_proxy_that_wants_credentials_is_told_at_once() -> None:
     assert proxy.requests == ["CONNECT site.example:443 HTTP/1.1"]
 
 
-async def test_a_proxy_that_is_not_there_is_tried_again() -> None:
+async def test_an_unreachable_proxy_is_retried() -> None:
     with free_port() as port:
         report = await crawled("https://site.example/", f"http://127.0.0.1:{port}")
 

@@ -51,7 +51,7 @@ def test_a_status_has_the_rates_of_the_last_seconds() -> None:
     assert status.machine == socket.gethostname()
 
 
-def test_a_process_of_a_shared_run_tells_its_own_rate() -> None:
+def test_a_process_of_a_shared_run_shows_its_own_rate() -> None:
     running, own = Running(), Counters()
     pulse = Pulse(running, lambda: 50.0, lambda: 7.0, own=lambda: own)
     for second in range(3):
@@ -101,7 +101,7 @@ async def refusing(folder: Path, **options: float) -> list[Status]:
     return seen
 
 
-def test_a_reader_sees_what_a_run_at_work_waits_for(tmp_path: Path) -> None:
+def test_a_reader_sees_what_a_running_crawl_waits_for(tmp_path: Path) -> None:
     (during, _), _ = run_virtual(lambda: refusing(tmp_path))
 
     assert WALL_START + 28 <= during.time <= WALL_START + 30
@@ -111,7 +111,7 @@ def test_a_reader_sees_what_a_run_at_work_waits_for(tmp_path: Path) -> None:
     assert rest.until == pytest.approx(WALL_START + 60, abs=1)
 
 
-def test_a_process_leaves_its_reason_behind(tmp_path: Path) -> None:
+def test_a_process_stores_why_it_left(tmp_path: Path) -> None:
     options = {"max_runtime": 40.0}
 
     (_, after), _ = run_virtual(lambda: refusing(tmp_path, **options))
@@ -138,7 +138,7 @@ async def test_a_status_that_cannot_be_written_does_no_harm() -> None:
     assert notes.end == "interrupted"
 
 
-async def test_an_error_is_raised_as_it_is_and_noted_as_a_crash() -> None:
+async def test_an_error_is_raised_unchanged_and_stored_as_a_crash() -> None:
     notes = StatusNotes(Pulse(Running(), lambda: 50.0, lambda: 7.0), Full())
 
     with pytest.raises(ValueError, match="mine"):

@@ -38,7 +38,7 @@ def told(
     return tell
 
 
-def test_of_a_page_its_try_is_told_with_status_time_and_size(told: Told) -> None:
+def test_why_shows_the_try_of_a_page_with_status_time_and_size(told: Told) -> None:
     lines = told({HOME: slowly(3, "four")})
 
     assert lines == [
@@ -49,7 +49,7 @@ def test_of_a_page_its_try_is_told_with_status_time_and_size(told: Told) -> None
     ]
 
 
-def test_of_a_page_that_failed_each_try_is_told(told: Told) -> None:
+def test_why_shows_each_try_of_a_failed_page(told: Told) -> None:
     lines = told({HOME: in_turn((500, "oops"), Reason.RESET, (404, "gone"))})
 
     assert lines[1:] == [
@@ -60,7 +60,7 @@ def test_of_a_page_that_failed_each_try_is_told(told: Told) -> None:
     ]
 
 
-def test_of_a_page_that_waits_it_is_told_until_when(told: Told) -> None:
+def test_why_shows_the_due_time_of_a_waiting_page(told: Told) -> None:
     lines = told({HOME: refusal(600)}, max_runtime=60)
 
     assert lines[1:] == [
@@ -70,7 +70,7 @@ def test_of_a_page_that_waits_it_is_told_until_when(told: Told) -> None:
     ]
 
 
-def test_of_a_redirect_its_target_is_told(told: Told) -> None:
+def test_why_shows_the_target_of_a_redirect(told: Told) -> None:
     moved: Page = (301, {"location": "/new"}, "")
 
     assert told({HOME: moved, HOME + "new": ""})[1:] == [
@@ -79,7 +79,7 @@ def test_of_a_redirect_its_target_is_told(told: Told) -> None:
     ]
 
 
-def test_of_a_redirects_target_it_is_told_how_it_was_found(told: Told) -> None:
+def test_why_shows_how_a_redirect_target_was_found(told: Told) -> None:
     moved: Page = (301, {"location": "/new"}, "")
 
     assert told({HOME: moved, HOME + "new": ""}, HOME + "new")[0].endswith(
@@ -87,7 +87,7 @@ def test_of_a_redirects_target_it_is_told_how_it_was_found(told: Told) -> None:
     )
 
 
-def test_of_an_unwanted_type_its_name_is_told(told: Told) -> None:
+def test_why_shows_the_name_of_an_unwanted_type(told: Told) -> None:
     lines = told({HOME: (200, {"content-type": "image/png"}, b"")})
 
     assert lines[1:] == [
@@ -96,7 +96,7 @@ def test_of_an_unwanted_type_its_name_is_told(told: Told) -> None:
     ]
 
 
-def test_of_what_robots_txt_denies_no_status_is_told(told: Told) -> None:
+def test_why_shows_no_status_of_a_page_that_robots_txt_denies(told: Told) -> None:
     lines = told(
         {HOME: "<a href=/no>", HOME + "robots.txt": b"User-agent: *\nDisallow: /no"},
         HOME + "no",
@@ -109,7 +109,7 @@ def test_of_what_robots_txt_denies_no_status_is_told(told: Told) -> None:
     ]
 
 
-def test_of_a_link_its_page_is_told(told: Told) -> None:
+def test_why_shows_the_page_of_a_link(told: Told) -> None:
     lines = told({HOME: "<a href=/link>", HOME + "link": ""}, HOME + "link")
 
     assert lines[0] == f"found 2027-01-15 08:00:00 UTC on {HOME}, as link, depth 1"

@@ -62,7 +62,7 @@ def test_a_target_is_resolved_against_the_request() -> None:
         ("ftp://site.example/", Reason.BLOCKED_SCHEME),
     ],
 )
-def test_a_redirect_to_nowhere_is_an_error(
+def test_a_redirect_without_a_target_is_an_error(
     location: str | None, reason: Reason
 ) -> None:
     with pytest.raises(FetchError) as caught:
@@ -90,7 +90,7 @@ def test_a_redirect_to_nowhere_is_an_error(
         ),
     ],
 )
-def test_a_redirect_leads_back_into_its_own_chain_on_its_origin(
+def test_a_redirect_may_lead_back_into_its_own_chain_on_its_origin(
     url: str, chain: tuple[str, ...], target: str, is_back: bool
 ) -> None:
     visit = OpenVisit(entry_of(url, chain=prints(*chain)))
@@ -98,7 +98,7 @@ def test_a_redirect_leads_back_into_its_own_chain_on_its_origin(
     assert redirection().leads_back(visit, Request(target)) is is_back
 
 
-def test_what_leads_back_to_where_it_was_reached_from_is_a_wall_from_then_on() -> None:
+def test_a_redirect_back_to_its_source_is_known_as_a_wall_from_then_on() -> None:
     judge, visit = redirection(), OpenVisit(entry_of(WALL, chain=prints(PAGE)))
 
     judge.leads_back(visit, Request(PAGE))
@@ -107,7 +107,7 @@ def test_what_leads_back_to_where_it_was_reached_from_is_a_wall_from_then_on() -
     assert judge.is_wall(OpenVisit(entry_of(PAGE)), Request(WALL))
 
 
-def test_a_wall_is_named_by_the_visit_that_met_it_first_and_by_no_other() -> None:
+def test_only_the_visit_that_first_met_a_wall_names_it() -> None:
     judge = redirection()
     for expected in (WALL, ""):
         visit = OpenVisit(entry_of(WALL, chain=prints(PAGE)))
@@ -124,7 +124,7 @@ def test_a_wall_is_named_by_the_visit_that_met_it_first_and_by_no_other() -> Non
         pytest.param("http://site.example/wall", (PAGE,), PAGE, id="another origin"),
     ],
 )
-def test_no_other_redirect_makes_a_wall(
+def test_other_redirects_are_not_walls(
     url: str, chain: tuple[str, ...], target: str
 ) -> None:
     judge, visit = redirection(), OpenVisit(entry_of(url, chain=prints(*chain)))
@@ -142,7 +142,7 @@ def test_walls_of_an_earlier_process_are_known() -> None:
     assert not judge.is_wall(OpenVisit(entry_of(PAGE)), Request(HOME))
 
 
-def test_a_wall_is_none_for_itself() -> None:
+def test_a_wall_is_not_a_wall_for_its_own_request() -> None:
     assert not redirection(WALL).is_wall(OpenVisit(entry_of(WALL)), Request(WALL))
 
 
@@ -189,7 +189,7 @@ META = "<meta http-equiv=refresh content='{}'>"
         ),
     ],
 )
-def test_a_page_that_soon_shows_another_url_redirects_there(
+def test_a_refresh_with_a_short_delay_is_a_redirect(
     response: Response, target: str | None
 ) -> None:
     found = redirection().refresh(Request(PAGE, "parse", meta={"a": 1}), response)
@@ -199,7 +199,7 @@ def test_a_page_that_soon_shows_another_url_redirects_there(
         assert (found.callback, found.meta) == ("parse", {"a": 1})
 
 
-def test_a_refresh_is_asked_for_by_get() -> None:
+def test_the_target_of_a_refresh_is_requested_with_get() -> None:
     source = Request(PAGE, method="PUT", data={"a": "1"})
 
     found = redirection().refresh(source, page_of(refresh="0;/c"))
@@ -209,7 +209,7 @@ def test_a_refresh_is_asked_for_by_get() -> None:
 
 
 @pytest.mark.parametrize("options", [{"follow_redirects": False}, {"stream": True}])
-def test_a_request_that_wants_its_own_answer_gets_a_page_with_a_refresh(
+def test_a_request_that_does_not_follow_redirects_gets_a_page_with_a_refresh(
     options: dict[str, Any],
 ) -> None:
     source = Request(PAGE, **options)
@@ -235,7 +235,7 @@ def ended(visit: OpenVisit, location: str) -> Outcome:
     return made.outcome(visit, made.target(visit.entry.request, response), response)
 
 
-def test_a_source_ends_and_its_target_enters_in_its_place() -> None:
+def test_the_source_of_a_redirect_ends_and_its_target_is_added() -> None:
     visit = OpenVisit(entry_of(PAGE, depth=3, redirects=2, chain=(5,), priority=7))
 
     outcome = ended(visit, "/c")
@@ -249,7 +249,7 @@ def test_a_source_ends_and_its_target_enters_in_its_place() -> None:
     assert entered.fingerprint == Request(HOME + "c").fingerprint()
 
 
-def test_a_target_out_of_scope_does_not_enter() -> None:
+def test_a_target_out_of_scope_is_not_added() -> None:
     visit = OpenVisit(entry_of())
 
     outcome = ended(visit, "https://b.example/")
@@ -259,7 +259,7 @@ def test_a_target_out_of_scope_does_not_enter() -> None:
     assert [rejected.rule for rejected in outcome.rejected] == ["scope"]
 
 
-def test_a_start_takes_its_scope_along_in_the_process_that_resumes_too() -> None:
+def test_a_resumed_run_keeps_the_scope_of_a_redirected_start_url() -> None:
     request, target = Request(PAGE), Request("https://b.example/")
     start = OpenVisit(Entry(request.fingerprint(), request, "site.example"))
 
@@ -272,7 +272,7 @@ def test_a_start_takes_its_scope_along_in_the_process_that_resumes_too() -> None
 @pytest.mark.parametrize(
     ("redirects", "is_over"), [(LIMIT - 1, False), (LIMIT, True), (LIMIT + 1, True)]
 )
-def test_an_eleventh_redirect_is_one_too_many(redirects: int, is_over: bool) -> None:
+def test_an_eleventh_redirect_is_an_error(redirects: int, is_over: bool) -> None:
     visit = OpenVisit(entry_of(redirects=redirects))
 
     if not is_over:
@@ -287,7 +287,7 @@ def test_an_eleventh_redirect_is_one_too_many(redirects: int, is_over: bool) -> 
     assert not visit.answers
 
 
-def test_a_page_that_leads_to_itself_is_asked_again_by_a_turn_of_its_own() -> None:
+def test_a_page_that_redirects_to_itself_is_queued_again() -> None:
     visit = OpenVisit(entry_of(redirects=4))
 
     outcome = ended(visit, PAGE)
@@ -297,7 +297,7 @@ def test_a_page_that_leads_to_itself_is_asked_again_by_a_turn_of_its_own() -> No
     assert not outcome.requests
 
 
-def test_a_target_in_the_chain_is_a_request_of_its_own_each_time() -> None:
+def test_a_target_in_the_redirect_chain_is_a_separate_request_each_time() -> None:
     found = set()
     for redirects in (1, 2):
         visit = OpenVisit(entry_of(WALL, chain=prints(PAGE), redirects=redirects))

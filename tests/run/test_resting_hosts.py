@@ -13,7 +13,7 @@ def change(pause: float, sign: Sign, host: str = HOST) -> PaceChange:
     return PaceChange(host, 1.0, pause, sign=sign)
 
 
-def test_a_pause_is_told_with_its_end_and_its_reason() -> None:
+def test_a_pause_is_listed_with_its_end_and_its_reason() -> None:
     hosts = RestingHosts()
 
     hosts.changed(change(60.0, Sign.REFUSED), now=100.0)
@@ -23,7 +23,7 @@ def test_a_pause_is_told_with_its_end_and_its_reason() -> None:
     )
 
 
-def test_a_rest_that_is_over_is_told_no_more() -> None:
+def test_a_pause_that_is_over_is_not_listed() -> None:
     hosts = RestingHosts()
 
     hosts.changed(change(60.0, Sign.SILENT), now=100.0)
@@ -31,7 +31,7 @@ def test_a_rest_that_is_over_is_told_no_more() -> None:
     assert hosts.first(5, now=160.0) == ()
 
 
-def test_a_longer_rest_is_not_shortened_by_another_one() -> None:
+def test_a_longer_pause_is_not_shortened_by_another() -> None:
     hosts = RestingHosts()
 
     hosts.changed(change(60.0, Sign.SILENT), now=100.0)
@@ -40,7 +40,7 @@ def test_a_longer_rest_is_not_shortened_by_another_one() -> None:
     assert [rest.until for rest in hosts.first(5, now=100.0)] == [160.0]
 
 
-def test_a_moment_and_a_slower_pace_are_no_rest() -> None:
+def test_a_very_short_pause_or_a_slower_pace_is_not_listed() -> None:
     hosts = RestingHosts()
 
     hosts.changed(change(1.0, Sign.REFUSED), now=100.0)
@@ -49,7 +49,7 @@ def test_a_moment_and_a_slower_pace_are_no_rest() -> None:
     assert hosts.first(5, now=100.0) == ()
 
 
-def test_a_host_that_is_given_up_rests_no_longer() -> None:
+def test_a_host_that_was_given_up_is_not_listed_as_paused() -> None:
     hosts = RestingHosts()
 
     hosts.changed(change(60.0, Sign.SILENT), now=100.0)
@@ -58,7 +58,7 @@ def test_a_host_that_is_given_up_rests_no_longer() -> None:
     assert hosts.first(5, now=101.0) == ()
 
 
-def test_the_next_host_is_first_and_few_are_named() -> None:
+def test_the_pause_that_ends_first_is_listed_first_and_few_are_listed() -> None:
     hosts = RestingHosts()
 
     for number in range(3 * MAX_HOSTS):

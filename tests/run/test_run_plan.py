@@ -27,7 +27,7 @@ def spider(**attributes: Any) -> Spider:
     return made
 
 
-def test_the_scope_begins_with_the_hosts_of_the_start_urls_without_their_www() -> None:
+def test_the_scope_begins_with_the_start_hosts_without_www() -> None:
     scope = scope_of(
         spider(start_urls=["https://www.a.example/", "http://b.example:8080/x"])
     )
@@ -64,7 +64,7 @@ def test_the_scope_begins_with_the_hosts_of_the_start_urls_without_their_www() -
         ),
     ],
 )
-def test_a_spider_that_cannot_be_wired_is_one_line_with_its_name(
+def test_a_spider_with_a_wrong_init_is_reported_in_one_line(
     attributes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:

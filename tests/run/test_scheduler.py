@@ -56,7 +56,7 @@ async def take(made: Scheduler) -> Entry:
     return turn
 
 
-async def test_it_ends_when_nothing_waits_and_nothing_is_out() -> None:
+async def test_the_scheduler_ends_when_nothing_waits_and_nothing_is_in_flight() -> None:
     made = scheduler()
     add(made, entry("a"))
 
@@ -69,7 +69,7 @@ async def test_it_ends_when_nothing_waits_and_nothing_is_out() -> None:
     assert await ended is None
 
 
-async def test_it_does_not_end_while_a_source_is_open() -> None:
+async def test_the_scheduler_does_not_end_while_a_source_is_open() -> None:
     made = scheduler()
     made.open_source()
     waiting = asyncio.ensure_future(take(made))
@@ -80,7 +80,7 @@ async def test_it_does_not_end_while_a_source_is_open() -> None:
     assert (await waiting).url.endswith("/late")
 
 
-async def test_the_best_goes_first() -> None:
+async def test_the_best_request_comes_first() -> None:
     made = scheduler()
     add(made, entry("low"), entry("high", priority=5), entry("second"))
 
@@ -89,7 +89,7 @@ async def test_the_best_goes_first() -> None:
     assert urls == ["high", "/low", "cond"]
 
 
-async def test_a_host_gives_no_more_than_its_ceiling() -> None:
+async def test_a_host_gets_no_more_requests_than_its_ceiling() -> None:
     made = scheduler(Pace(per_host=2, rate=0))
     add(made, *(entry(str(n)) for n in range(5)))
     first, _ = await take(made), await take(made)
@@ -102,7 +102,7 @@ async def test_a_host_gives_no_more_than_its_ceiling() -> None:
     assert (await third).url.endswith("/2")
 
 
-async def test_permits_bound_the_pages_and_come_back_from_failures() -> None:
+async def test_permits_limit_the_pages_and_failed_pages_return_them() -> None:
     made = scheduler(permits=2)
     add(made, *(entry(str(n)) for n in range(5)))
 
@@ -118,7 +118,7 @@ async def test_permits_bound_the_pages_and_come_back_from_failures() -> None:
     assert made.is_exhausted
 
 
-async def test_a_request_that_is_tried_again_waits_for_its_time() -> None:
+async def test_a_request_that_is_retried_waits_for_its_due_time() -> None:
     made, loop = scheduler(), asyncio.get_running_loop()
     add(made, entry("a"))
     first = await take(made)
@@ -156,7 +156,7 @@ async def hand_over_and_cancel(made: Scheduler, *entries: Entry) -> None:
         pytest.param({"ceilings": {"browser": 1}}, id="the only place of a kind"),
     ],
 )
-async def test_cancelling_a_worker_loses_nothing_of_what_it_was_given(
+async def test_cancelling_a_worker_does_not_lose_its_request(
     made_with: dict[str, Any],
 ) -> None:
     made = scheduler(**made_with)
@@ -171,7 +171,7 @@ async def test_cancelling_a_worker_loses_nothing_of_what_it_was_given(
     assert await anext(made, None) is None
 
 
-def test_a_robots_txt_whose_worker_is_cancelled_is_asked_by_the_next_one() -> None:
+def test_a_robots_txt_request_of_a_cancelled_worker_goes_to_the_next_worker() -> None:
     async def main() -> None:
         gate, only = Gate(), entry("a")
         made = scheduler(Pace(per_host=1, rate=0.001), gate=gate)
@@ -204,7 +204,7 @@ class Gate:
         return request.options.proxy
 
 
-async def test_an_origin_gives_nothing_before_its_robots_txt_is_answered() -> None:
+async def test_an_origin_gets_no_requests_before_its_robots_txt_is_known() -> None:
     gate = Gate()
     made = scheduler(gate=gate)
     add(made, entry("a"), entry("b"), entry("c", "other.example"))
@@ -224,7 +224,7 @@ async def test_an_origin_gives_nothing_before_its_robots_txt_is_answered() -> No
     assert (await waiting).url == "https://other.example/c"
 
 
-async def test_a_robots_txt_that_is_not_there_yet_is_asked_for_again() -> None:
+async def test_a_robots_txt_that_could_not_be_fetched_is_requested_again() -> None:
     made, loop = scheduler(gate=Gate()), asyncio.get_running_loop()
     add(made, entry("a"))
     turn = await anext(made)
@@ -238,7 +238,7 @@ async def test_a_robots_txt_that_is_not_there_yet_is_asked_for_again() -> None:
     assert loop.time() >= again
 
 
-async def test_it_does_not_end_while_the_store_alone_has_entries() -> None:
+async def test_the_scheduler_does_not_end_while_only_the_store_has_entries() -> None:
     made, page = scheduler(stocked=True), entry("1")
     made.landed(Committed(stocked={page.host: (0, 0, 1)}), [], 0)
     given: list[Entry] = []
@@ -258,7 +258,7 @@ async def test_it_does_not_end_while_the_store_alone_has_entries() -> None:
     assert given == [page]
 
 
-async def test_closing_ends_who_waits() -> None:
+async def test_close_ends_the_waiting_workers() -> None:
     made = scheduler()
     made.open_source()
     ended = asyncio.ensure_future(anext(made, None))
@@ -270,7 +270,7 @@ async def test_closing_ends_who_waits() -> None:
     assert await made.hungry(10) is False
 
 
-async def test_start_rests_while_so_many_of_its_requests_wait() -> None:
+async def test_start_pauses_while_too_many_of_its_requests_wait() -> None:
     made = scheduler(Pace(per_host=1, rate=1), most_starts=3)
     starts = [entry(str(number)) for number in range(3)]
     for number, each in enumerate(starts):
@@ -296,7 +296,7 @@ async def test_start_rests_while_so_many_of_its_requests_wait() -> None:
         pytest.param(1, 2, False, id="enough with what has not landed"),
     ],
 )
-async def test_start_is_drawn_while_fewer_hosts_than_wanted_may_be_asked(
+async def test_start_continues_while_too_few_hosts_may_receive_requests(
     hosts: int, on_their_way: int, is_drawn: bool
 ) -> None:
     made = scheduler()
@@ -312,7 +312,7 @@ async def test_start_is_drawn_while_fewer_hosts_than_wanted_may_be_asked(
     drawn.cancel()
 
 
-async def test_hosts_that_rest_keep_no_start_waiting() -> None:
+async def test_paused_hosts_do_not_delay_start() -> None:
     made = scheduler(Pace(per_host=4, rate=1))
     add(made, *(entry(str(number)) for number in range(100)))
     await take(made)
@@ -321,7 +321,7 @@ async def test_hosts_that_rest_keep_no_start_waiting() -> None:
     assert await asyncio.wait_for(made.hungry(0), 1)
 
 
-async def test_the_rate_of_the_whole_crawl_is_spaced() -> None:
+async def test_requests_are_spaced_by_the_crawl_wide_rate() -> None:
     made, loop = scheduler(total_rate=50), asyncio.get_running_loop()
     add(made, *(entry("x", f"host{n}.example") for n in range(6)))
     times = []
@@ -336,7 +336,7 @@ async def test_the_rate_of_the_whole_crawl_is_spaced() -> None:
     assert times[-1] - times[0] >= 5 / 50 * 0.95
 
 
-async def test_an_entry_that_comes_due_while_it_is_looked_at_is_given_out() -> None:
+async def test_an_entry_that_becomes_due_during_the_search_is_given_out() -> None:
     made, loop = scheduler(), asyncio.get_running_loop()
     made.open_source()
     for number in range(2_000):
@@ -354,7 +354,9 @@ async def test_an_entry_that_comes_due_while_it_is_looked_at_is_given_out() -> N
 # -- ceilings by kind of fetch
 
 
-async def test_a_full_kind_holds_no_worker_and_frees_its_place_with_its_visit() -> None:
+async def test_a_full_kind_blocks_no_worker_and_its_place_is_freed_by_the_visit() -> (
+    None
+):
     made = scheduler(ceilings={"browser": 1})
     add(made, browsed("1"), browsed("2"), entry("plain"))
     first, plain = await take(made), await take(made)
@@ -368,7 +370,7 @@ async def test_a_full_kind_holds_no_worker_and_frees_its_place_with_its_visit() 
     assert (await waiting).url.endswith("/2")
 
 
-async def test_robots_txt_takes_no_place_of_a_kind() -> None:
+async def test_robots_txt_does_not_count_towards_a_kind() -> None:
     gate = Gate()
     made = scheduler(gate=gate, ceilings={"browser": 1})
     add(made, browsed("a", "a.example"), browsed("b", "b.example"))
@@ -425,7 +427,7 @@ class Browsing(Spider):
         pass
 
 
-def test_a_crawl_keeps_to_the_ceilings_of_its_kinds() -> None:
+def test_a_crawl_keeps_the_ceilings_of_its_kinds() -> None:
     counting = Counting()
     pages = {
         f"https://h{number % 4}.example/{number}{end}": ""

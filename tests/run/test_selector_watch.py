@@ -19,7 +19,7 @@ def test_selectors_are_counted_for_each_callback() -> None:
     }
 
 
-def test_a_spider_that_builds_selectors_fills_no_memory() -> None:
+def test_a_spider_that_generates_selectors_does_not_fill_the_memory() -> None:
     watch = SelectorWatch()
 
     for number in range(1_005):

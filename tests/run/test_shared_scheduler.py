@@ -62,7 +62,7 @@ def entry(host: str, path: str = "") -> Entry:
     return Entry(request.fingerprint(), request, host)
 
 
-def test_entries_of_another_process_are_forgotten() -> None:
+def test_entries_for_hosts_of_another_process_are_dropped() -> None:
     async def main() -> None:
         shared = Shared(HOME)
         made = shared.scheduler
@@ -73,7 +73,7 @@ def test_entries_of_another_process_are_forgotten() -> None:
     virtual(main)
 
 
-def test_no_entry_is_given_out_after_the_lease() -> None:
+def test_no_entry_is_given_out_after_the_end_of_the_lease() -> None:
     async def main() -> None:
         shared = Shared(HOME)
         made = shared.scheduler
@@ -89,7 +89,7 @@ def test_no_entry_is_given_out_after_the_lease() -> None:
     virtual(main)
 
 
-def test_shards_with_a_page_robots_txt_or_a_fetch_out_are_busy() -> None:
+def test_shards_with_requests_in_flight_are_busy() -> None:
     class Unknown:
         is_known = False
 
@@ -122,7 +122,7 @@ def test_shards_with_a_page_robots_txt_or_a_fetch_out_are_busy() -> None:
     virtual(main)
 
 
-def test_a_process_is_idle_without_entries_of_its_own_hosts() -> None:
+def test_a_process_without_entries_of_its_own_hosts_is_idle() -> None:
     async def main() -> None:
         shared = Shared(HOME)
         made = shared.scheduler
@@ -145,7 +145,7 @@ def test_a_process_is_idle_without_entries_of_its_own_hosts() -> None:
     virtual(main)
 
 
-def test_a_fetch_waits_for_the_host_of_another_process_and_asks_for_it() -> None:
+def test_a_fetch_waits_for_the_host_of_another_process_and_requests_it() -> None:
     async def main() -> None:
         shared = Shared(HOME)
         made = shared.scheduler
@@ -164,7 +164,7 @@ def test_a_fetch_waits_for_the_host_of_another_process_and_asks_for_it() -> None
     virtual(main)
 
 
-def test_a_host_that_was_just_gained_rests_for_its_interval() -> None:
+def test_a_host_that_was_just_received_is_paused_for_its_interval() -> None:
     async def main() -> None:
         shared, loop = Shared(HOME, rate=0.5), asyncio.get_running_loop()
         made = shared.scheduler
@@ -178,7 +178,7 @@ def test_a_host_that_was_just_gained_rests_for_its_interval() -> None:
     virtual(main)
 
 
-def test_a_host_that_is_lost_while_the_fetch_waits_for_its_turn_is_not_asked() -> None:
+def test_a_host_that_is_lost_while_a_fetch_waits_gets_no_request() -> None:
     async def main() -> None:
         shared, loop = Shared(HOME, OTHER, rate=0.1), asyncio.get_running_loop()
         made = shared.scheduler
@@ -200,7 +200,7 @@ def test_a_host_that_is_lost_while_the_fetch_waits_for_its_turn_is_not_asked() -
     virtual(main)
 
 
-def test_a_page_may_fetch_of_its_own_site_while_that_is_on_its_way() -> None:
+def test_a_page_may_fetch_from_its_own_site_while_the_site_is_being_released() -> None:
     async def main() -> None:
         shared = Shared(HOME)
         shared.lose(HOME, is_wanted=True)
@@ -211,7 +211,7 @@ def test_a_page_may_fetch_of_its_own_site_while_that_is_on_its_way() -> None:
 
 
 @pytest.mark.parametrize("is_scarce", [True, False])
-def test_scarce_permits_are_not_kept_for_a_host_that_rests(is_scarce: bool) -> None:
+def test_scarce_permits_are_not_kept_for_a_paused_host(is_scarce: bool) -> None:
     async def main() -> None:
         team = cast(Team, cast(Any, Workers(HOME, is_limited=True)))
         pace = HostPace(lambda host: Pace(per_host=1, rate=0.1))
@@ -234,7 +234,7 @@ def test_scarce_permits_are_not_kept_for_a_host_that_rests(is_scarce: bool) -> N
     virtual(main)
 
 
-def test_permits_are_taken_for_work_and_given_back_without() -> None:
+def test_permits_are_taken_with_work_and_returned_without() -> None:
     async def main() -> None:
         team = cast(Team, cast(Any, Workers(HOME, is_limited=True)))
         pace = HostPace(lambda host: Pace(per_host=1, rate=0))

@@ -74,7 +74,7 @@ def interrupted_and_resumed(
     return said
 
 
-def test_a_resumed_run_says_what_the_spider_had_set(
+def test_a_resumed_run_names_the_attributes_that_were_lost(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     begun, resumed = interrupted_and_resumed(Setting, tmp_path, caplog)
@@ -83,7 +83,7 @@ def test_a_resumed_run_says_what_the_spider_had_set(
     assert resumed.count("interruption: self.seen, self.total. ") == 1
 
 
-def test_a_spider_that_sets_nothing_hears_nothing(
+def test_a_spider_that_sets_no_attributes_gets_no_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert interrupted_and_resumed(Still, tmp_path, caplog) == ["", ""]

@@ -20,7 +20,7 @@ class Books(Spider):
         yield {}
 
 
-def test_a_method_is_found_by_the_name_that_requests_are_stored_with() -> None:
+def test_a_method_is_found_by_its_stored_name() -> None:
     spider = Books()
 
     assert SpiderMethods(spider).find("parse_book") == spider.parse_book
@@ -34,7 +34,7 @@ def test_a_method_is_found_by_the_name_that_requests_are_stored_with() -> None:
         pytest.param("xyz", "has no callback 'xyz'", id="unlike any"),
     ],
 )
-def test_a_name_without_a_method_says_which_one_was_meant(
+def test_an_unknown_method_name_suggests_the_nearest_one(
     name: str, message: str
 ) -> None:
     with pytest.raises(WrongYield, match=message):

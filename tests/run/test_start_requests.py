@@ -69,7 +69,7 @@ def last_of_small(site: TimedSite) -> float:
 
 @pytest.mark.parametrize("rate", [8.0, 0.0])
 @pytest.mark.parametrize("job", [None, "kept"])
-def test_many_hosts_do_not_wait_for_a_large_one_that_is_listed_first(
+def test_many_hosts_do_not_wait_for_a_large_host_that_comes_first(
     rate: float, job: str | None, tmp_path: Path
 ) -> None:
     site = site_of(otherwise=slowly(0.1))
@@ -169,7 +169,7 @@ async def _returned() -> list[Any]:
         pytest.param(_returned, id="a coroutine that returns a list"),
     ],
 )
-async def test_each_value_of_start_is_an_outcome_and_items_have_their_number(
+async def test_each_value_of_start_is_committed_by_itself(
     given: Callable[[], Any],
 ) -> None:
     *outcomes, last = await Drawn(given).all()
@@ -181,7 +181,7 @@ async def test_each_value_of_start_is_an_outcome_and_items_have_their_number(
     assert last == Outcome(None, facts=Facts(start_ended=True))
 
 
-async def test_a_start_may_give_nothing() -> None:
+async def test_start_may_yield_nothing() -> None:
     drawn = Drawn(lambda: None)
 
     assert await drawn.all() == [Outcome(None, facts=Facts(start_ended=True))]
@@ -197,7 +197,7 @@ async def test_a_start_may_give_nothing() -> None:
         pytest.param(Request(LARGE), id="a request"),
     ],
 )
-async def test_a_start_that_returns_one_thing_is_an_error(value: Any) -> None:
+async def test_a_start_that_returns_a_single_value_is_an_error(value: Any) -> None:
     drawn = Drawn(lambda: value)
 
     (last,) = await drawn.all()
@@ -207,7 +207,7 @@ async def test_a_start_that_returns_one_thing_is_an_error(value: Any) -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no list"), SystemExit(1)])
-async def test_a_start_that_raises_has_not_ended_and_is_drawn_again(
+async def test_a_start_that_raises_runs_again_in_the_resumed_run(
     error: BaseException,
 ) -> None:
     def given() -> Iterator[Any]:
@@ -230,7 +230,7 @@ async def test_a_start_that_raises_has_not_ended_and_is_drawn_again(
         pytest.param(ConfigError("no [shop] here"), "no [shop] here", id="ours"),
     ],
 )
-async def test_the_log_says_why_and_where_start_failed(
+async def test_the_log_says_why_and_at_which_line_start_failed(
     error: Exception, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     def given() -> Iterator[Any]:
@@ -244,7 +244,7 @@ async def test_the_log_says_why_and_where_start_failed(
     assert "test_start_requests.py" in record.message
 
 
-async def test_a_start_that_is_broken_off_has_not_ended_and_is_closed() -> None:
+async def test_an_interrupted_start_is_closed_and_runs_again() -> None:
     closed = []
 
     async def given() -> AsyncIterator[Any]:
@@ -261,9 +261,7 @@ async def test_a_start_that_is_broken_off_has_not_ended_and_is_closed() -> None:
     assert closed
 
 
-async def test_a_start_that_fails_while_it_is_broken_off_is_a_start_that_failed() -> (
-    None
-):
+async def test_an_error_while_start_is_closed_counts_as_a_failure_of_start() -> None:
     async def given() -> AsyncIterator[Any]:
         try:
             for number in range(9):
@@ -277,7 +275,7 @@ async def test_a_start_that_fails_while_it_is_broken_off_is_a_start_that_failed(
     assert str(drawn.starts.error) == "no connection to close"
 
 
-async def test_bad_urls_of_start_are_counted_and_ten_of_them_are_named(
+async def test_invalid_urls_of_start_are_counted_and_ten_of_them_are_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def given() -> Iterator[Any]:
@@ -293,7 +291,9 @@ async def test_bad_urls_of_start_are_counted_and_ten_of_them_are_named(
     assert last.facts == Facts(start_ended=True)
 
 
-async def test_the_supply_stays_open_until_each_value_of_start_has_landed() -> None:
+async def test_the_scheduler_stays_open_until_all_values_of_start_are_committed() -> (
+    None
+):
     drawn = Drawn(_values)
     outcomes = await drawn.all()
     waiting = asyncio.ensure_future(anext(drawn.scheduler, None))
@@ -323,7 +323,7 @@ class Differing(Spider):
         yield response.meta
 
 
-def test_requests_that_differ_in_meta_alone_are_counted_as_duplicates() -> None:
+def test_requests_that_differ_only_in_meta_are_counted_as_duplicates() -> None:
     page = '<a href="/detail">again</a>'
 
     report = crawl(Differing, TimedSite(dict.fromkeys((HOME, f"{HOME}detail"), page)))
@@ -335,7 +335,7 @@ def test_requests_that_differ_in_meta_alone_are_counted_as_duplicates() -> None:
     assert advice.startswith("4 Requests ")
 
 
-def test_repeated_start_urls_are_counted_once_however_often_start_runs(
+def test_repeated_start_urls_are_counted_once_over_all_runs_of_start(
     tmp_path: Path,
 ) -> None:
     urls = [*numbered(4), *numbered(3)]

@@ -29,14 +29,14 @@ class Disk:
         return "written"
 
 
-async def test_what_works_is_asked_once() -> None:
+async def test_a_call_that_works_is_made_once() -> None:
     disk = Disk(0)
 
     assert await StoreRetry().repeat(disk.write) == "written"
     assert disk.asked == 1
 
 
-async def test_what_fails_is_tried_until_it_works_and_said_once(
+async def test_a_failing_call_is_repeated_until_it_works_and_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -55,7 +55,7 @@ async def test_what_fails_is_tried_until_it_works_and_said_once(
     ]
 
 
-async def test_an_error_that_will_not_pass_is_not_waited_for() -> None:
+async def test_a_permanent_error_is_not_retried() -> None:
     disk = Disk(1, StateError)
 
     with pytest.raises(StateError):
@@ -66,7 +66,7 @@ async def test_an_error_that_will_not_pass_is_not_waited_for() -> None:
     assert disk.asked == 1
 
 
-async def test_a_hurry_ends_the_pause_with_one_more_try() -> None:
+async def test_hurry_ends_the_pause_with_one_more_try() -> None:
     disk, patience = Disk(99), StoreRetry(lambda: AsyncRetrying(wait=wait_fixed(86400)))
 
     async def hurry() -> None:

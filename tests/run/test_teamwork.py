@@ -48,7 +48,7 @@ def guarded(wire: Wire, seconds: float) -> Guarded:
     return Guarded(wire, cast(Team, cast(Any, Leased(seconds))))
 
 
-async def test_within_the_lease_the_wire_is_asked() -> None:
+async def test_a_request_within_the_lease_is_sent() -> None:
     wire = Wire()
     response = await guarded(wire, 60.0)(REQUEST)
     assert response.status_code == 200
@@ -56,7 +56,7 @@ async def test_within_the_lease_the_wire_is_asked() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, -60.0])
-async def test_after_the_lease_nothing_is_asked(seconds: float) -> None:
+async def test_a_request_after_the_lease_is_not_sent(seconds: float) -> None:
     wire = Wire()
     with pytest.raises(FetchError, match="lease") as caught:
         await guarded(wire, seconds)(REQUEST)
@@ -67,7 +67,7 @@ async def test_after_the_lease_nothing_is_asked(seconds: float) -> None:
     assert caught.value.blame is Blame.OURS
 
 
-async def test_a_renewed_lease_lets_requests_pass_again() -> None:
+async def test_after_a_renewal_of_the_lease_requests_are_sent_again() -> None:
     wire, team = Wire(), Leased(-1.0)
     guard = Guarded(wire, cast(Team, cast(Any, team)))
     with pytest.raises(FetchError):

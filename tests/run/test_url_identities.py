@@ -34,7 +34,7 @@ def shop() -> FakeSite:
     return FakeSite(pages)
 
 
-def test_the_first_spelling_is_asked_and_the_others_are_known(crawled: Crawl) -> None:
+def test_only_the_first_spelling_of_a_url_is_requested(crawled: Crawl) -> None:
     site = shop()
 
     run = crawled(Visits, site, **IDENTITY)
@@ -43,11 +43,11 @@ def test_the_first_spelling_is_asked_and_the_others_are_known(crawled: Crawl) ->
     assert (run.report.pages, run.report.found) == (3, 3)
 
 
-def test_without_the_settings_every_spelling_is_a_page() -> None:
+def test_without_the_settings_every_spelling_is_a_separate_page() -> None:
     assert crawl(Visits, shop()).report.pages == 7
 
 
-def test_requests_and_starts_are_compared_in_the_same_way(crawled: Crawl) -> None:
+def test_requests_and_start_urls_are_compared_in_the_same_way(crawled: Crawl) -> None:
     class Asks(Visits):
         async def start(self) -> Results:
             yield Request(f"{HOME}p?id=1")
@@ -82,12 +82,12 @@ def test_a_redirect_to_another_spelling_leads_to_the_page(crawled: Crawl) -> Non
     assert run.report.failed == 0
 
 
-def test_a_crawl_killed_at_any_commit_compares_as_before(tmp_path: Path) -> None:
+def test_a_crawl_killed_at_any_commit_compares_urls_as_before(tmp_path: Path) -> None:
     for run in killed_and_resumed(Visits, shop, tmp_path, **IDENTITY):
         assert (run.report.pages, run.report.found) == (3, 3)
 
 
 @pytest.mark.parametrize("name", ["@nothing", "a=b"])
-def test_a_wrong_name_is_an_error_of_the_setting(name: str) -> None:
+def test_an_unknown_parameter_list_is_an_error_of_the_setting(name: str) -> None:
     with pytest.raises(ConfigError, match=r"crawl\.ignore_params"):
         crawl(Visits, shop(), crawl={"ignore_params": [name]})

@@ -43,14 +43,14 @@ async def urls_of(text: bytes) -> list[str]:
         ),
     ],
 )
-async def test_lines_are_urls(text: bytes, expected: list[str]) -> None:
+async def test_each_line_is_a_url(text: bytes, expected: list[str]) -> None:
     assert await urls_of(text) == expected
 
 
 @pytest.mark.parametrize(
     "line", [b"a.example/page", b"ftp://a.example/", b"x" * 200_000, b"\xff\xfe\x00"]
 )
-async def test_a_bad_line_is_noted_and_is_not_the_end(line: bytes) -> None:
+async def test_an_invalid_line_is_counted_and_the_crawl_continues(line: bytes) -> None:
     bad, good = await urls_of(line + b"\nhttp://a.example/\n")
 
     assert bad.startswith(BAD_URL)
@@ -58,13 +58,13 @@ async def test_a_bad_line_is_noted_and_is_not_the_end(line: bytes) -> None:
     assert good == "http://a.example/"
 
 
-async def test_lines_longer_than_a_chunk_are_whole() -> None:
+async def test_lines_longer_than_a_chunk_are_complete() -> None:
     urls = [f"http://a.example/{number:060}" for number in range(5_000)]
 
     assert await urls_of("\n".join(urls).encode()) == urls
 
 
-def test_urls_stand_in_place_of_the_start_or_come_after_it(tmp_path: Path) -> None:
+def test_urls_of_a_file_replace_start_or_follow_it(tmp_path: Path) -> None:
     path = tmp_path / "urls.txt"
     path.write_text(f"{HOME}a\nnothing\n{HOME}b\n")
     site = FakeSite({HOME: "", f"{HOME}a": "", f"{HOME}b": ""})
@@ -80,7 +80,7 @@ def test_urls_stand_in_place_of_the_start_or_come_after_it(tmp_path: Path) -> No
     assert len(after.items) == 3
 
 
-def test_a_bad_line_is_shown_with_its_place(
+def test_an_invalid_line_is_logged_with_file_and_line_number(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "urls.txt"
@@ -91,7 +91,7 @@ def test_a_bad_line_is_shown_with_its_place(
     assert f"({path}:3)" in caplog.text
 
 
-def test_a_million_lines_are_drawn_as_they_are_needed(tmp_path: Path) -> None:
+def test_a_million_lines_are_read_only_as_needed(tmp_path: Path) -> None:
     path = tmp_path / "urls.txt"
     with path.open("w") as file:
         for number in range(1_000_000):
@@ -104,7 +104,7 @@ def test_a_million_lines_are_drawn_as_they_are_needed(tmp_path: Path) -> None:
     assert report.found < 5_000
 
 
-def test_a_crawl_killed_at_any_commit_asks_for_every_line_once(tmp_path: Path) -> None:
+def test_a_crawl_killed_at_any_commit_requests_every_line_once(tmp_path: Path) -> None:
     path = tmp_path / "urls.txt"
     path.write_text("".join(f"{HOME}{number}\n" for number in range(30)))
     pages = {f"{HOME}{number}": "" for number in range(30)}
@@ -118,12 +118,12 @@ def test_a_crawl_killed_at_any_commit_asks_for_every_line_once(tmp_path: Path) -
         assert run.report.found == 30
 
 
-def test_a_file_that_is_not_there_is_an_error_before_the_crawl(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error_before_the_crawl(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not a file"):
         crawl(Visits, transport=FakeSite({}), urls=tmp_path / "urls.txt")
 
 
-def test_a_spiders_start_is_not_asked_where_urls_are_given(tmp_path: Path) -> None:
+def test_start_is_not_called_if_urls_are_given(tmp_path: Path) -> None:
     class Never(Visits):
         async def start(self) -> AsyncIterator[Request]:
             raise AssertionError("start() was called")
@@ -148,7 +148,9 @@ print(report.pages, report.skipped)
 
 
 @pytest.mark.parametrize("is_pipe", [True, False])
-def test_another_command_may_give_the_urls(tmp_path: Path, *, is_pipe: bool) -> None:
+def test_the_urls_may_come_from_another_command(
+    tmp_path: Path, *, is_pipe: bool
+) -> None:
     text = "".join(f"{HOME}{number}\n" for number in range(9)) + "nothing\n"
     path = tmp_path / "urls.txt"
     path.write_text(text)

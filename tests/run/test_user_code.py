@@ -35,7 +35,7 @@ def asks_wrongly() -> None:
     Request("https://books.example/", cookies={"a": ";"})
 
 
-def test_an_error_is_placed_in_the_innermost_line_of_the_user() -> None:
+def test_an_error_is_located_in_the_innermost_line_of_the_user() -> None:
     line = of_mine.__code__.co_firstlineno + 1
     library = in_a_library.__code__.co_firstlineno + 1
 
@@ -45,7 +45,7 @@ def test_an_error_is_placed_in_the_innermost_line_of_the_user() -> None:
     )
 
 
-def test_the_lines_of_the_crawler_are_not_the_users() -> None:
+def test_lines_of_the_crawler_do_not_count_as_the_users() -> None:
     """A callback's own mistake shows in the crawler, and belongs to its caller."""
     line = asks_wrongly.__code__.co_firstlineno + 1
 
@@ -54,11 +54,11 @@ def test_the_lines_of_the_crawler_are_not_the_users() -> None:
     )
 
 
-def test_an_error_that_was_never_raised_has_no_place() -> None:
+def test_an_error_that_was_never_raised_has_no_location() -> None:
     assert user_frame(ValueError()) == ""
 
 
-def test_a_place_in_the_current_folder_is_written_from_there(
+def test_a_location_in_the_current_folder_is_relative(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(Path(__file__).parent)
@@ -67,7 +67,7 @@ def test_a_place_in_the_current_folder_is_written_from_there(
     assert defined_at(of_mine) == f"{HERE}:{line}"
 
 
-def test_a_function_without_code_is_told_by_its_name() -> None:
+def test_a_function_without_code_is_shown_by_its_name() -> None:
     assert defined_at(len) == str(len)
 
 
@@ -83,7 +83,7 @@ async def streaming() -> AsyncIterator[int]:
     yield 1
 
 
-def test_a_yield_is_placed_where_the_generator_stands() -> None:
+def test_a_yield_is_located_at_the_paused_line_of_the_generator() -> None:
     result, around = first(), outer()
     next(result)
     next(around)
@@ -93,7 +93,7 @@ def test_a_yield_is_placed_where_the_generator_stands() -> None:
         assert yield_place(each).endswith(f"{HERE}:{line} in first")
 
 
-def test_an_asynchronous_generator_and_a_method_have_a_place() -> None:
+def test_an_async_generator_and_a_method_have_a_location() -> None:
     line = streaming.__code__.co_firstlineno
 
     assert yield_place(streaming()).endswith(f"{HERE}:{line} in streaming")
@@ -101,5 +101,5 @@ def test_an_asynchronous_generator_and_a_method_have_a_place() -> None:
 
 
 @pytest.mark.parametrize("method", [None, len])
-def test_what_has_no_code_has_no_place(method: Any) -> None:
+def test_a_value_without_code_has_no_location(method: Any) -> None:
     assert yield_place([], method) == ""

@@ -25,7 +25,7 @@ async def good(request: Request, /) -> Response:
     return respond(request, content=b"page")
 
 
-async def test_an_error_names_the_layer_and_its_place() -> None:
+async def test_an_error_names_the_layer_and_its_line() -> None:
     with pytest.raises(FetchError) as raised:
         await Translated(wrong, "the layer Token")(REQUEST)
 
@@ -37,7 +37,7 @@ async def test_an_error_names_the_layer_and_its_place() -> None:
     assert isinstance(raised.value.__cause__, KeyError)
 
 
-async def test_an_error_of_the_fetch_passes_unchanged() -> None:
+async def test_an_error_of_fetch_passes_unchanged() -> None:
     with pytest.raises(FetchError) as raised:
         await Translated(refused)(REQUEST)
 

@@ -95,9 +95,7 @@ class Body:
         pytest.param("application/xmlish", False, id="what only looks like XML"),
     ],
 )
-def test_a_callback_gets_the_types_that_spiders_usually_want(
-    content_type: str, is_page: bool
-) -> None:
+def test_a_callback_receives_the_usual_types(content_type: str, is_page: bool) -> None:
     site = FakeSite({HOME: (200, {"content-type": content_type}, b"<p>")})
 
     run = crawl(starting(HOME), site)
@@ -116,7 +114,7 @@ def test_a_callback_gets_the_types_that_spiders_usually_want(
         ),
     ],
 )
-def test_a_callback_gets_the_types_that_its_spider_accepts(
+def test_a_callback_receives_the_types_that_its_spider_accepts(
     accepts: tuple[str, ...], wanted: list[str]
 ) -> None:
     types = ["image/png", "image/svg+xml", "text/html"]
@@ -133,7 +131,7 @@ def test_a_callback_gets_the_types_that_its_spider_accepts(
     assert visited(run.report.items) == [urls[types.index(kind)] for kind in wanted]
 
 
-def test_a_streamed_request_takes_any_type() -> None:
+def test_a_streamed_request_accepts_any_type() -> None:
     class Streams(Visits):
         async def start(self) -> AsyncIterator[Request]:
             yield Request(HOME, self.stream, stream=True)
@@ -160,9 +158,7 @@ def test_a_streamed_request_takes_any_type() -> None:
         pytest.param(503, True, id="one that would be tried again"),
     ],
 )
-def test_a_callback_gets_the_statuses_that_mean_a_page(
-    status: int, is_page: bool
-) -> None:
+def test_a_callback_receives_successful_statuses(status: int, is_page: bool) -> None:
     site = FakeSite({HOME: (status, "page")})
 
     run = crawl(starting(HOME, statuses=(410, 503)), site)
@@ -194,7 +190,7 @@ def test_a_callback_gets_the_statuses_that_mean_a_page(
         ),
     ],
 )
-def test_a_body_is_read_where_somebody_wants_it_and_always_closed(
+def test_a_body_is_read_if_it_is_needed_and_always_closed(
     answer: tuple[int, dict[str, str]], spider: type[Spider], is_read: bool
 ) -> None:
     status, headers = answer
@@ -223,7 +219,7 @@ def test_a_body_is_read_where_somebody_wants_it_and_always_closed(
         ),
     ],
 )
-def test_an_errback_is_told_once_why_its_request_failed(
+def test_an_errback_is_called_once_with_the_reason(
     answer: Answer, reason: Reason, text: str | None
 ) -> None:
     class Told(Heard):
@@ -243,7 +239,7 @@ def test_an_errback_is_told_once_why_its_request_failed(
     assert run.report.errors == {str(reason): 1}
 
 
-def test_a_body_is_closed_before_the_failure_of_its_reading_is_told() -> None:
+def test_a_body_is_closed_before_its_read_error_is_reported() -> None:
     """The deadline comes while the crawl's bandwidth keeps the body waiting."""
     body = Body(b"x" * 900, b"x" * 900)
 
@@ -262,7 +258,7 @@ def test_a_body_is_closed_before_the_failure_of_its_reading_is_told() -> None:
     assert run.report.items == [{"reason": "deadline", "is_closed": True}]
 
 
-def test_a_large_page_is_parsed_in_a_thread_while_others_go_on() -> None:
+def test_a_large_page_is_parsed_in_a_thread_while_others_continue() -> None:
     """For a minute no thread is to be had: only the large page has to wait."""
 
     def without_threads(request: Any) -> Answer:
@@ -287,7 +283,7 @@ def test_a_large_page_is_parsed_in_a_thread_while_others_go_on() -> None:
     assert times[large] - times[others[0]] == pytest.approx(60)
 
 
-def test_a_page_that_cannot_be_parsed_fails_where_its_callback_asks_for_it() -> None:
+def test_a_page_that_cannot_be_parsed_fails_when_its_callback_uses_it() -> None:
     nested = "<div>" * 120_000
 
     class Careless(Visits):
@@ -300,7 +296,7 @@ def test_a_page_that_cannot_be_parsed_fails_where_its_callback_asks_for_it() -> 
     assert crawl(starting(HOME, of=Careless), site).report.pages == 1
 
 
-def test_a_response_says_how_long_it_took_with_its_body() -> None:
+def test_the_elapsed_time_of_a_response_includes_its_body() -> None:
     async def pieces() -> AsyncIterator[bytes]:
         yield b"<p>"
         await asyncio.sleep(3)
@@ -334,7 +330,7 @@ async def torn_late() -> AsyncIterator[bytes]:
         pytest.param((200, {"content-type": "image/png"}, b""), 4, id="a type"),
     ],
 )
-def test_an_outcome_says_how_long_its_exchange_took_though_it_failed(
+def test_the_outcome_of_a_failure_has_its_elapsed_time(
     answer: Answer, elapsed: float
 ) -> None:
     seen = Seen()
@@ -346,7 +342,7 @@ def test_an_outcome_says_how_long_its_exchange_took_though_it_failed(
     assert round(outcome.elapsed, 3) == elapsed
 
 
-def test_an_outcome_says_how_long_the_last_exchange_of_its_visit_took() -> None:
+def test_the_outcome_has_the_elapsed_time_of_the_last_request() -> None:
     """The page leads to itself; when it is asked again there is no answer."""
     seen = Seen()
     answer = in_turn((302, {"location": "/"}, ""), Reason.RESET)
@@ -365,7 +361,7 @@ def test_an_outcome_says_how_long_the_last_exchange_of_its_visit_took() -> None:
     assert round(outcome.elapsed, 3) == 4
 
 
-def test_an_exchange_that_passes_its_deadline_took_as_long() -> None:
+def test_the_elapsed_time_at_a_deadline_is_the_deadline() -> None:
     seen = Seen()
     spider = starting(HOME, stop=stop_after_attempt(1))
 
@@ -407,7 +403,7 @@ class Kept:
         pytest.param((1, 2), False, id="never asked"),
     ],
 )
-def test_a_visit_has_asked_its_host_if_any_of_its_exchanges_has(
+def test_a_visit_counts_as_requested_if_any_of_its_requests_was_sent(
     kept: tuple[int, ...], is_asked: bool
 ) -> None:
     """Its page leads to itself once; a turn in which nothing was asked is free."""
@@ -425,7 +421,7 @@ def test_a_visit_has_asked_its_host_if_any_of_its_exchanges_has(
 # -- redirects
 
 
-def test_a_redirect_keeps_the_depth_of_what_led_to_it() -> None:
+def test_a_redirect_target_keeps_the_depth_of_its_source() -> None:
     site = FakeSite(
         {
             HOME: linked("/moved"),
@@ -442,7 +438,7 @@ def test_a_redirect_keeps_the_depth_of_what_led_to_it() -> None:
     assert run.report.skipped == {"depth": 1}
 
 
-def test_a_redirect_keeps_callback_priority_and_meta() -> None:
+def test_a_redirect_target_keeps_callback_priority_and_meta() -> None:
     class Keeps(Visits):
         async def start(self) -> AsyncIterator[Request]:
             yield Request(HOME, self.other, meta={"shelf": 3}, priority=7)
@@ -455,7 +451,7 @@ def test_a_redirect_keeps_callback_priority_and_meta() -> None:
     assert crawl(Keeps, site).report.items == [{"meta": {"shelf": 3}, "priority": 7}]
 
 
-def test_an_eleventh_redirect_is_one_too_many() -> None:
+def test_an_eleventh_redirect_fails() -> None:
     def chain(length: int) -> FakeSite:
         urls = [HOME, *numbered(length)]
         hops: dict[str, Page] = {
@@ -476,7 +472,7 @@ def test_an_eleventh_redirect_is_one_too_many() -> None:
         pytest.param(0.5, [2 * number for number in range(11)], id="turns far apart"),
     ],
 )
-def test_a_page_that_leads_to_itself_is_asked_again_in_its_visit_three_times(
+def test_a_page_that_redirects_to_itself_is_requested_three_times_in_a_visit(
     rate: float, expected: list[float]
 ) -> None:
     """Each request is charged to its host's turns, and each is a redirect of ten."""
@@ -488,7 +484,7 @@ def test_a_page_that_leads_to_itself_is_asked_again_in_its_visit_three_times(
     assert run.report.errors == {"redirect_limit": 1}
 
 
-def test_a_page_behind_a_known_wall_is_asked_again_in_its_visit_twice() -> None:
+def test_a_page_behind_a_known_wall_is_requested_twice_in_its_visit() -> None:
     """The first page makes the wall known; then the wall lets no one through."""
     site = TimedSite(
         {
@@ -513,9 +509,7 @@ def test_a_page_behind_a_known_wall_is_asked_again_in_its_visit_twice() -> None:
     assert run.report.errors == {"redirect_limit": 1}
 
 
-def test_a_wall_is_remembered_by_the_visit_that_met_it_though_it_sets_no_cookie() -> (
-    None
-):
+def test_a_wall_is_remembered_by_its_first_visit_even_without_a_cookie() -> None:
     seen = Seen()
     wall = (302, {"location": "/"}, "")
     site = FakeSite(
@@ -552,7 +546,7 @@ def test_a_wall_is_remembered_by_the_visit_that_met_it_though_it_sets_no_cookie(
         pytest.param((302, {}, ""), 1, id="a redirect to nowhere"),
     ],
 )
-def test_what_may_succeed_later_is_tried_again(answer: Answer, tries: int) -> None:
+def test_a_temporary_failure_is_retried(answer: Answer, tries: int) -> None:
     site = TimedSite({HOME: answer})
 
     run = crawl(starting(HOME), site)
@@ -561,7 +555,7 @@ def test_what_may_succeed_later_is_tried_again(answer: Answer, tries: int) -> No
     assert (run.report.failed, run.report.retried) == (1, tries - 1)
 
 
-def test_the_statuses_that_are_tried_again_are_a_setting() -> None:
+def test_the_retried_statuses_are_a_setting() -> None:
     site = TimedSite({HOME: (500, ""), HOME + "x": (418, "")})
 
     crawl(starting(HOME, HOME + "x"), site, retry={"statuses": (418,)})
@@ -570,7 +564,7 @@ def test_the_statuses_that_are_tried_again_are_a_setting() -> None:
     assert len(site.times("/x")) == 3
 
 
-def test_an_exchange_ends_at_its_deadline_and_is_tried_again() -> None:
+def test_a_request_ends_at_its_deadline_and_is_retried() -> None:
     site = TimedSite({HOME: slowly(500)})
 
     run = crawl(starting(HOME), site, http={"total": 100})
@@ -579,13 +573,13 @@ def test_an_exchange_ends_at_its_deadline_and_is_tried_again() -> None:
     assert run.report.errors == {"deadline": 1}
 
 
-def test_an_answer_just_within_the_deadline_is_a_page() -> None:
+def test_a_response_just_before_the_deadline_is_a_page() -> None:
     site = FakeSite({HOME: slowly(99)})
 
     assert crawl(starting(HOME), site, http={"total": 100}).report.pages == 1
 
 
-def test_a_body_that_breaks_off_in_a_callback_is_tried_again() -> None:
+def test_a_body_that_breaks_off_in_a_callback_is_retried() -> None:
     class Streams(Visits):
         async def start(self) -> AsyncIterator[Request]:
             yield Request(HOME, self.stream, stream=True)
@@ -626,7 +620,7 @@ def test_one_failed_start_url_makes_a_run_a_bad_one(answer: Answer) -> None:
     assert run.report.exit_code == 3
 
 
-def test_a_failed_link_among_many_pages_makes_no_run_a_bad_one() -> None:
+def test_a_failed_link_among_many_pages_does_not_make_a_run_a_bad_one() -> None:
     good = numbered(30)
     site = FakeSite({HOME: linked("/lost", *good)} | dict.fromkeys(good, "good"))
 
@@ -636,7 +630,7 @@ def test_a_failed_link_among_many_pages_makes_no_run_a_bad_one() -> None:
     assert run.report.exit_code == 0
 
 
-def test_where_a_start_url_redirects_to_counts_as_a_start() -> None:
+def test_the_redirect_target_of_a_start_url_counts_as_a_start_url() -> None:
     good = numbered(30)
     moved = (302, {"location": "/lost"}, "")
     site = FakeSite({HOME: moved} | dict.fromkeys(good, "good"))
@@ -647,7 +641,7 @@ def test_where_a_start_url_redirects_to_counts_as_a_start() -> None:
     assert run.report.exit_code == 3
 
 
-def test_a_start_url_that_is_left_out_on_purpose_makes_no_run_a_bad_one() -> None:
+def test_a_start_url_that_is_skipped_on_purpose_does_not_make_a_run_a_bad_one() -> None:
     site = FakeSite({HOME: (200, {"content-type": "image/png"}, b""), HOME + "0": ""})
 
     run = crawl(starting(HOME, HOME + "0"), site)

@@ -48,7 +48,7 @@ def asks_a_database(heard: Heard) -> bool:
     return hold_the_loop(heard)
 
 
-async def test_code_that_blocks_for_long_is_named_while_it_does(heard: Heard) -> None:
+async def test_code_that_blocks_for_long_is_named_while_it_blocks(heard: Heard) -> None:
     async with Watchdog(patience=0.01, longest=0.02, beat=0.001):
         assert asks_a_database(heard)
 
@@ -61,7 +61,7 @@ async def test_code_that_blocks_for_long_is_named_while_it_does(heard: Heard) ->
     )
 
 
-async def test_code_that_blocks_time_and_again_is_named_the_third_time(
+async def test_code_that_blocks_repeatedly_is_named_the_third_time(
     heard: Heard,
 ) -> None:
     async with Watchdog(patience=0.01, longest=PATIENCE, beat=0.001) as watchdog:
@@ -117,7 +117,7 @@ class Sleeping(Spider):
         block(0.5)
 
 
-def test_the_report_says_which_callback_blocked_the_crawl() -> None:
+def test_the_report_names_the_callback_that_blocked_the_crawl() -> None:
     site = FakeSite(dict.fromkeys(Sleeping.start_urls, ""))
 
     report = crawl(Sleeping, transport=site)
@@ -146,7 +146,7 @@ def test_a_script_that_crawls_does_not_block_itself() -> None:
     assert watchdog.named_seconds == {}
 
 
-async def test_a_loop_that_answers_is_left_alone(heard: Heard) -> None:
+async def test_a_loop_that_responds_is_not_examined(heard: Heard) -> None:
     async with Watchdog(patience=PATIENCE, beat=0.001):
         for _ in range(20):
             await asyncio.sleep(0.001)
@@ -154,7 +154,7 @@ async def test_a_loop_that_answers_is_left_alone(heard: Heard) -> None:
     assert heard.messages == []
 
 
-async def test_leaving_ends_the_thread_also_while_it_is_between_two_looks() -> None:
+async def test_leaving_the_watchdog_ends_its_thread_between_two_checks() -> None:
     async with Watchdog(beat=3600):
         names = [thread.name for thread in threading.enumerate()]
 
@@ -163,7 +163,7 @@ async def test_leaving_ends_the_thread_also_while_it_is_between_two_looks() -> N
     assert "crawl-watchdog" not in left
 
 
-async def test_an_error_inside_goes_through_and_ends_the_thread() -> None:
+async def test_an_error_in_the_block_is_raised_and_ends_the_thread() -> None:
     with pytest.raises(ZeroDivisionError):
         async with Watchdog(beat=3600):
             raise ZeroDivisionError
@@ -171,7 +171,7 @@ async def test_an_error_inside_goes_through_and_ends_the_thread() -> None:
     assert "crawl-watchdog" not in [each.name for each in threading.enumerate()]
 
 
-def test_a_loop_that_is_closed_under_it_ends_the_thread() -> None:
+def test_closing_the_loop_ends_the_thread() -> None:
     loop = asyncio.new_event_loop()
     watchdog = Watchdog(beat=0.001)
     loop.run_until_complete(watchdog.__aenter__())
@@ -185,7 +185,7 @@ def test_a_loop_that_is_closed_under_it_ends_the_thread() -> None:
     assert not thread.is_alive()
 
 
-def test_a_hold_without_a_line_of_the_user_s_is_nobody_s_to_mend(heard: Heard) -> None:
+def test_blocking_code_without_a_line_of_the_user_is_not_named(heard: Heard) -> None:
     loop, watchdog = (
         asyncio.new_event_loop(),
         Watchdog(patience=0.01, longest=0.02, beat=0.001),

@@ -45,12 +45,14 @@ class Waits:
         ("x" * 100, "yielded a str; yield items, "),
     ],
 )
-def test_a_wrong_value_is_told_with_what_to_write(value: object, said: str) -> None:
+def test_an_error_about_a_wrong_value_says_what_to_write(
+    value: object, said: str
+) -> None:
     assert what_was_yielded(value).startswith(said)
 
 
 @pytest.mark.parametrize("values", [[1, 2], (1, 2), range(1, 3), generator()])
-def test_a_returned_list_gives_its_values(values: Any) -> None:
+def test_a_returned_list_yields_its_values(values: Any) -> None:
     assert list(several(values)) == [1, 2]
 
 
@@ -79,7 +81,7 @@ async def nothing() -> None:
         (lambda: None, []),
     ],
 )
-async def test_every_kind_of_method_gives_its_values(
+async def test_every_kind_of_method_yields_its_values(
     make: Any, values: list[int]
 ) -> None:
     assert [each async for each in values_of(make())] == values
