@@ -50,7 +50,7 @@ def test_the_tenth_failure_in_a_row_begins_a_pause_of_a_minute() -> None:
     assert breaker.pauses == 1
 
 
-def test_a_success_between_failures_lets_them_count_from_the_beginning() -> None:
+def test_a_success_resets_the_number_of_failures() -> None:
     breaker = CircuitBreaker()
     for _ in range(9):
         breaker.fail(1.0)
@@ -69,7 +69,7 @@ def test_a_success_between_failures_lets_them_count_from_the_beginning() -> None
         pytest.param(3600.0, 120.0, id="long after it"),
     ],
 )
-def test_one_failure_after_the_pause_begins_one_of_twice_its_length(
+def test_a_failure_after_the_pause_begins_a_pause_of_twice_the_length(
     seconds: float, pause: float
 ) -> None:
     breaker = opened(1000.0)
@@ -78,7 +78,7 @@ def test_one_failure_after_the_pause_begins_one_of_twice_its_length(
     assert breaker.open_until == (1000.0 + seconds + pause if pause else 1060.0)
 
 
-def test_after_three_pauses_in_a_row_a_failure_is_the_last() -> None:
+def test_a_failure_after_three_pauses_in_a_row_gives_up() -> None:
     breaker, pauses = opened(), [60.0]
     while not breaker.is_given_up:
         pauses.append(breaker.fail(breaker.open_until))
@@ -87,7 +87,7 @@ def test_after_three_pauses_in_a_row_a_failure_is_the_last() -> None:
     assert breaker.state is BreakerState.GIVEN_UP
 
 
-def test_a_breaker_that_was_given_up_begins_no_pause() -> None:
+def test_a_breaker_that_gave_up_begins_no_pause() -> None:
     breaker = given_up()
 
     assert [breaker.fail(1e6 + number) for number in range(20)] == [0.0] * 20
@@ -102,7 +102,7 @@ def test_a_breaker_that_was_given_up_begins_no_pause() -> None:
         pytest.param(given_up(), id="given up, by an answer that was on its way"),
     ],
 )
-def test_any_success_closes_it_and_makes_the_next_pause_the_first(
+def test_a_success_closes_the_breaker_and_resets_the_length_of_the_pause(
     breaker: CircuitBreaker,
 ) -> None:
     breaker.succeed()
@@ -116,7 +116,7 @@ STEPS = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 1.0, 61.0, 300.0
 
 
 @given(STEPS)
-def test_pauses_never_overlap_and_grow_until_something_succeeds(
+def test_pauses_never_overlap_and_grow_until_a_success(
     steps: list[tuple[bool, float]],
 ) -> None:
     breaker, now = CircuitBreaker(), 0.0

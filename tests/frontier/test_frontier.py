@@ -57,7 +57,7 @@ def drawn(frontier: Frontier[Page], now: float) -> list[Page]:
     return pages
 
 
-def test_an_empty_frontier_gives_nothing_and_waits_for_nothing() -> None:
+def test_an_empty_frontier_returns_no_entry_and_no_due_time() -> None:
     frontier = frontier_of()
 
     assert frontier.pop(1.0) is None
@@ -65,7 +65,7 @@ def test_an_empty_frontier_gives_nothing_and_waits_for_nothing() -> None:
     assert len(frontier) == 0
 
 
-def test_within_a_host_priority_goes_before_depth_and_depth_before_arrival() -> None:
+def test_entries_of_a_host_are_ordered_by_priority_then_depth_then_arrival() -> None:
     last = Page(depth=2)
     late, later = Page(depth=1), Page(depth=1)
     first = Page(depth=9, priority=1)
@@ -74,7 +74,7 @@ def test_within_a_host_priority_goes_before_depth_and_depth_before_arrival() -> 
     assert drawn(frontier, 1.0) == [first, late, later, last]
 
 
-def test_an_entry_put_back_keeps_its_place() -> None:
+def test_an_entry_that_is_put_back_keeps_its_position() -> None:
     first, second = Page(), Page()
     frontier = frontier_of(first, second)
 
@@ -93,7 +93,7 @@ def test_hosts_take_turns() -> None:
     assert [page.host[0] for page in drawn(frontier, 1.0)] == list("abcabcabc")
 
 
-def test_a_new_host_waits_for_its_turn_like_the_others() -> None:
+def test_a_new_host_waits_for_its_turn() -> None:
     frontier = frontier_of(Page(host="a"), Page(host="a"), Page(host="b"))
     frontier.pop(1.0)
 
@@ -102,7 +102,7 @@ def test_a_new_host_waits_for_its_turn_like_the_others() -> None:
     assert [page.host for page in drawn(frontier, 1.0)] == ["b", "a", "c"]
 
 
-def test_between_hosts_the_highest_priority_goes_first() -> None:
+def test_the_host_with_the_highest_priority_comes_first() -> None:
     frontier = frontier_of(Page(host="a"), Page(host="b"))
 
     frontier.push(Page(host="b", priority=5))
@@ -110,7 +110,7 @@ def test_between_hosts_the_highest_priority_goes_first() -> None:
     assert [page.host for page in drawn(frontier, 1.0)] == ["b", "a", "b"]
 
 
-def test_a_slow_host_holds_no_more_workers_than_its_ceiling() -> None:
+def test_a_slow_host_occupies_no_more_workers_than_its_ceiling() -> None:
     slow = [Page(host="slow") for _ in range(5)]
     quick = [Page(host="quick") for _ in range(2)]
     frontier = frontier_of(*slow, *quick, pace=Pace(per_host=2, rate=0))
@@ -124,7 +124,7 @@ def test_a_slow_host_holds_no_more_workers_than_its_ceiling() -> None:
     assert len(drawn(frontier, 2.0)) == 1
 
 
-def test_a_host_that_is_full_by_its_other_name_goes_when_that_has_room() -> None:
+def test_a_host_at_its_ceiling_by_another_name_continues_when_a_request_ends() -> None:
     bare, www = Page("site.example"), Page("www.site.example")
     frontier = frontier_of(bare, www, pace=Pace(per_host=1, rate=0))
     assert frontier.pop(1.0) is bare
@@ -136,7 +136,7 @@ def test_a_host_that_is_full_by_its_other_name_goes_when_that_has_room() -> None
     assert frontier.pop(2.0) is www
 
 
-def test_a_host_rests_between_two_requests() -> None:
+def test_a_host_waits_between_two_requests() -> None:
     frontier = frontier_of(Page(), Page(), pace=Pace(rate=2.0))
 
     assert frontier.pop(10.0) is not None
@@ -156,7 +156,7 @@ def test_a_retry_waits_for_its_due_time() -> None:
     assert drawn(frontier, 30.0) == [retry]
 
 
-def test_a_retry_that_is_due_takes_the_place_of_its_priority() -> None:
+def test_a_retry_that_is_due_comes_by_its_priority() -> None:
     retry = Page(host="b", due=5.0, priority=1)
     frontier = frontier_of(Page(host="a"), Page(host="b"), Page(host="a"), retry)
     frontier.pop(1.0)
@@ -164,7 +164,7 @@ def test_a_retry_that_is_due_takes_the_place_of_its_priority() -> None:
     assert frontier.pop(5.0) is retry
 
 
-def test_a_pause_set_by_someone_else_moves_the_next_time() -> None:
+def test_a_pause_of_the_host_delays_its_next_entry() -> None:
     hosts = HostPace(lambda host: Pace(rate=1.0))
     frontier: Frontier[Page] = Frontier(hosts)
     frontier.push(Page())
@@ -178,7 +178,7 @@ def test_a_pause_set_by_someone_else_moves_the_next_time() -> None:
     assert frontier.pop(60.0) is not None
 
 
-def test_a_refused_turn_goes_to_the_next_entry_at_once() -> None:
+def test_an_unused_turn_goes_to_the_next_entry_at_once() -> None:
     frontier = frontier_of(Page(), Page(), pace=Pace(rate=1.0))
     page = frontier.pop(1.0)
     assert page is not None
@@ -189,7 +189,7 @@ def test_a_refused_turn_goes_to_the_next_entry_at_once() -> None:
     assert frontier.pop(1.5) is None
 
 
-def test_a_held_origin_gives_nothing_until_it_is_resumed() -> None:
+def test_a_held_origin_returns_no_entry_until_it_is_resumed() -> None:
     secure, plain = Page(), Page(scheme="http")
     frontier = frontier_of(secure, plain)
 
@@ -201,7 +201,7 @@ def test_a_held_origin_gives_nothing_until_it_is_resumed() -> None:
     assert drawn(frontier, 2.0) == [secure]
 
 
-def test_an_origin_held_until_a_time_opens_by_itself() -> None:
+def test_an_origin_held_until_a_time_is_resumed_at_that_time() -> None:
     page = Page()
     frontier = frontier_of(page)
 
@@ -213,7 +213,7 @@ def test_an_origin_held_until_a_time_opens_by_itself() -> None:
     assert frontier.pop(90.0) is page
 
 
-def test_a_hold_reaches_entries_that_come_later() -> None:
+def test_a_hold_applies_to_entries_that_are_added_later() -> None:
     page = Page()
     frontier = frontier_of()
     frontier.hold(page.origin, 1.0)
@@ -225,7 +225,7 @@ def test_a_hold_reaches_entries_that_come_later() -> None:
     assert frontier.pop(1.0) is page
 
 
-def test_an_entry_of_a_held_origin_brings_its_host_no_turn_before_others() -> None:
+def test_an_entry_of_a_held_origin_gives_its_host_no_precedence() -> None:
     held = Page("a", priority=2, scheme="http")
     urgent, plain = Page("b", priority=1), Page("a")
     frontier = frontier_of(plain, urgent)
@@ -236,7 +236,7 @@ def test_an_entry_of_a_held_origin_brings_its_host_no_turn_before_others() -> No
     assert drawn(frontier, 1.0) == [urgent, plain]
 
 
-def test_an_entry_pushed_into_a_hold_goes_when_it_ends() -> None:
+def test_an_entry_added_during_a_hold_is_returned_when_the_hold_ends() -> None:
     held, plain = Page("a", scheme="http"), Page("a")
     frontier = frontier_of(plain)
     frontier.hold(held.origin, 1.0, until=9.0)
@@ -248,7 +248,7 @@ def test_an_entry_pushed_into_a_hold_goes_when_it_ends() -> None:
     assert frontier.pop(9.0) is held
 
 
-def test_an_entry_found_again_at_a_lower_depth_takes_it() -> None:
+def test_an_entry_found_again_at_a_lower_depth_takes_the_lower_depth() -> None:
     deep, other = Page(depth=5), Page(depth=3)
     frontier = frontier_of(deep, other)
 
@@ -261,7 +261,7 @@ def test_an_entry_found_again_at_a_lower_depth_takes_it() -> None:
     assert len(frontier) == 0
 
 
-def test_a_waiting_entry_may_be_lowered_too() -> None:
+def test_the_depth_of_a_waiting_entry_may_be_lowered_too() -> None:
     deep, other = Page(depth=5, due=9.0), Page(depth=3, due=9.0)
     frontier = frontier_of(deep, other)
 
@@ -270,7 +270,7 @@ def test_a_waiting_entry_may_be_lowered_too() -> None:
     assert drawn(frontier, 9.0) == [deep, other]
 
 
-def test_an_entry_lowered_and_pushed_again_comes_out_again() -> None:
+def test_an_entry_that_was_lowered_and_pushed_again_is_returned_again() -> None:
     page, other = Page(depth=5), Page(depth=2)
     frontier = frontier_of(page, other)
     frontier.lower(page.fingerprint, 1)
@@ -282,7 +282,7 @@ def test_an_entry_lowered_and_pushed_again_comes_out_again() -> None:
     assert drawn(frontier, 1.0) == [other, page]
 
 
-def test_pushing_what_is_here_already_changes_nothing() -> None:
+def test_pushing_a_known_entry_again_changes_nothing() -> None:
     page = Page()
     frontier = frontier_of(page, page)
 
@@ -290,7 +290,7 @@ def test_pushing_what_is_here_already_changes_nothing() -> None:
     assert drawn(frontier, 1.0) == [page]
 
 
-def test_a_host_is_open_while_an_entry_of_it_may_go() -> None:
+def test_a_host_is_open_while_one_of_its_entries_may_be_returned() -> None:
     paces = {"rests": Pace(rate=2.0), "full": Pace(1, 0), "free": Pace(4, 0)}
     hosts = HostPace(paces.__getitem__)
     frontier: Frontier[Page] = Frontier(hosts)
@@ -311,7 +311,7 @@ def test_a_host_is_open_while_an_entry_of_it_may_go() -> None:
     assert frontier.open_hosts() == 0
 
 
-def test_a_host_that_has_entries_of_a_full_kind_only_is_not_open() -> None:
+def test_a_host_with_only_entries_of_a_full_kind_is_not_open() -> None:
     hosts = HostPace(lambda host: NO_LIMIT)
     frontier = Frontier(hosts, kinds=kinds_of(browser=1))
     for host in "abc":
@@ -325,7 +325,7 @@ def test_a_host_that_has_entries_of_a_full_kind_only_is_not_open() -> None:
     assert frontier.open_hosts() == 1
 
 
-def test_hosts_with_nothing_left_are_forgotten() -> None:
+def test_hosts_without_entries_are_forgotten() -> None:
     hosts = HostPace(lambda host: Pace(rate=0))
     frontier: Frontier[Page] = Frontier(hosts)
     for number in range(1000):
@@ -341,7 +341,7 @@ def test_hosts_with_nothing_left_are_forgotten() -> None:
 # -- a window of what the store holds
 
 
-def test_beyond_its_window_a_host_leaves_new_entries_to_the_store() -> None:
+def test_new_entries_beyond_the_window_of_a_host_are_left_to_the_store() -> None:
     frontier = frontier_of(window=3)
 
     taken = [frontier.offer(Page(depth=1)) for _ in range(5)]
@@ -351,7 +351,7 @@ def test_beyond_its_window_a_host_leaves_new_entries_to_the_store() -> None:
     assert frontier.offer(Page(host="b", depth=1))
 
 
-def test_a_host_whose_window_runs_low_is_hungry_once() -> None:
+def test_a_host_with_few_entries_in_memory_is_reported_once() -> None:
     frontier = frontier_of(*(Page() for _ in range(3)), window=8)
     frontier.stock("a.example", True)
     assert frontier.hungry(10) == []
@@ -364,7 +364,7 @@ def test_a_host_whose_window_runs_low_is_hungry_once() -> None:
     assert not frontier.is_hungry
 
 
-def test_entries_that_were_lowered_are_given_out_once_each() -> None:
+def test_lowered_entries_are_returned_once_each() -> None:
     pages = [Page(depth=depth) for depth in (5, 6, 7, 8)]
     frontier = frontier_of(*pages)
 
@@ -376,7 +376,7 @@ def test_entries_that_were_lowered_are_given_out_once_each() -> None:
     assert frontier.next_time(10.0) is None
 
 
-def test_a_host_of_which_the_store_has_no_more_is_never_hungry() -> None:
+def test_a_host_without_entries_in_the_store_is_never_reported_as_hungry() -> None:
     frontier = frontier_of(*[Page() for _ in range(3)])
 
     assert len(drawn(frontier, 10.0)) == 3
@@ -384,7 +384,7 @@ def test_a_host_of_which_the_store_has_no_more_is_never_hungry() -> None:
     assert not frontier.is_hungry
 
 
-def test_a_frontier_that_is_full_is_not_hungry() -> None:
+def test_a_full_frontier_reports_no_hungry_host() -> None:
     frontier = frontier_of(limit=1)
     frontier.stock("b.example", True)
     assert frontier.is_hungry
@@ -394,7 +394,7 @@ def test_a_frontier_that_is_full_is_not_hungry() -> None:
     assert not frontier.is_hungry
 
 
-def test_hosts_known_only_by_the_store_are_hungry() -> None:
+def test_hosts_with_entries_only_in_the_store_are_hungry() -> None:
     frontier = frontier_of()
     for name in "abc":
         frontier.stock(name, True)
@@ -407,7 +407,7 @@ def test_hosts_known_only_by_the_store_are_hungry() -> None:
     assert frontier.offer(Page(host="c"))
 
 
-def test_a_frontier_holds_no_more_than_its_limit() -> None:
+def test_a_frontier_has_no_more_entries_than_its_limit() -> None:
     frontier = frontier_of(limit=20)
 
     taken = [frontier.offer(Page(host=f"h{number}")) for number in range(30)]
@@ -419,7 +419,7 @@ def test_a_frontier_holds_no_more_than_its_limit() -> None:
     assert frontier.hungry(100) == [f"h{number}" for number in range(20, 30)]
 
 
-def test_large_hosts_that_rest_do_not_keep_out_a_host_that_has_nothing_here() -> None:
+def test_large_paused_hosts_leave_room_for_a_host_without_entries_in_memory() -> None:
     frontier = frontier_of(window=40, limit=80)
     for number in range(80):
         frontier.offer(Page(host=f"large{number % 2}"))
@@ -432,7 +432,7 @@ def test_large_hosts_that_rest_do_not_keep_out_a_host_that_has_nothing_here() ->
     assert frontier.hungry(1) == ["small0"]
 
 
-def test_the_more_hosts_there_are_the_less_each_has_here() -> None:
+def test_with_more_hosts_each_host_has_fewer_entries_in_memory() -> None:
     frontier = frontier_of(limit=80)
     assert frontier.share == 64
 
@@ -443,7 +443,7 @@ def test_the_more_hosts_there_are_the_less_each_has_here() -> None:
     assert len(frontier.hungry(100)) == 10
 
 
-def test_better_entries_push_others_out_of_the_window() -> None:
+def test_better_entries_replace_others_in_the_window() -> None:
     frontier = frontier_of(window=4)
     pages = [Page(priority=number // 4) for number in range(40)]
     for page in pages:
@@ -455,7 +455,7 @@ def test_better_entries_push_others_out_of_the_window() -> None:
     assert frontier.hungry(1) == ["a.example"]
 
 
-def test_what_is_left_to_the_store_while_it_is_asked_is_not_forgotten() -> None:
+def test_entries_left_to_the_store_during_a_load_are_loaded_later() -> None:
     frontier = frontier_of(window=4)
     for _ in range(5):
         frontier.offer(Page())
@@ -522,7 +522,7 @@ class Kept:
 
 @given(st.randoms(use_true_random=False), st.integers(1, 5), st.integers(4, 30))
 @settings(max_examples=100, deadline=None)
-def test_what_the_store_keeps_is_all_given_out_once(
+def test_all_entries_in_the_store_are_returned_once(
     dice: Random, window: int, limit: int
 ) -> None:
     kept, number = Kept(window, limit), 0
@@ -556,7 +556,7 @@ def test_what_the_store_keeps_is_all_given_out_once(
     assert len(kept.given) == len({page.fingerprint for page in kept.given}) == number
 
 
-def test_a_host_of_which_only_the_store_has_entries_is_hungry() -> None:
+def test_a_host_with_entries_only_in_the_store_is_hungry() -> None:
     frontier = frontier_of()
 
     frontier.leave("a.example", (0, 1, 7))
@@ -566,7 +566,7 @@ def test_a_host_of_which_only_the_store_has_entries_is_hungry() -> None:
     assert not frontier.offer(Page(depth=2))
 
 
-def test_what_is_behind_the_entries_of_the_store_is_left_to_it() -> None:
+def test_entries_after_those_loaded_from_the_store_are_left_to_it() -> None:
     best, worst = Page(priority=2), Page(priority=0)
     frontier = frontier_of(best, worst)
 
@@ -578,7 +578,7 @@ def test_what_is_behind_the_entries_of_the_store_is_left_to_it() -> None:
     assert frontier.held("a.example") == set()
 
 
-def test_entries_that_wait_do_not_keep_others_out() -> None:
+def test_waiting_entries_do_not_displace_others() -> None:
     frontier = frontier_of(*(Page(due=9.0) for _ in range(8)), window=4)
     frontier.stock("a.example", True)
     assert frontier.hungry(1) == ["a.example"]
@@ -589,7 +589,7 @@ def test_entries_that_wait_do_not_keep_others_out() -> None:
     assert frontier.hungry(1) == ["a.example"]
 
 
-def test_held_names_what_is_here_of_a_host() -> None:
+def test_held_returns_the_entries_of_a_host_in_memory() -> None:
     here, later, other = Page(), Page(due=9.0), Page(host="b")
     frontier = frontier_of(here, later, other)
 
@@ -618,7 +618,7 @@ def bounded(
     return frontier, kinds
 
 
-def test_no_more_of_a_kind_are_out_than_its_ceiling() -> None:
+def test_a_kind_has_at_most_its_ceiling_of_requests_in_flight() -> None:
     pages = [browsed(host=name) for name in "abcd"]
     frontier, kinds = bounded(*pages, browser=2)
 
@@ -630,7 +630,7 @@ def test_no_more_of_a_kind_are_out_than_its_ceiling() -> None:
     assert drawn(frontier, 1.0) == pages[2:3]
 
 
-def test_a_full_kind_keeps_nothing_else_of_its_host_back() -> None:
+def test_a_full_kind_does_not_delay_other_entries_of_its_host() -> None:
     first, second, plain = browsed(), browsed(), Page(depth=3)
     other = Page(depth=4, kind="player")
     frontier, _ = bounded(first, second, plain, other, browser=1)
@@ -638,14 +638,14 @@ def test_a_full_kind_keeps_nothing_else_of_its_host_back() -> None:
     assert drawn(frontier, 1.0) == [first, plain, other]
 
 
-def test_a_kind_keeps_the_order_of_its_host_while_it_is_not_full() -> None:
+def test_entries_of_a_kind_keep_the_order_of_their_host_while_there_is_room() -> None:
     pages = [Page(), browsed(), Page(), browsed()]
     frontier, _ = bounded(*pages, browser=9)
 
     assert drawn(frontier, 1.0) == pages
 
 
-def test_hosts_of_a_kind_take_turns_by_priority_and_then_by_age() -> None:
+def test_hosts_of_a_kind_take_turns_by_priority_then_by_age() -> None:
     pages = [browsed("a"), Page("b"), browsed("c"), browsed("d", priority=1)]
     frontier, kinds = bounded(*pages, browser=1)
     hosts = []
@@ -659,7 +659,9 @@ def test_hosts_of_a_kind_take_turns_by_priority_and_then_by_age() -> None:
     assert hosts == ["d", "a", "b", "c"]
 
 
-def test_an_entry_of_a_full_kind_that_comes_due_goes_when_there_is_room() -> None:
+def test_an_entry_of_a_full_kind_that_becomes_due_is_returned_when_there_is_room() -> (
+    None
+):
     out, late = browsed("a"), browsed("b", due=5.0)
     frontier, kinds = bounded(out, late, browser=1)
     assert frontier.pop(1.0) is out
@@ -670,7 +672,7 @@ def test_an_entry_of_a_full_kind_that_comes_due_goes_when_there_is_room() -> Non
     assert frontier.pop(6.0) is late
 
 
-def test_an_entry_of_a_full_kind_waits_for_its_host_too() -> None:
+def test_an_entry_of_a_full_kind_also_waits_for_its_host() -> None:
     first, second = browsed(), browsed()
     frontier, kinds = bounded(first, second, pace=Pace(rate=0.1), browser=1)
     assert frontier.pop(1.0) is first
@@ -681,7 +683,7 @@ def test_an_entry_of_a_full_kind_waits_for_its_host_too() -> None:
     assert frontier.pop(11.0) is second
 
 
-def test_a_hold_reaches_entries_of_every_kind() -> None:
+def test_a_hold_applies_to_entries_of_every_kind() -> None:
     page, plain = browsed(), Page()
     frontier, _ = bounded(browser=2)
     frontier.hold(page.origin, 1.0)
@@ -694,7 +696,7 @@ def test_a_hold_reaches_entries_of_every_kind() -> None:
     assert drawn(frontier, 1.0) == [page, plain]
 
 
-def test_an_entry_of_a_kind_may_be_lowered() -> None:
+def test_the_depth_of_an_entry_of_a_kind_may_be_lowered() -> None:
     deep, other = Page(depth=5, kind="browser"), Page(depth=3, kind="browser")
     frontier, _ = bounded(deep, other, browser=2)
 
@@ -703,7 +705,7 @@ def test_an_entry_of_a_kind_may_be_lowered() -> None:
     assert drawn(frontier, 1.0) == [deep, other]
 
 
-def test_the_plain_wire_may_have_a_ceiling_as_well() -> None:
+def test_requests_without_a_kind_may_have_a_ceiling_too() -> None:
     kinds: KindLines[Page] = KindLines({"": 1})
     frontier: Frontier[Page] = Frontier(HostPace(lambda host: NO_LIMIT), kinds=kinds)
     pages = [Page(), Page(), browsed()]
@@ -713,7 +715,7 @@ def test_the_plain_wire_may_have_a_ceiling_as_well() -> None:
     assert drawn(frontier, 1.0) == [pages[0], pages[2]]
 
 
-def test_hosts_that_wait_for_a_kind_cost_nothing_when_others_go() -> None:
+def test_hosts_that_wait_for_a_kind_cost_nothing_for_other_hosts() -> None:
     waiting = [browsed(f"w{number}") for number in range(300)]
     frontier, _ = bounded(browsed(), *waiting, browser=1)
     frontier.pop(1.0)
@@ -887,7 +889,7 @@ TestFrontierMachine.settings = settings(max_examples=100, stateful_step_count=50
     delays=st.lists(st.floats(0, 0.5), min_size=1, max_size=60),
 )
 @settings(max_examples=50)
-def test_no_second_holds_more_than_its_rate_and_one(
+def test_no_second_has_more_requests_than_the_rate_plus_one(
     rate: float, delays: list[float]
 ) -> None:
     pages = [Page() for _ in delays]
@@ -904,7 +906,7 @@ def test_no_second_holds_more_than_its_rate_and_one(
         assert time >= times[0] + number / rate - 1e-6
 
 
-def test_holding_a_host_again_and_again_leaves_no_records_behind() -> None:
+def test_repeated_holds_of_a_host_leave_no_records() -> None:
     frontier = frontier_of(Page(), Page(host="b", priority=1))
     tracemalloc.start()
     for _ in range(3000):
@@ -917,7 +919,7 @@ def test_holding_a_host_again_and_again_leaves_no_records_behind() -> None:
     assert [page.host for page in drawn(frontier, 1.0)] == ["b", "a.example"]
 
 
-def test_outdated_records_do_not_pile_up() -> None:
+def test_outdated_records_do_not_accumulate() -> None:
     frontier = frontier_of(Page(due=1e6))
     tracemalloc.start()
     for _ in range(3000):

@@ -62,7 +62,7 @@ def wait(hosts: HostPace, now: float) -> float:
     return ready - now
 
 
-def test_a_host_nobody_asked_may_be_asked_at_once() -> None:
+def test_a_new_host_may_receive_a_request_at_once() -> None:
     assert hosts_of(rate=1.0).ready_at(HOST, 5.0) == 0.0
 
 
@@ -76,7 +76,7 @@ def test_a_host_gives_no_more_turns_than_its_ceiling() -> None:
     assert hosts.ready_at(HOST, 2.0) is not None
 
 
-def test_a_late_request_does_not_bring_the_next_one_forward() -> None:
+def test_a_late_request_does_not_make_the_next_one_earlier() -> None:
     hosts = hosts_of(rate=10.0)
     hosts.take(HOST, 1.0)
 
@@ -93,7 +93,7 @@ def test_each_host_has_its_own_pace() -> None:
     assert hosts.take("quick", 10.0) == 10.0
 
 
-def test_a_turn_that_asked_nothing_is_given_back() -> None:
+def test_a_turn_without_a_request_is_returned() -> None:
     hosts = hosts_of(rate=1.0)
     fetch(hosts, 1.0)
     hosts.take(HOST, 2.0)
@@ -103,7 +103,7 @@ def test_a_turn_that_asked_nothing_is_given_back() -> None:
     assert hosts.ready_at(HOST, 2.4) == 2.0
 
 
-def test_a_turn_is_not_given_back_where_another_one_may_have_asked_since() -> None:
+def test_a_turn_is_not_returned_if_another_request_may_have_been_sent_since() -> None:
     hosts = hosts_of(rate=1.0)
     hosts.take(HOST, 1.0)
     hosts.take(HOST, 2.0)
@@ -113,7 +113,7 @@ def test_a_turn_is_not_given_back_where_another_one_may_have_asked_since() -> No
     assert hosts.ready_at(HOST, 2.5) == 3.0
 
 
-def test_the_last_turn_is_given_back_by_its_ticket_though_others_are_out() -> None:
+def test_the_last_turn_is_returned_by_its_ticket_with_others_in_flight() -> None:
     hosts = hosts_of(rate=1.0)
     hosts.take(HOST, 1.0, ticket=7)
     hosts.take(HOST, 2.0, ticket=8)
@@ -125,7 +125,7 @@ def test_the_last_turn_is_given_back_by_its_ticket_though_others_are_out() -> No
     assert hosts.ready_at(HOST, 2.5) == 2.0
 
 
-def test_a_paused_host_waits_and_no_shorter_pause_ends_it() -> None:
+def test_a_shorter_pause_does_not_end_the_pause_of_a_host() -> None:
     hosts = hosts_of()
 
     hosts.pause(HOST, 70.0, 10.0)
@@ -134,7 +134,7 @@ def test_a_paused_host_waits_and_no_shorter_pause_ends_it() -> None:
     assert hosts.ready_at(HOST, 20.0) == 70.0
 
 
-def test_pauses_that_overlap_count_once() -> None:
+def test_overlapping_pauses_count_once() -> None:
     hosts = hosts_of()
     hosts.pause(HOST, 20.0, 10.0)
     hosts.pause(HOST, 25.0, 15.0)
@@ -146,7 +146,7 @@ def test_pauses_that_overlap_count_once() -> None:
     assert hosts.paused_for("other", 99.0) == 0.0
 
 
-def test_crawl_delay_holds_from_the_request_that_told_it() -> None:
+def test_crawl_delay_applies_from_the_request_that_read_it() -> None:
     hosts = hosts_of(rate=8.0)
     hosts.take(HOST, 10.0)
 
@@ -155,7 +155,7 @@ def test_crawl_delay_holds_from_the_request_that_told_it() -> None:
     assert hosts.ready_at(HOST, 10.2) == 12.5
 
 
-def test_crawl_delay_is_bounded_and_never_quickens_a_host() -> None:
+def test_crawl_delay_is_limited_and_never_makes_a_host_faster() -> None:
     hosts = hosts_of(rate=0.5)
     hosts.crawl_delay(HOST, 0.1)
     assert wait(hosts, 100.0) == 2.0
@@ -175,7 +175,7 @@ def test_crawl_delay_is_bounded_and_never_quickens_a_host() -> None:
         pytest.param(-1.0, 0.0, id="less than none"),
     ],
 )
-def test_a_crawl_delay_is_all_that_holds_where_there_is_no_rate(
+def test_without_a_rate_only_the_crawl_delay_applies(
     seconds: float, interval: float
 ) -> None:
     hosts = hosts_of(rate=0.0)
@@ -184,7 +184,7 @@ def test_a_crawl_delay_is_all_that_holds_where_there_is_no_rate(
     assert wait(hosts, 100.0) == interval
 
 
-def test_crawl_delay_is_remembered_when_the_host_has_rested() -> None:
+def test_crawl_delay_is_kept_after_the_host_was_idle() -> None:
     hosts = hosts_of(rate=8.0)
     fetch(hosts, 1.0)
     hosts.crawl_delay(HOST, 5.0)
@@ -194,7 +194,7 @@ def test_crawl_delay_is_remembered_when_the_host_has_rested() -> None:
     assert wait(hosts, 1000.0) == 5.0
 
 
-def test_trouble_doubles_the_interval_up_to_a_minute() -> None:
+def test_each_failure_doubles_the_interval_up_to_a_minute() -> None:
     hosts = hosts_of(rate=2.0)
     intervals = []
     now = 1000.0
@@ -207,7 +207,7 @@ def test_trouble_doubles_the_interval_up_to_a_minute() -> None:
     assert intervals[-1] == LONGEST_INTERVAL
 
 
-def test_failures_that_come_together_double_it_once() -> None:
+def test_failures_at_the_same_time_double_the_interval_once() -> None:
     hosts = hosts_of(rate=2.0)
 
     for _ in range(4):
@@ -224,7 +224,7 @@ def test_a_host_without_a_rate_slows_down_too() -> None:
     assert 0.1 < wait(hosts, 1000.0) < 1.0
 
 
-def test_a_host_is_itself_again_after_a_quiet_minute() -> None:
+def test_a_host_has_its_usual_pace_again_after_a_quiet_minute() -> None:
     hosts = hosts_of(rate=8.0)
     now = 1000.0
     for _ in range(4):
@@ -238,7 +238,7 @@ def test_a_host_is_itself_again_after_a_quiet_minute() -> None:
     assert wait(hosts, now + 62.0) == 0.125
 
 
-def test_refusals_between_clean_fetches_still_slow_a_host_down() -> None:
+def test_refusals_between_good_responses_still_slow_a_host_down() -> None:
     hosts = hosts_of(rate=8.0)
     now = 1000.0
     for _ in range(6):
@@ -249,7 +249,7 @@ def test_refusals_between_clean_fetches_still_slow_a_host_down() -> None:
     assert wait(hosts, now) > 1.0
 
 
-def test_clean_fetches_quicken_a_host_step_by_step() -> None:
+def test_good_responses_speed_a_host_up_step_by_step() -> None:
     hosts = hosts_of(rate=1.0)
     for now in (1000.0, 1010.0, 1020.0):
         broken(hosts, now)
@@ -260,7 +260,7 @@ def test_clean_fetches_quicken_a_host_step_by_step() -> None:
     assert 1.0 < wait(hosts, 1030.0) < before
 
 
-def test_ten_straight_silences_pause_a_host_for_a_minute() -> None:
+def test_ten_requests_without_a_response_pause_a_host_for_a_minute() -> None:
     hosts = hosts_of()
     for number in range(STRAIGHT_FAILURES):
         assert paused_until(hosts, 1000.0) < 1001.0
@@ -269,9 +269,7 @@ def test_ten_straight_silences_pause_a_host_for_a_minute() -> None:
     assert paused_until(hosts, 1001.0) == pytest.approx(1060.09)
 
 
-def test_a_host_that_stays_silent_is_paused_longer_each_time_and_then_given_up() -> (
-    None
-):
+def test_a_silent_host_is_paused_longer_each_time_and_then_given_up() -> None:
     hosts = hosts_of()
     now, pauses = 1000.0, []
     for _ in range(STRAIGHT_FAILURES - 1):
@@ -288,7 +286,7 @@ def test_a_host_that_stays_silent_is_paused_longer_each_time_and_then_given_up()
     assert hosts.ready_at(HOST, now) == 0.0
 
 
-def test_failures_while_a_host_is_paused_change_nothing() -> None:
+def test_failures_during_a_pause_change_nothing() -> None:
     hosts = hosts_of()
     for _ in range(STRAIGHT_FAILURES):
         silent(hosts, 1000.0)
@@ -299,7 +297,7 @@ def test_failures_while_a_host_is_paused_change_nothing() -> None:
     assert paused_until(hosts, 1001.0) == until
 
 
-def test_an_answer_ends_a_series_of_failures() -> None:
+def test_a_response_ends_a_series_of_failures() -> None:
     hosts = hosts_of()
     for _ in range(STRAIGHT_FAILURES - 1):
         silent(hosts, 1000.0)
@@ -310,7 +308,7 @@ def test_an_answer_ends_a_series_of_failures() -> None:
     assert paused_until(hosts, 1002.0) < 1060.0
 
 
-def test_an_answer_after_the_pauses_makes_a_host_whole_again() -> None:
+def test_a_response_after_the_pauses_restores_a_host() -> None:
     hosts, now = hosts_of(), 1000.0
     for _ in range(STRAIGHT_FAILURES):
         silent(hosts, now)
@@ -323,7 +321,7 @@ def test_an_answer_after_the_pauses_makes_a_host_whole_again() -> None:
     assert paused_until(hosts, now) < now + 60.0
 
 
-def test_a_refusal_pauses_its_host_for_as_long_as_it_asks() -> None:
+def test_a_429_or_503_pauses_its_host_for_its_retry_after() -> None:
     hosts = hosts_of()
     answered(hosts, 999.0)
 
@@ -332,7 +330,7 @@ def test_a_refusal_pauses_its_host_for_as_long_as_it_asks() -> None:
     assert paused_until(hosts, 1000.0) == 1120.0
 
 
-def test_a_refusal_that_is_the_hosts_own_pauses_it_for_a_moment() -> None:
+def test_a_429_or_503_without_retry_after_pauses_its_host_briefly() -> None:
     hosts = hosts_of()
 
     refused(hosts, 1000.0, page=7)
@@ -340,7 +338,7 @@ def test_a_refusal_that_is_the_hosts_own_pauses_it_for_a_moment() -> None:
     assert paused_until(hosts, 1000.0) == 1001.0
 
 
-def test_what_is_no_fault_of_the_host_changes_nothing() -> None:
+def test_failures_that_are_not_caused_by_the_host_change_nothing() -> None:
     hosts = hosts_of(rate=2.0)
 
     for _ in range(20):
@@ -356,7 +354,7 @@ def test_what_is_no_fault_of_the_host_changes_nothing() -> None:
         pytest.param(4.0, True, id="a quarter of a second apart"),
     ],
 )
-def test_a_turn_is_charged_to_a_visit_only_where_turns_are_close(
+def test_a_second_request_of_a_visit_is_charged_only_if_the_interval_is_short(
     rate: float, is_charged: bool
 ) -> None:
     hosts = hosts_of(rate=rate)
@@ -368,7 +366,7 @@ def test_a_turn_is_charged_to_a_visit_only_where_turns_are_close(
     assert hosts.ready_at(HOST, 1000.2) == (1000.5 if is_charged else 1002.0)
 
 
-def test_no_turn_is_charged_while_the_host_is_paused() -> None:
+def test_no_second_request_of_a_visit_is_charged_during_a_pause() -> None:
     hosts = hosts_of()
     hosts.take(HOST, 1000.0)
     hosts.pause(HOST, 1010.0, 1000.0)
@@ -382,7 +380,7 @@ def test_no_turn_is_charged_while_the_host_is_paused() -> None:
 WWW = f"www.{HOST}"
 
 
-def test_a_site_is_asked_at_one_rate_with_www_and_without() -> None:
+def test_a_site_with_and_without_www_has_one_rate() -> None:
     hosts, now, times = HostPace(lambda host: Pace(4, 2.0)), 1000.0, []
     for host in (HOST, WWW, WWW, HOST, HOST, WWW):
         now = max(now, hosts.ready_at(host, now) or 0.0)
@@ -393,7 +391,7 @@ def test_a_site_is_asked_at_one_rate_with_www_and_without() -> None:
     assert times == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
 
 
-def test_a_site_has_one_ceiling_with_www_and_without() -> None:
+def test_a_site_with_and_without_www_has_one_ceiling() -> None:
     hosts = HostPace(lambda host: Pace(2, 0))
     hosts.take(HOST, 1000.0)
     hosts.take(WWW, 1000.0)
@@ -404,7 +402,7 @@ def test_a_site_has_one_ceiling_with_www_and_without() -> None:
     assert hosts.ready_at(WWW, 1000.0) == 1000.0
 
 
-def test_a_turn_that_asked_nothing_is_free_again_for_both_names() -> None:
+def test_a_turn_without_a_request_is_returned_for_both_names() -> None:
     hosts = HostPace(lambda host: Pace(4, 1.0))
     hosts.take(HOST, 1000.0)
     hosts.take(WWW, 1001.0)
@@ -416,7 +414,7 @@ def test_a_turn_that_asked_nothing_is_free_again_for_both_names() -> None:
     assert hosts.ready_at(WWW, 1001.0) == 1001.0
 
 
-def test_a_refusal_pauses_both_names_and_silence_the_one_that_is_silent() -> None:
+def test_a_refusal_pauses_both_names_but_silence_only_the_silent_one() -> None:
     hosts = HostPace(lambda host: Pace(4, 0))
     hosts.take(HOST, 1000.0)
     refused(hosts, 1000.0, after=30.0)
@@ -432,7 +430,7 @@ def test_a_refusal_pauses_both_names_and_silence_the_one_that_is_silent() -> Non
     assert (hosts.ready_at(HOST, 1040.0) or 0.0) < 1040.0
 
 
-def test_other_names_share_nothing() -> None:
+def test_other_names_share_no_pace() -> None:
     hosts = HostPace(lambda host: Pace(1, 1.0))
     hosts.take(WWW, 1000.0)
 
@@ -452,7 +450,7 @@ def test_names_that_share_a_pace_are_forgotten_like_others() -> None:
     assert len(hosts) < 10
 
 
-def test_whoever_listens_is_told_of_each_change_of_pace_and_of_nothing_else() -> None:
+def test_the_listener_is_called_for_each_change_of_pace_only() -> None:
     told: list[PaceChange] = []
     hosts = HostPace(lambda host: Pace(4, 1.0), tell=told.append)
 
@@ -468,7 +466,7 @@ def test_whoever_listens_is_told_of_each_change_of_pace_and_of_nothing_else() ->
     assert eased == PaceChange(HOST, 1.0, sign=Sign.ANSWERED)
 
 
-def test_whoever_listens_is_told_that_a_host_is_given_up() -> None:
+def test_the_listener_is_called_when_a_host_is_given_up() -> None:
     told: list[PaceChange] = []
     hosts, now = HostPace(lambda host: Pace(4, 1.0), tell=told.append), 1000.0
 
@@ -479,7 +477,7 @@ def test_whoever_listens_is_told_that_a_host_is_given_up() -> None:
     assert [change.is_given_up for change in told[:-1]] == [False] * (len(told) - 1)
 
 
-def test_refusals_use_up_no_attempts_for_a_quarter_of_an_hour() -> None:
+def test_refusals_do_not_count_as_tries_for_a_quarter_of_an_hour() -> None:
     hosts = hosts_of()
 
     assert refused(hosts, 1000.0)
@@ -487,7 +485,7 @@ def test_refusals_use_up_no_attempts_for_a_quarter_of_an_hour() -> None:
     assert not refused(hosts, 1000.0 + EXCUSED_SECONDS)
 
 
-def test_where_a_host_refuses_one_page_alone_the_refusals_count() -> None:
+def test_refusals_of_only_one_page_count_as_tries() -> None:
     hosts = hosts_of()
     hosts.take(HOST, 999.0)
     answered(hosts, 999.0)
@@ -499,7 +497,7 @@ def test_where_a_host_refuses_one_page_alone_the_refusals_count() -> None:
     assert not refused(hosts, 1000.0 + EXCUSED_SECONDS, page=7)
 
 
-def test_a_host_that_never_answered_is_pardoned_for_its_one_page() -> None:
+def test_refusals_of_a_host_that_never_responded_are_excused_for_its_one_page() -> None:
     hosts = hosts_of()
 
     assert refused(hosts, 1000.0, page=7)
@@ -507,7 +505,7 @@ def test_a_host_that_never_answered_is_pardoned_for_its_one_page() -> None:
     assert not refused(hosts, 1000.0 + EXCUSED_SECONDS, page=7)
 
 
-def test_a_host_that_answers_now_and_then_still_refuses_as_a_whole() -> None:
+def test_a_host_that_rarely_responds_still_counts_as_refusing_everything() -> None:
     hosts = hosts_of()
     refused(hosts, 1000.0)
     answered(hosts, 1001.0)
@@ -515,7 +513,7 @@ def test_a_host_that_answers_now_and_then_still_refuses_as_a_whole() -> None:
     assert refused(hosts, 1002.0)
 
 
-def test_a_refusal_among_clean_fetches_is_the_pages_own() -> None:
+def test_a_refusal_among_good_responses_counts_for_its_page() -> None:
     hosts = hosts_of()
     refused(hosts, 1000.0)
     for _ in range(3):
@@ -526,7 +524,7 @@ def test_a_refusal_among_clean_fetches_is_the_pages_own() -> None:
     assert not refused(hosts, 1002.0 + EXCUSED_SECONDS)
 
 
-def test_busy_counts_hosts_with_a_request_out() -> None:
+def test_busy_counts_hosts_with_a_request_in_flight() -> None:
     hosts = hosts_of()
     hosts.take("a", 1.0)
     hosts.take("a", 1.0)
@@ -538,7 +536,7 @@ def test_busy_counts_hosts_with_a_request_out() -> None:
     assert hosts.busy == 1
 
 
-def test_hosts_that_have_rested_are_forgotten() -> None:
+def test_idle_hosts_are_forgotten() -> None:
     hosts = hosts_of(rate=8.0)
     for number in range(10_000):
         fetch(hosts, number / 100, host=f"h{number}")
@@ -546,7 +544,7 @@ def test_hosts_that_have_rested_are_forgotten() -> None:
     assert len(hosts) < 100
 
 
-def test_troubles_are_remembered_for_an_hour() -> None:
+def test_failures_are_remembered_for_an_hour() -> None:
     hosts = hosts_of(rate=8.0)
     for number in range(100):
         hosts.observe(Exchange(f"h{number}", Sign.SILENT), 1.0)
@@ -579,7 +577,7 @@ TROUBLES: dict[str, Callable[[HostPace, float], None]] = {
         max_size=60,
     ),
 )
-def test_the_interval_and_the_ceiling_hold_whatever_happens(
+def test_interval_and_ceiling_hold_in_any_sequence_of_calls(
     rate: float, steps: list[tuple[str, float]]
 ) -> None:
     hosts, now = hosts_of(per_host=3, rate=rate), 1.0

@@ -31,7 +31,7 @@ def test_a_host_has_one_lane_for_each_scheme() -> None:
     assert [*host.lanes()] == [host, plain]
 
 
-def test_each_kind_with_a_ceiling_has_a_lane_of_its_own() -> None:
+def test_each_kind_with_a_ceiling_has_its_own_lane() -> None:
     host: HostQueue[Page] = HostQueue("a.example", "https")
 
     lane = host.lane("https", "browser")
@@ -41,7 +41,7 @@ def test_each_kind_with_a_ceiling_has_a_lane_of_its_own() -> None:
     assert len([*host.lanes()]) == 3
 
 
-def test_a_hold_is_of_all_lanes_of_an_origin_and_of_those_that_come() -> None:
+def test_a_hold_applies_to_all_present_and_future_lanes_of_an_origin() -> None:
     host: HostQueue[Page] = HostQueue("a.example", "https")
     known = host.lane("http:", "browser")
 
@@ -51,7 +51,7 @@ def test_a_hold_is_of_all_lanes_of_an_origin_and_of_those_that_come() -> None:
     assert known.held_until == host.lane("http:", "player").held_until == 50.0
 
 
-def test_a_held_lane_gives_when_it_opens_and_has_something() -> None:
+def test_a_held_lane_returns_entries_again_when_it_opens() -> None:
     host: HostQueue[Page] = HostQueue("a.example", "https")
     host.held_until = 50.0
     assert host.next_time() == inf
@@ -63,7 +63,7 @@ def test_a_held_lane_gives_when_it_opens_and_has_something() -> None:
     assert host.next_time() == 50.0
 
 
-def test_a_host_is_empty_without_entries_and_holds() -> None:
+def test_a_host_without_entries_and_holds_is_empty() -> None:
     host: HostQueue[Page] = HostQueue("a.example", "https")
     assert host.is_empty(1.0)
 
@@ -73,7 +73,7 @@ def test_a_host_is_empty_without_entries_and_holds() -> None:
     assert host.is_empty(5.0)
 
 
-def test_the_last_place_is_the_worst_of_all_lanes() -> None:
+def test_the_last_place_is_the_worst_place_of_all_lanes() -> None:
     host: HostQueue[Page] = HostQueue("a.example", "https")
     assert host.last({}) == NOTHING
 

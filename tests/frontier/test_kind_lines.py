@@ -35,7 +35,7 @@ class Lines:
         return self.kinds.open_lane(host, now)
 
 
-def test_only_a_kind_with_a_ceiling_is_bounded() -> None:
+def test_only_a_kind_with_a_ceiling_is_limited() -> None:
     kinds = Lines().kinds
 
     assert (kinds.bounded("browser"), kinds.bounded("")) == ("browser", None)
@@ -53,7 +53,7 @@ def test_a_kind_is_full_until_a_request_ends() -> None:
     assert kinds.has_place("browser")
 
 
-def test_a_host_stands_in_the_queue_of_each_kind_of_its_entries() -> None:
+def test_a_host_waits_in_the_queue_of_each_kind_of_its_entries() -> None:
     lines = Lines()
     host = lines.host(place(1, kind="browser"), place(2, rank=5))
 
@@ -79,7 +79,7 @@ def test_a_full_kind_is_not_searched() -> None:
 
 
 @pytest.mark.parametrize(("rank", "is_common"), [(-1, True), (0, True), (1, False)])
-def test_the_best_rank_of_all_queues_goes_first(rank: int, is_common: bool) -> None:
+def test_the_best_rank_of_all_queues_comes_first(rank: int, is_common: bool) -> None:
     lines = Lines()
     common, browsed = lines.host(place(1, rank)), lines.host(place(2, 0, "browser"))
     browsed.stamp = 1  # the common one is older
@@ -101,7 +101,7 @@ def test_the_lane_of_the_next_entry_is_open_unless_its_kind_is_full() -> None:
     assert open_after is host
 
 
-def test_a_held_lane_is_neither_lined_up_nor_open() -> None:
+def test_a_held_lane_is_neither_queued_nor_open() -> None:
     lines = Lines()
     host = lines.host(place(1), place(2, kind="browser"))
     host.hold("https", 50.0)
@@ -132,7 +132,7 @@ def test_a_ready_host_is_queued_again_only_for_a_better_entry(
     assert lines.kinds.count_open(lines.others) == records
 
 
-def test_outdated_records_do_not_pile_up() -> None:
+def test_outdated_records_do_not_accumulate() -> None:
     lines = Lines()
     host = lines.host(place(1, 0, "browser"))
 

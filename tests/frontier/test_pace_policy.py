@@ -36,7 +36,7 @@ def exchange(
         pytest.param(45.0, LONGEST_INTERVAL, id="up to a minute"),
     ],
 )
-def test_the_first_trouble_doubles_the_usual_interval(
+def test_the_first_failure_doubles_the_usual_interval(
     usual: float, interval: float
 ) -> None:
     slowdown = Slowdown()
@@ -55,7 +55,7 @@ def test_the_first_trouble_doubles_the_usual_interval(
         pytest.param(500.0, 8.0, id="long after it"),
     ],
 )
-def test_troubles_within_one_interval_double_it_once(
+def test_failures_within_one_interval_double_it_once(
     seconds: float, interval: float
 ) -> None:
     slowdown = Slowdown()
@@ -67,7 +67,7 @@ def test_troubles_within_one_interval_double_it_once(
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.0, HALF_LIFE, 20.0])
-def test_a_clean_answer_lets_it_fade_by_a_tenth_and_by_half_each_half_life(
+def test_a_good_response_shortens_the_interval_by_a_tenth_and_time_by_half(
     seconds: float,
 ) -> None:
     slowdown = Slowdown()
@@ -78,7 +78,7 @@ def test_a_clean_answer_lets_it_fade_by_a_tenth_and_by_half_each_half_life(
     assert slowdown.interval == pytest.approx(8.0 * KEPT * 0.5 ** (seconds / HALF_LIFE))
 
 
-def test_two_clean_answers_fade_as_much_as_their_times_say() -> None:
+def test_two_good_responses_shorten_the_interval_as_their_times_say() -> None:
     slowdown = Slowdown()
     slowdown.grow(100.0, 4.0)
 
@@ -97,7 +97,7 @@ def test_two_clean_answers_fade_as_much_as_their_times_say() -> None:
         pytest.param(9.0, True, id="shorter than usual"),
     ],
 )
-def test_it_ends_when_it_is_no_longer_than_usual(usual: float, is_over: bool) -> None:
+def test_the_backoff_ends_at_the_usual_interval(usual: float, is_over: bool) -> None:
     slowdown = Slowdown()
     slowdown.grow(100.0, 2.0)
 
@@ -106,7 +106,7 @@ def test_it_ends_when_it_is_no_longer_than_usual(usual: float, is_over: bool) ->
     assert slowdown.interval == (0.0 if is_over else pytest.approx(3.6))
 
 
-def test_without_a_rate_it_ends_below_half_the_first_interval() -> None:
+def test_without_a_rate_the_backoff_ends_below_half_the_first_interval() -> None:
     slowdown = Slowdown()
     slowdown.grow(100.0, 0.0)
 
@@ -118,7 +118,7 @@ def test_without_a_rate_it_ends_below_half_the_first_interval() -> None:
     assert intervals[-1] * KEPT <= FIRST_INTERVAL / 2 < intervals[-1]
 
 
-def test_an_answer_without_trouble_before_it_changes_nothing() -> None:
+def test_a_response_without_an_earlier_failure_changes_nothing() -> None:
     slowdown = Slowdown()
 
     slowdown.shrink(100.0, 2.0)
@@ -131,7 +131,7 @@ def test_an_answer_without_trouble_before_it_changes_nothing() -> None:
     usual=st.floats(0, 100),
     steps=st.lists(st.tuples(st.booleans(), st.floats(0, 100))),
 )
-def test_an_interval_is_none_or_at_least_usual_and_at_most_a_minute(
+def test_an_interval_is_none_or_between_the_usual_one_and_a_minute(
     usual: float, steps: list[tuple[bool, float]]
 ) -> None:
     slowdown, now = Slowdown(), 1000.0
@@ -217,7 +217,7 @@ LAST = EXCUSED_SECONDS - 1
         ),
     ],
 )
-def test_refusals_use_up_no_attempt_where_the_host_refuses_as_a_whole(
+def test_refusals_do_not_count_as_tries_if_the_host_refuses_everything(
     steps: list[str | tuple[int | None, float]], excused: list[bool]
 ) -> None:
     assert series(*steps) == excused
@@ -240,7 +240,7 @@ def backoff() -> Backoff:
         pytest.param(Sign.NOTHING, 0.0, None, id="nothing"),
     ],
 )
-def test_each_trouble_is_noted_and_doubles_the_interval(
+def test_each_failure_is_recorded_and_doubles_the_interval(
     sign: Sign, interval: float, troubled_at: float | None
 ) -> None:
     health = backoff()
@@ -255,7 +255,7 @@ def test_each_trouble_is_noted_and_doubles_the_interval(
     ("sign", "given_up"),
     [(Sign.REFUSED, False), (Sign.BROKEN, False), (Sign.SILENT, True)],
 )
-def test_only_silence_opens_the_breaker_and_gives_a_host_up(
+def test_only_missing_responses_open_the_breaker_and_give_a_host_up(
     sign: Sign, given_up: bool
 ) -> None:
     health, now, pauses = backoff(), 100.0, []
@@ -269,7 +269,7 @@ def test_only_silence_opens_the_breaker_and_gives_a_host_up(
     assert pauses == [0.0] * (STRAIGHT_FAILURES - 1) + paused
 
 
-def test_a_host_that_is_given_up_has_no_interval() -> None:
+def test_a_host_that_was_given_up_has_no_interval() -> None:
     health, now = backoff(), 100.0
     while not health.is_given_up:
         health.observe(exchange(Sign.SILENT), now, 1.0)
@@ -278,7 +278,9 @@ def test_a_host_that_is_given_up_has_no_interval() -> None:
     assert health.interval == 0.0
 
 
-def test_an_answer_after_trouble_closes_the_breaker_and_shrinks_the_interval() -> None:
+def test_a_response_after_failures_closes_the_breaker_and_shortens_the_interval() -> (
+    None
+):
     health = backoff()
     for _ in range(STRAIGHT_FAILURES - 1):
         health.observe(exchange(Sign.SILENT), 100.0, 1.0)
@@ -302,7 +304,7 @@ def test_an_answer_after_trouble_closes_the_breaker_and_shrinks_the_interval() -
         pytest.param(True, 30.0, (False, 30.0), id="the page's, with Retry-After"),
     ],
 )
-def test_a_refusal_pauses_a_host_for_as_long_as_it_asks_or_for_the_first_wait(
+def test_a_refusal_pauses_a_host_for_its_retry_after_or_the_first_wait(
     answered: bool, after: float | None, expected: tuple[bool, float]
 ) -> None:
     health = backoff()
@@ -314,12 +316,12 @@ def test_a_refusal_pauses_a_host_for_as_long_as_it_asks_or_for_the_first_wait(
     assert (verdict, pause) == (Verdict(is_excused=expected[0]), expected[1])
 
 
-def test_a_policy_that_knows_no_wait_pauses_a_host_for_a_second() -> None:
+def test_a_retry_policy_without_a_pause_pauses_a_host_for_a_second() -> None:
     assert Backoff().observe(exchange(Sign.REFUSED), 100.0, 1.0)[1] == 1.0
 
 
 @given(st.lists(st.sampled_from([Sign.ANSWERED, Sign.NOTHING])))
-def test_without_trouble_a_host_keeps_its_pace(signs: list[Sign]) -> None:
+def test_without_failures_a_host_keeps_its_pace(signs: list[Sign]) -> None:
     health = backoff()
 
     results = {health.observe(exchange(sign), 100.0, 1.0) for sign in signs}

@@ -9,7 +9,7 @@ from crawler.frontier.proxy_health import ProxyHealth
 A, B, HOST = "http://a:1", "http://b:1", "site.example"
 
 
-def test_a_proxy_rests_longer_each_time_up_to_a_bound() -> None:
+def test_a_proxy_is_paused_longer_after_each_failure_up_to_a_maximum() -> None:
     health, now, rests = ProxyHealth(), 100.0, []
     for _ in range(10):
         health.failed(A, now)
@@ -21,7 +21,7 @@ def test_a_proxy_rests_longer_each_time_up_to_a_bound() -> None:
     assert rests == [5, 10, 20, 40, 80, 160, 320, 600, 600, 600]
 
 
-def test_a_success_forgets_all() -> None:
+def test_a_success_resets_the_failures_of_a_proxy() -> None:
     health = ProxyHealth()
     health.failed(A, 0.0)
     health.banned(A, HOST, 0.0)
@@ -31,7 +31,7 @@ def test_a_success_forgets_all() -> None:
     assert health.usable_at(A, HOST) == 0
 
 
-def test_a_ban_holds_for_its_host_only() -> None:
+def test_a_ban_applies_only_to_its_host() -> None:
     health = ProxyHealth()
 
     health.banned(A, HOST, 0.0)
@@ -43,7 +43,7 @@ def test_a_ban_holds_for_its_host_only() -> None:
 @pytest.mark.parametrize(
     ("now", "expected"), [(0.0, (None, 5.0)), (5.0, (A, 5.0)), (1.0, (None, 5.0))]
 )
-def test_the_first_that_may_be_used_or_when_one_may(
+def test_the_first_usable_proxy_is_returned_or_the_time_of_the_next_one(
     now: float, expected: tuple[str | None, float]
 ) -> None:
     health = ProxyHealth()

@@ -16,7 +16,7 @@ def taken(lines: RankedFifo[str]) -> list[str]:
     return items
 
 
-def test_lines_serve_the_lowest_rank_first_and_each_in_order() -> None:
+def test_the_queue_serves_the_lowest_rank_first_and_each_rank_in_order() -> None:
     lines: RankedFifo[str] = RankedFifo()
     for rank, item in [(0, "a"), (-5, "b"), (0, "c"), (-5, "d"), (7, "e")]:
         lines.push(rank, 0, item)
@@ -26,7 +26,7 @@ def test_lines_serve_the_lowest_rank_first_and_each_in_order() -> None:
     assert len(lines) == 0
 
 
-def test_a_rank_that_ran_empty_can_be_used_again() -> None:
+def test_an_emptied_rank_can_be_used_again() -> None:
     lines: RankedFifo[str] = RankedFifo()
     lines.push(1, 0, "a")
     taken(lines)
@@ -37,7 +37,7 @@ def test_a_rank_that_ran_empty_can_be_used_again() -> None:
     assert taken(lines) == ["c", "b"]
 
 
-def test_the_first_place_is_the_rank_and_stamp_of_what_goes_first() -> None:
+def test_the_first_place_is_the_rank_and_number_of_the_next_record() -> None:
     lines: RankedFifo[str] = RankedFifo()
     assert lines.first_place() is None
 
@@ -69,7 +69,7 @@ def test_tidying_leaves_valid_records_in_their_order() -> None:
         max_size=80,
     )
 )
-def test_the_clock_gives_the_earliest_record_first(
+def test_the_clock_returns_the_earliest_record_first(
     steps: list[tuple[str, float]],
 ) -> None:
     clock: DueQueue[int] = DueQueue()

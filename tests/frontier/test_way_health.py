@@ -13,7 +13,7 @@ def failing(ways: WayHealth, times: int, now: float, way: str = WAY) -> None:
         ways.failed(way, now)
 
 
-def test_a_way_without_trouble_is_usable_at_any_time() -> None:
+def test_a_route_without_failures_is_usable_at_any_time() -> None:
     ways = WayHealth()
     ways.succeeded(WAY)
 
@@ -21,7 +21,7 @@ def test_a_way_without_trouble_is_usable_at_any_time() -> None:
     assert not ways.is_given_up(WAY)
 
 
-def test_a_way_rests_after_ten_failures_in_a_row_and_no_other_does() -> None:
+def test_ten_failures_in_a_row_pause_only_their_own_route() -> None:
     ways = WayHealth()
     failing(ways, STRAIGHT_FAILURES - 1, 100.0)
     failing(ways, 1, 100.0, OTHER)
@@ -33,7 +33,7 @@ def test_a_way_rests_after_ten_failures_in_a_row_and_no_other_does() -> None:
     assert ways.usable_at(OTHER) == 0.0
 
 
-def test_a_way_that_works_again_has_no_failures_behind_it() -> None:
+def test_a_success_resets_the_failures_of_a_route() -> None:
     ways = WayHealth()
     failing(ways, STRAIGHT_FAILURES, 100.0)
 
@@ -43,7 +43,7 @@ def test_a_way_that_works_again_has_no_failures_behind_it() -> None:
     assert ways.usable_at(WAY) == 0.0
 
 
-def test_a_way_is_given_up_after_its_pauses() -> None:
+def test_a_route_is_given_up_after_its_pauses() -> None:
     ways = WayHealth()
     failing(ways, STRAIGHT_FAILURES, 100.0)
     for _ in range(MAX_PAUSES):
@@ -54,7 +54,7 @@ def test_a_way_is_given_up_after_its_pauses() -> None:
     assert not ways.is_given_up(OTHER)
 
 
-def test_of_too_many_ways_in_trouble_the_oldest_is_forgotten() -> None:
+def test_above_the_maximum_the_oldest_failing_route_is_forgotten() -> None:
     ways = WayHealth()
     for number in range(10_000):
         failing(ways, STRAIGHT_FAILURES, 100.0, f"w{number}")

@@ -28,13 +28,13 @@ def taken(window: RefillWindow) -> list[str]:
         pytest.param(1000, 1, id="more hosts than places"),
     ],
 )
-def test_a_host_has_a_window_here_or_its_share_of_all_places(
+def test_a_host_has_a_window_or_its_share_of_the_room_in_memory(
     hosts: int, share: int
 ) -> None:
     assert RefillWindow(8, 100).share(hosts) == share
 
 
-def test_hosts_that_are_in_the_store_alone_have_a_share_too() -> None:
+def test_hosts_with_entries_only_in_the_store_have_a_share_too() -> None:
     window = RefillWindow(8, 100)
     for number in range(50):
         window.begin_at(f"{number}.example", NEAR)
@@ -43,7 +43,7 @@ def test_hosts_that_are_in_the_store_alone_have_a_share_too() -> None:
 
 
 @pytest.mark.parametrize("places", [(NEAR, FAR), (FAR, NEAR)])
-def test_the_store_keeps_a_host_from_the_first_place_that_was_left_to_it(
+def test_the_store_has_the_entries_from_the_first_place_left_to_it(
     places: tuple[tuple[int, int, int], ...],
 ) -> None:
     window = RefillWindow(8, 100)
@@ -54,7 +54,7 @@ def test_the_store_keeps_a_host_from_the_first_place_that_was_left_to_it(
     assert window.ends == {HOST: NEAR}
 
 
-def test_a_host_that_was_loaded_to_its_end_is_named_no_more() -> None:
+def test_a_completely_loaded_host_is_not_reported_again() -> None:
     window = RefillWindow(8, 100)
     window.begin_at(HOST, NEAR)
     window.want(HOST)
@@ -67,7 +67,7 @@ def test_a_host_that_was_loaded_to_its_end_is_named_no_more() -> None:
     assert taken(window) == [OTHER]
 
 
-def test_a_host_that_was_loaded_in_part_goes_on_behind_what_came() -> None:
+def test_a_partly_loaded_host_continues_after_the_loaded_entries() -> None:
     window = RefillWindow(8, 100)
     window.begin_at(HOST, NEAR)
 
@@ -77,7 +77,7 @@ def test_a_host_that_was_loaded_in_part_goes_on_behind_what_came() -> None:
     assert window.ends == {HOST: FAR}
 
 
-def test_what_was_left_to_the_store_while_it_was_asked_is_asked_for_again() -> None:
+def test_entries_left_to_the_store_during_a_load_are_loaded_again() -> None:
     window = RefillWindow(8, 100)
     window.loading(HOST)
     window.begin_at(HOST, FAR)
@@ -87,9 +87,7 @@ def test_what_was_left_to_the_store_while_it_was_asked_is_asked_for_again() -> N
     assert window.ends == {HOST: NOTHING}
 
 
-def test_hosts_that_run_low_are_named_once_each_in_the_order_in_which_they_did() -> (
-    None
-):
+def test_hosts_with_few_entries_are_reported_once_in_order() -> None:
     window = RefillWindow(8, 100)
 
     for host in (OTHER, HOST, OTHER):

@@ -55,7 +55,7 @@ def test_required_drops_an_item_without_the_field() -> None:
 
 
 @pytest.mark.parametrize("full", [0, False, "x", [0], 0.0])
-def test_required_lets_zero_and_false_pass(full: Any) -> None:
+def test_required_accepts_zero_and_false(full: Any) -> None:
     item = {"n": full}
 
     assert Required("n").apply(item, None) is item
@@ -63,13 +63,13 @@ def test_required_lets_zero_and_false_pass(full: Any) -> None:
 
 @pytest.mark.parametrize("pipeline", [Required, Dedupe])
 @pytest.mark.parametrize("fields", [(), ("",), (["a"],)])
-def test_fields_are_named_by_strings(pipeline: Any, fields: Any) -> None:
+def test_fields_must_be_given_as_strings(pipeline: Any, fields: Any) -> None:
     with pytest.raises(ConfigError, match="give the names of fields"):
         pipeline(*fields)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_validate_makes_a_dict_an_item_of_the_type(kind: Any) -> None:
+def test_validate_converts_a_dict_to_the_type(kind: Any) -> None:
     item = Validate(kind).apply({"title": "A", "price": 2.5}, None)
 
     assert isinstance(item, kind)
@@ -87,7 +87,7 @@ def test_validate_makes_a_dict_an_item_of_the_type(kind: Any) -> None:
         pytest.param({"price": 1.0}, "invalid:title|invalid:Title", id="missing"),
     ],
 )
-def test_validate_drops_what_does_not_fit(
+def test_validate_drops_an_item_that_does_not_match(
     kind: Any, values: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(DropItem) as caught:
@@ -108,22 +108,22 @@ def test_validate_checks_an_item_by_its_own_type(kind: Any) -> None:
         Validate().apply(bad, None)
 
 
-def test_validate_obeys_the_rules_of_an_attrs_class() -> None:
+def test_validate_applies_the_validators_of_an_attrs_class() -> None:
     with pytest.raises(DropItem, match="invalid"):
         Validate(Attrs).apply({"title": "A", "price": -1.0}, None)
 
 
-def test_validate_without_a_type_cannot_judge_a_dict() -> None:
+def test_validate_without_a_type_cannot_check_a_dict() -> None:
     with pytest.raises(ItemError, match=r"Validate\(Book\)"):
         Validate().apply({"title": "A"}, None)
 
 
-def test_validate_of_a_class_without_fields_is_an_error_at_once() -> None:
+def test_validate_with_a_class_without_fields_is_an_error_at_once() -> None:
     with pytest.raises(ItemError, match="declares no fields"):
         Validate(int)
 
 
-def test_dedupe_keys_are_equal_for_equal_values_only() -> None:
+def test_dedupe_keys_are_equal_only_for_equal_values() -> None:
     key = Dedupe("url", "n").key
 
     assert key({"url": "x", "n": {"a": 1, "b": 2}}) == key(
@@ -133,18 +133,18 @@ def test_dedupe_keys_are_equal_for_equal_values_only() -> None:
     assert key({"url": "x"}) == key({"url": "x", "n": None})
 
 
-def test_a_long_dedupe_key_is_kept_as_a_digest() -> None:
+def test_a_long_dedupe_key_is_stored_as_a_digest() -> None:
     key = Dedupe("url").key
 
     assert len(key({"url": "x" * 10_000}) or b"") == 16
     assert key({"url": "x" * 10_000}) != key({"url": "x" * 9_999})
 
 
-def test_dedupe_leaves_items_without_its_fields_alone() -> None:
+def test_dedupe_keeps_items_without_its_fields() -> None:
     assert Dedupe("url").key({"title": "A"}) is None
 
 
-def test_map_knows_async_functions_and_callables() -> None:
+def test_map_accepts_async_functions_and_callables() -> None:
     class Doubler:
         async def __call__(self, item: Any) -> Any:
             return item

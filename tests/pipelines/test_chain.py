@@ -46,7 +46,7 @@ class Counting:
         return item
 
 
-async def test_an_item_passes_the_pipelines_in_the_order_of_the_lines() -> None:
+async def test_an_item_passes_through_the_pipelines_in_order() -> None:
     async def louder(item: dict[str, Any]) -> dict[str, Any]:
         return {"title": item["title"] + "!"}
 
@@ -78,7 +78,7 @@ async def test_without_an_async_pipeline_no_await_is_needed() -> None:
     )
 
 
-async def test_a_key_is_that_of_the_item_where_dedupe_stands() -> None:
+async def test_a_dedupe_key_uses_the_item_as_it_reaches_dedupe() -> None:
     chain = Chain([Dedupe("n"), Map(lambda item: {"n": 2}), Dedupe("n", "m")])
 
     async with chain.open(RUN) as opened:
@@ -87,7 +87,7 @@ async def test_a_key_is_that_of_the_item_where_dedupe_stands() -> None:
     assert item.keys == (("duplicate:n", b"[1]"), ("duplicate:n,m", b"[2,null]"))
 
 
-async def test_a_dropped_item_says_why() -> None:
+async def test_a_dropped_item_has_a_reason() -> None:
     async with Chain([Required("title")]).open(RUN) as opened:
         with pytest.raises(DropItem, match="missing:title"):
             opened.encode_item({})
@@ -107,13 +107,13 @@ async def test_an_item_without_its_item_key_is_an_error() -> None:
             opened.encode_item({"url": "x"})
 
 
-async def test_what_a_pipeline_raises_comes_through() -> None:
+async def test_an_exception_of_a_pipeline_is_raised_unchanged() -> None:
     async with Chain([Map(lambda item: 1 / 0)]).open(RUN) as opened:
         with pytest.raises(ZeroDivisionError):
             await opened.process({"a": 1}, None)
 
 
-async def test_pipelines_are_open_for_the_run() -> None:
+async def test_pipelines_are_open_during_the_run() -> None:
     counting = Counting()
 
     async with Chain([counting]).open(RUN) as opened:
@@ -122,7 +122,7 @@ async def test_pipelines_are_open_for_the_run() -> None:
     assert counting.log == ["open books/3", "item", "close"]
 
 
-def test_a_pipeline_that_was_not_called_is_an_error() -> None:
+def test_a_pipeline_class_instead_of_an_object_is_an_error() -> None:
     with pytest.raises(ConfigError, match="write it as a call"):
         Chain([Required])  # type: ignore[list-item]
 
@@ -137,7 +137,7 @@ def test_a_pipeline_that_was_not_called_is_an_error() -> None:
         pytest.param([Validate()], None, id="own type"),
     ],
 )
-def test_the_fields_are_known_where_a_type_says_so(
+def test_the_fields_are_known_if_a_type_declares_them(
     pipelines: Any, fields: tuple[str, ...] | None
 ) -> None:
     item_type = Chain(pipelines).item_type

@@ -43,7 +43,7 @@ class Model(pydantic.BaseModel):
         (Model, ("Title", "pages")),
     ],
 )
-def test_a_type_knows_the_name_in_json_and_the_annotation_of_each_field(
+def test_a_type_gives_the_json_name_and_annotation_of_each_field(
     kind: Any, names: tuple[str, ...]
 ) -> None:
     found = ItemType.of(kind)
@@ -53,18 +53,18 @@ def test_a_type_knows_the_name_in_json_and_the_annotation_of_each_field(
     assert [field.type for field in found.fields] == [str, int | None]
 
 
-def test_fields_can_be_chosen_and_ordered_by_either_name() -> None:
+def test_fields_can_be_selected_and_ordered_by_either_name() -> None:
     found = ItemType.of(Struct).only(["page_count", "title", "more"])
 
     assert found.names == ("pageCount", "title", "more")
     assert [field.type for field in found.fields] == [int | None, str, Any]
 
 
-def test_of_a_list_of_names_only_the_names_are_known() -> None:
+def test_a_list_of_names_gives_only_names() -> None:
     assert ItemType.named(["a", "b"]).fields == (ItemField("a"), ItemField("b"))
 
 
-def test_an_annotation_that_cannot_be_read_is_any_type() -> None:
+def test_an_unreadable_annotation_counts_as_any_type() -> None:
     @dataclasses.dataclass
     class Odd:
         value: Missing  # type: ignore[name-defined]  # noqa: F821
@@ -87,7 +87,7 @@ def test_a_list_of_names_has_a_json_schema_too() -> None:
     }
 
 
-def test_a_class_without_fields_is_no_item_type() -> None:
+def test_a_class_without_fields_is_not_an_item_type() -> None:
     assert item_type(dict) is None
     assert item_type(None) is None
     assert item_type(Data) == ItemType.of(Data)

@@ -56,7 +56,7 @@ def test_every_kind_of_item_becomes_its_fields(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_items_nest_within_items(kind: Any) -> None:
+def test_items_may_contain_items(kind: Any) -> None:
     assert decode(encode({"in": [kind(title="A", extra=Model(title="B"))]})) == {
         "in": [{"title": "A", "extra": {"title": "B", "extra": None}}]
     }
@@ -72,7 +72,7 @@ def test_a_type_without_fields_is_an_error() -> None:
         fields_of(int)
 
 
-def test_values_beyond_json_are_written_as_text() -> None:
+def test_values_without_a_json_type_are_written_as_text() -> None:
     moment = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
     mark = uuid.UUID(int=7)
     item = {"d": decimal.Decimal("1.10"), "t": moment, "u": mark, "b": b"\0\xff"}
@@ -85,7 +85,7 @@ def test_values_beyond_json_are_written_as_text() -> None:
     }
 
 
-def test_mappings_and_subclasses_are_written_as_what_they_are() -> None:
+def test_mappings_and_subclasses_are_written_as_their_base_type() -> None:
     class Word(str):
         __slots__ = ()
 
@@ -114,7 +114,7 @@ class Aliased(pydantic.BaseModel):
         return self.price < 5
 
 
-def test_paths_enums_sets_and_numpy_values_are_written_as_json_has_them() -> None:
+def test_paths_enums_sets_and_numpy_values_are_written_as_json_values() -> None:
     item = {
         "path": pathlib.PurePosixPath("a/b"),
         "enum": [Shade.RED, Flags.A | Flags.B],
@@ -134,7 +134,7 @@ def test_paths_enums_sets_and_numpy_values_are_written_as_json_has_them() -> Non
     }
 
 
-def test_a_pydantic_item_is_written_as_it_dumps_itself_for_json() -> None:
+def test_a_pydantic_item_is_written_as_pydantic_serializes_it() -> None:
     item = Aliased(
         Title="A", where=pathlib.PurePosixPath("b"), price=decimal.Decimal("1.10")
     )
@@ -148,7 +148,7 @@ def test_a_pydantic_item_is_written_as_it_dumps_itself_for_json() -> None:
     assert fields_of(Aliased) == ("Title", "where", "price", "cheap")
 
 
-def test_an_item_is_one_line_for_every_reader() -> None:
+def test_an_item_is_one_line_for_every_line_reader() -> None:
     body = encode({"a": "1\n2\r3\u2028 4\u2029 5\x85 “x”"})
 
     text = body.decode()
@@ -200,7 +200,7 @@ for _ in range(100_000):
         pytest.param(DEEP, "in", "too deeply", id="deep"),
     ],
 )
-def test_what_json_cannot_hold_names_the_field(
+def test_an_error_about_a_value_that_json_lacks_names_the_field(
     item: Any, field: str, words: str
 ) -> None:
     with pytest.raises(ItemError) as caught:
@@ -211,7 +211,7 @@ def test_what_json_cannot_hold_names_the_field(
 
 
 @pytest.mark.parametrize("value", [None, 3, "text", ["list"], b"bytes", object()])
-def test_what_is_no_item_is_refused(value: Any) -> None:
+def test_a_value_that_is_not_an_item_is_rejected(value: Any) -> None:
     with pytest.raises(ItemError):
         encode(value)
 
@@ -231,7 +231,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.text(), VALUES))
-def test_any_item_of_json_values_comes_back_equal(item: dict[str, Any]) -> None:
+def test_any_item_of_json_values_is_read_back_equal(item: dict[str, Any]) -> None:
     body = encode(item)
 
     assert json.loads(body) == item

@@ -22,10 +22,10 @@ print([name for name in sys.modules if name.startswith("crawler.pipelines.files"
     assert done.stdout == "[]\n"
 
 
-def test_all_that_it_offers_is_there() -> None:
+def test_all_public_names_can_be_imported() -> None:
     assert all(hasattr(pipelines, name) for name in pipelines.__all__)
 
 
-def test_another_name_is_an_error_as_of_any_module() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Fils'"):
         pipelines.Fils  # noqa: B018

@@ -35,14 +35,14 @@ class Reused(Spider):
 EXPECTED = [{"tags": [*range(n + 1)], "n": n} for n in range(3)]
 
 
-def test_an_item_that_is_changed_after_its_yield_is_what_it_was() -> None:
+def test_changes_to_an_item_after_its_yield_have_no_effect() -> None:
     site = FakeSite({HOME: "x"})
 
     assert crawl(Reused, transport=site).items == EXPECTED
     assert list(crawl_items(Reused, transport=site)) == EXPECTED
 
 
-def test_a_file_says_the_same(tmp_path: Path) -> None:
+def test_a_file_output_contains_the_item_as_it_was_yielded(tmp_path: Path) -> None:
     target = tmp_path / "out.jsonl"
 
     crawl(Reused, transport=FakeSite({HOME: "x"}), outputs=[str(target)])
@@ -71,5 +71,5 @@ def test_a_snapshot_is_equal_and_shares_nothing(make: Any) -> None:
     assert taken == make()
 
 
-def test_what_cannot_be_copied_has_no_snapshot() -> None:
+def test_a_value_that_cannot_be_copied_has_no_snapshot() -> None:
     assert snapshot({"f": (line for line in "")}) is None

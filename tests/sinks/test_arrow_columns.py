@@ -33,14 +33,16 @@ def seen(kind: Kind, *values: Any) -> ArrowColumn:
         (NAME, False, "struct<name: string>"),
     ],
 )
-def test_a_kind_has_its_type(kind: Kind, looks: bool, type: str) -> None:
+def test_each_kind_of_value_has_its_arrow_type(
+    kind: Kind, looks: bool, type: str
+) -> None:
     column = column_of(kind)
 
     assert column.looks is looks
     assert str(column.type()) == type
 
 
-def test_what_differs_in_kind_is_its_json() -> None:
+def test_values_of_several_kinds_become_json() -> None:
     column = seen(Kind(), 1, "x", {"a": 1})
 
     assert str(column.type()) == "string"
@@ -52,7 +54,7 @@ def test_what_differs_in_kind_is_its_json() -> None:
     ]
 
 
-def test_a_type_follows_what_was_seen_since() -> None:
+def test_a_column_type_follows_later_values() -> None:
     column = seen(Kind(), 1)
     first = str(column.type())
     column.look("x")

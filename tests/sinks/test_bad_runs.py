@@ -69,7 +69,7 @@ async def test_a_bad_run_without_an_earlier_output_is_published_in_place(
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-async def test_a_bad_run_that_is_mended_replaces_the_earlier_output(
+async def test_a_repaired_bad_run_replaces_the_earlier_output(
     tmp_path: Path, ending: str
 ) -> None:
     path, store = tmp_path / f"out.{ending}", KeptStore()
@@ -83,7 +83,7 @@ async def test_a_bad_run_that_is_mended_replaces_the_earlier_output(
     assert path.read_bytes() == (tmp_path / f"other.{ending}").read_bytes()
 
 
-async def test_a_first_bad_run_that_is_mended_replaces_itself(tmp_path: Path) -> None:
+async def test_a_repaired_first_bad_run_replaces_its_own_output(tmp_path: Path) -> None:
     path, store = tmp_path / "out.jsonl", KeptStore()
     await publish(path, [{"n": 1}], aside=LABEL, store=store)
 
@@ -94,7 +94,7 @@ async def test_a_first_bad_run_that_is_mended_replaces_itself(tmp_path: Path) ->
     assert path.read_text() == '{"n":1}\n{"n":2}\n'
 
 
-async def test_the_good_output_remains_the_jobs(tmp_path: Path) -> None:
+async def test_the_good_output_still_belongs_to_the_job(tmp_path: Path) -> None:
     path, store = tmp_path / "out.jsonl", KeptStore()
     await publish(path, [{"n": 1}])
     await publish(path, [], aside=LABEL, store=store)
@@ -145,7 +145,7 @@ async def bad_lives(file: str, kills: Sequence[int], random: Random | None) -> i
 
 
 @pytest.mark.parametrize("file", ["out.jsonl", "out.json"])
-async def test_a_kill_at_any_step_of_a_bad_run_costs_nothing(file: str) -> None:
+async def test_a_kill_at_any_step_of_a_bad_run_loses_nothing(file: str) -> None:
     step = 0
     while await bad_lives(file, [step], None):
         step += 1
@@ -155,5 +155,7 @@ async def test_a_kill_at_any_step_of_a_bad_run_costs_nothing(file: str) -> None:
 
 @given(st.lists(st.integers(0, 60), max_size=4), st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
-def test_power_cuts_in_a_bad_run_cost_nothing(kills: list[int], random: Random) -> None:
+def test_power_failures_in_a_bad_run_lose_nothing(
+    kills: list[int], random: Random
+) -> None:
     anyio.run(bad_lives, "out.jsonl", kills, random)

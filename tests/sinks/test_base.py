@@ -18,7 +18,7 @@ class Own(Sink):
         return None
 
 
-async def test_a_position_comes_back_as_it_was_recorded() -> None:
+async def test_a_position_is_read_as_it_was_written() -> None:
     source = source_of(KeptStore(), "Own")
     position = Position(7, 8, "publishing", "/o", "jsonl", 9, 10)
 
@@ -27,7 +27,7 @@ async def test_a_position_comes_back_as_it_was_recorded() -> None:
     assert await source.position() == position
 
 
-async def test_a_sink_goes_on_behind_its_position() -> None:
+async def test_a_sink_continues_after_its_position() -> None:
     source, sink = source_of(KeptStore(), "Own"), Own()
 
     assert await sink.open(source) == 0
@@ -37,7 +37,7 @@ async def test_a_sink_goes_on_behind_its_position() -> None:
     assert sink.name == "Own"
 
 
-async def test_all_rows_come_in_batches_up_to_the_last() -> None:
+async def test_all_rows_come_in_batches() -> None:
     store = KeptStore()
     await store.add([{"n": n} for n in range(2500)])
 
@@ -47,7 +47,7 @@ async def test_all_rows_come_in_batches_up_to_the_last() -> None:
     assert len(batches) == 3
 
 
-async def test_rows_that_the_store_has_let_go_are_never_passed_over() -> None:
+async def test_rows_that_the_store_no_longer_has_are_an_error() -> None:
     class Forgetful(KeptStore):
         async def release_items(self, sequence: int) -> None:
             await MemoryStore.release_items(self, sequence)
@@ -61,6 +61,6 @@ async def test_rows_that_the_store_has_let_go_are_never_passed_over() -> None:
             pass
 
 
-def test_the_places_that_a_job_has_filled_are_on_record() -> None:
+def test_the_outputs_that_a_job_has_published_are_recorded() -> None:
     assert places_of('{"sequence":3}') == []
     assert places_of('{"target":"/o/a","kept":"/o/b"}') == ["/o/a", "/o/b"]

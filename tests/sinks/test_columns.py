@@ -78,10 +78,10 @@ AUTHOR = Kind("struct", fields=(("name", Kind("text")), ("born", Kind("integer")
         (Model, Kind("struct", fields=(("Name", Kind("text")),))),
     ],
 )
-def test_an_annotation_says_what_a_column_holds(annotation: Any, kind: Kind) -> None:
+def test_an_annotation_gives_the_type_of_a_column(annotation: Any, kind: Kind) -> None:
     assert kind_of(annotation) == kind
 
 
-def test_columns_are_those_of_the_type_in_order() -> None:
+def test_columns_are_the_fields_of_the_type_in_order() -> None:
     assert columns_of(ItemType.of(Author)) == dict(AUTHOR.fields)
     assert columns_of(ItemType.named(["a"])) == {"a": ANY}

@@ -28,17 +28,17 @@ def written(
     return b"".join([*table.start(existing), table.encode(items), table.end()]).decode()
 
 
-def test_columns_come_in_order_of_first_appearance() -> None:
+def test_columns_come_in_the_order_of_first_appearance() -> None:
     text = written(Csv(), rows({"b": 1, "a": 2}, {"c": 3, "a": 4}))
 
     assert text == "b,a,c\r\n1,2,\r\n,4,3\r\n"
 
 
-def test_known_columns_are_these_and_no_others() -> None:
+def test_declared_columns_are_the_only_columns() -> None:
     assert written(Csv(["a", "b"]), rows({"b": 1, "z": 2})) == "a,b\r\n,1\r\n"
 
 
-def test_without_items_known_columns_are_all_there_is() -> None:
+def test_without_items_the_declared_columns_are_written() -> None:
     assert written(Csv(["a"]), []) == "a\r\n"
     assert written(Csv(), []) == ""
 
@@ -66,20 +66,20 @@ def test_without_items_known_columns_are_all_there_is() -> None:
         pytest.param(["=x", {"a": None}], '["=x",{"a":null}]', id="nested"),
     ],
 )
-def test_a_cell_shows_what_it_holds_and_runs_nothing(value: Any, cell: str) -> None:
+def test_a_cell_contains_its_value_and_no_formula(value: Any, cell: str) -> None:
     text = written(Csv(["v"]), rows({"v": value}))
 
     assert list(csv.reader(io.StringIO(text, newline=""))) == [["v"], [cell]]
 
 
-def test_the_guard_can_be_switched_off() -> None:
+def test_the_formula_guard_can_be_turned_off() -> None:
     guarded, bare = Csv(["v"]), Csv(["v"], guard_formulas=False)
 
     assert written(bare, rows({"v": "=1"})) == "v\r\n=1\r\n"
     assert bare.shape != guarded.shape
 
 
-def test_a_header_runs_nothing_either() -> None:
+def test_a_header_contains_no_formula_either() -> None:
     assert written(Csv(), rows({"=a": 1})) == "'=a\r\n1\r\n"
     assert written(Csv(), rows({"=a": 2}), [b"'=a\r\n1\r\n"]) == "'=a\r\n1\r\n2\r\n"
 
@@ -107,7 +107,7 @@ def test_rows_are_appended_to_an_existing_table(
     assert written(Csv(columns), rows({"a": 1, "c": 2}), pieces) == expected
 
 
-def test_a_column_that_an_existing_table_lacks_is_refused() -> None:
+def test_a_column_that_an_existing_table_lacks_is_rejected() -> None:
     with pytest.raises(ConfigError, match=r"has no column 'c'.*write to another file"):
         Csv(["a", "c"]).adopt([b"a,b\r\n"])
     with pytest.raises(
@@ -116,7 +116,7 @@ def test_a_column_that_an_existing_table_lacks_is_refused() -> None:
         written(Csv(), rows({"a": 1}, {"c": 2}), [b"a,b\r\n1,2\r\n"])
 
 
-def test_a_field_without_a_column_is_named_once(
+def test_a_field_without_a_column_is_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     written(Csv(["a"]), rows({"a": 1, "z": 2}, {"z": 3}))
@@ -125,7 +125,7 @@ def test_a_field_without_a_column_is_named_once(
     assert "no column for the field 'z'" in caplog.messages[0]
 
 
-def test_only_a_table_can_be_appended_to() -> None:
+def test_only_a_csv_file_can_be_appended_to() -> None:
     with pytest.raises(ConfigError, match="not a CSV file in UTF-8"):
         Csv().adopt([b"\xff\xfe\x00\x01\n"])
     with pytest.raises(ConfigError, match="not a CSV file"):
@@ -138,7 +138,7 @@ TEXT = st.text(max_size=8) | st.sampled_from(['"', "\r\n", "'", "=", ","])
 
 
 @given(st.lists(st.lists(TEXT, min_size=3, max_size=3), max_size=4))
-def test_any_text_comes_back_from_any_pieces(table: list[list[str]]) -> None:
+def test_any_text_can_be_read_back_from_any_pieces(table: list[list[str]]) -> None:
     items = rows(*[dict(zip("abc", row, strict=True)) for row in table])
     first = written(Csv(["a", "b", "c"], guard_formulas=False), items)
 
@@ -152,7 +152,7 @@ def test_any_text_comes_back_from_any_pieces(table: list[list[str]]) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "latin-1"])
-def test_a_table_in_another_encoding_is_written_and_continued(encoding: str) -> None:
+def test_a_file_in_another_encoding_is_written_and_continued(encoding: str) -> None:
     def table() -> Csv:
         return Csv(["é", "b"], encoding=encoding, delimiter=";")
 
@@ -171,7 +171,7 @@ def written_bytes(
     return b"".join([*table.start(existing), table.encode(items), table.end()])
 
 
-def test_a_character_that_an_encoding_lacks_is_named() -> None:
+def test_a_character_that_the_encoding_lacks_is_named() -> None:
     with pytest.raises(
         SinkError, match=r"cp1252 of the CSV output cannot encode '☃'; .*utf-8"
     ):
@@ -188,8 +188,6 @@ def test_a_character_that_an_encoding_lacks_is_named() -> None:
         ({"delimiter": '"'}, "one character"),
     ],
 )
-def test_options_that_cannot_be_are_refused(
-    options: dict[str, str], words: str
-) -> None:
+def test_invalid_options_are_rejected(options: dict[str, str], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         Csv(**options)  # type: ignore[arg-type]

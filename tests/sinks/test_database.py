@@ -59,7 +59,7 @@ async def test_items_are_rows_and_fields_are_columns(tmp_path: Path) -> None:
     ]
 
 
-async def test_names_that_sqlite_holds_for_equal_are_kept_apart(tmp_path: Path) -> None:
+async def test_names_that_sqlite_treats_as_equal_are_kept_apart(tmp_path: Path) -> None:
     path = tmp_path / "out.db"
     items = [{"Title": 1, "title": 2, "_key": 3, 'a b"c': 4, "": 5, "n\0": 6}]
 
@@ -86,7 +86,7 @@ async def test_an_item_key_keeps_one_row_over_all_runs(tmp_path: Path) -> None:
     ]
 
 
-async def test_without_a_key_runs_stand_beside_each_other(tmp_path: Path) -> None:
+async def test_without_a_key_rows_of_all_runs_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "out.sqlite"
 
     await run(path, [{"n": 1}])
@@ -95,7 +95,7 @@ async def test_without_a_key_runs_stand_beside_each_other(tmp_path: Path) -> Non
     assert table(path, "_run, _sequence, n") == [(1, 1, 1), (2, 1, 1)]
 
 
-async def test_a_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
+async def test_a_database_of_another_program_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "out.db"
     await run(path, [{"n": 1}])
 
@@ -105,7 +105,7 @@ async def test_a_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
     assert table(path, "n") == [(1,)]
 
 
-async def test_overwrite_begins_an_empty_table(tmp_path: Path) -> None:
+async def test_overwrite_starts_with_an_empty_table(tmp_path: Path) -> None:
     path = tmp_path / "out.db"
     await run(path, [{"n": 1}])
 
@@ -114,7 +114,9 @@ async def test_overwrite_begins_an_empty_table(tmp_path: Path) -> None:
     assert [row[4:] for row in table(path)] == [(2,)]
 
 
-async def test_rows_whose_position_was_not_recorded_come_once(tmp_path: Path) -> None:
+async def test_rows_whose_position_was_not_recorded_are_written_once(
+    tmp_path: Path,
+) -> None:
     path, store = tmp_path / "out.db", KeptStore()
     async with Outputs([open_sink(path)], store, RUN) as outputs:
         opened = await store.sink_position(f"file {path}")
@@ -131,7 +133,7 @@ async def test_rows_whose_position_was_not_recorded_come_once(tmp_path: Path) ->
     assert places_of(opened) == [str(path)]
 
 
-async def test_a_database_that_was_removed_is_written_again(tmp_path: Path) -> None:
+async def test_a_deleted_database_is_written_again(tmp_path: Path) -> None:
     path, store = tmp_path / "out.db", KeptStore()
     async with Outputs([open_sink(path)], store, RUN) as outputs:
         outputs.wake(await store.add([{"n": 1}, {"n": 2}]))
@@ -145,7 +147,7 @@ async def test_a_database_that_was_removed_is_written_again(tmp_path: Path) -> N
     assert table(path, "n") == [(1,), (2,), (3,)]
 
 
-async def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
+async def test_a_locked_database_is_retried(tmp_path: Path) -> None:
     path, store = tmp_path / "out.db", KeptStore()
     blocker = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
     tries = 0
@@ -175,7 +177,7 @@ async def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
         pytest.param(None, "it lacks the columns _key, _job, _run, _seq", id="table"),
     ],
 )  # fmt: skip
-async def test_what_cannot_hold_items_is_named_at_once(
+async def test_a_path_that_cannot_be_a_database_is_rejected_at_once(
     tmp_path: Path, content: bytes | None, message: str
 ) -> None:
     path = tmp_path / "out.db"
@@ -197,7 +199,7 @@ async def test_a_run_that_never_began_leaves_no_file(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-async def test_a_failed_insert_leaves_nothing_half(tmp_path: Path) -> None:
+async def test_a_failed_insert_leaves_no_partial_rows(tmp_path: Path) -> None:
     path, store = tmp_path / "out.db", KeptStore()
     trigger = (
         "CREATE TRIGGER no BEFORE INSERT ON items WHEN new._sequence = 3 "
@@ -231,7 +233,7 @@ async def _no_sleep(seconds: float) -> None:
     return None
 
 
-async def test_a_file_that_a_kill_left_unfinished_is_still_the_jobs(
+async def test_an_unfinished_file_of_a_killed_process_still_belongs_to_the_job(
     tmp_path: Path,
 ) -> None:
     path, store = tmp_path / "out.db", ForgetfulStore()
@@ -246,7 +248,7 @@ async def test_a_file_that_a_kill_left_unfinished_is_still_the_jobs(
     assert table(path, "a") == [(1,)]
 
 
-async def test_a_file_that_could_not_be_made_does_not_become_the_jobs(
+async def test_a_file_that_could_not_be_created_does_not_belong_to_the_job(
     tmp_path: Path,
 ) -> None:
     path, store = tmp_path / "missing" / "out.db", KeptStore()
@@ -299,7 +301,7 @@ async def run_sink(sink: Database, items: Sequence[Any], aside: str = "") -> Out
     return outputs
 
 
-async def test_the_columns_of_a_type_are_there_from_the_beginning_with_their_types(
+async def test_the_columns_of_a_type_exist_with_their_types_from_the_beginning(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "out.db"
@@ -324,7 +326,7 @@ async def test_the_columns_of_a_type_are_there_from_the_beginning_with_their_typ
     ]
 
 
-async def test_no_column_rounds_a_number_or_takes_text_for_one(tmp_path: Path) -> None:
+async def test_no_column_rounds_a_number_or_converts_text(tmp_path: Path) -> None:
     path = tmp_path / "out.db"
     typed = Database(path, item_type=ItemType.of(Book))
     await run_sink(typed, [{"pages": 2**70, "title": 0.1234567890123456789}])
@@ -337,7 +339,7 @@ async def test_no_column_rounds_a_number_or_takes_text_for_one(tmp_path: Path) -
     assert [row[0] for row in table(path, "x")[1:]] == [7, "007", "1e3"]
 
 
-async def test_two_outputs_share_a_file_in_tables_of_their_own(tmp_path: Path) -> None:
+async def test_two_outputs_share_a_file_in_separate_tables(tmp_path: Path) -> None:
     path, store = tmp_path / "out.db", KeptStore()
     sinks = [open_sink(f"{path}?table=books"), open_sink(f"{path}?table=b%22 x")]
 
@@ -349,7 +351,7 @@ async def test_two_outputs_share_a_file_in_tables_of_their_own(tmp_path: Path) -
     assert outputs.published() == [f"{path}?table=books", f"{path}?table=b%22 x"]
 
 
-def test_a_database_of_others_is_opened_only_for_a_table_that_it_lacks(
+def test_a_database_of_another_program_may_get_only_a_new_table(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "out.db"
@@ -361,12 +363,12 @@ def test_a_database_of_others_is_opened_only_for_a_table_that_it_lacks(
 
 
 @pytest.mark.parametrize("query", ["", "table=", "name=x", "table=sqlite_x"])
-def test_a_table_that_cannot_be_is_refused(query: str) -> None:
+def test_an_invalid_table_name_is_rejected(query: str) -> None:
     with pytest.raises(ConfigError, match="write it as"):
         open_sink(f"out.db?{query}")
 
 
-async def test_overwriting_keeps_the_old_rows_until_the_run_publishes(
+async def test_overwrite_keeps_the_old_rows_until_the_run_publishes(
     tmp_path: Path,
 ) -> None:
     path, store = tmp_path / "out.db", KeptStore()
@@ -391,7 +393,7 @@ async def test_overwriting_keeps_the_old_rows_until_the_run_publishes(
     assert table(path, "n") == [(2,), (3,), (4,)]
 
 
-async def test_a_bad_run_that_would_replace_a_table_is_put_beside_it(
+async def test_a_bad_run_goes_to_a_table_beside_the_one_it_would_replace(
     tmp_path: Path,
 ) -> None:
     path, store = tmp_path / "out.db", KeptStore()
@@ -412,7 +414,7 @@ async def test_a_bad_run_that_would_replace_a_table_is_put_beside_it(
     assert declared(path, "items_bad_run_7") == {}
 
 
-async def test_rows_that_stand_beside_older_ones_cannot_be_set_aside(
+async def test_rows_added_to_older_ones_cannot_be_set_aside(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "out.db"

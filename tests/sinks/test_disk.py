@@ -7,7 +7,7 @@ import pytest
 from crawler.sinks.disk import LOCAL
 
 
-def test_bytes_are_written_where_they_belong_and_nothing_remains_behind(
+def test_bytes_are_written_at_their_position_and_later_bytes_are_cut(
     tmp_path: Path,
 ) -> None:
     file = LOCAL.open(tmp_path / "f")
@@ -20,7 +20,7 @@ def test_bytes_are_written_where_they_belong_and_nothing_remains_behind(
     assert LOCAL.size(tmp_path / "f") == 6
 
 
-def test_opening_keeps_what_is_there(tmp_path: Path) -> None:
+def test_opening_a_file_keeps_its_content(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"abc")
 
     LOCAL.open(tmp_path / "f").close()

@@ -41,7 +41,7 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-async def test_a_file_that_is_there_is_refused_before_the_first_request(
+async def test_an_existing_file_is_rejected_before_the_first_request(
     tmp_path: Path, ending: str
 ) -> None:
     path = tmp_path / f"out.{ending}"
@@ -56,7 +56,7 @@ async def test_a_file_that_is_there_is_refused_before_the_first_request(
 
 @pytest.mark.parametrize("ending", ["jsonl", "json", "csv"])
 @pytest.mark.parametrize("how", ["replace", "owned"])
-async def test_a_file_is_replaced_where_that_is_allowed(
+async def test_an_existing_file_is_replaced_with_overwrite(
     tmp_path: Path, ending: str, how: str
 ) -> None:
     path = tmp_path / f"out.{ending}"
@@ -78,7 +78,7 @@ async def test_a_file_is_replaced_where_that_is_allowed(
         ("csv", "m,n\r\n7,0", "m,n\r\n7,0\r\n,1\r\n"),
     ],
 )
-async def test_append_goes_on_with_a_file(
+async def test_append_continues_a_file(
     tmp_path: Path, ending: str, before: str, after: str
 ) -> None:
     path = tmp_path / f"out.{ending}"
@@ -93,7 +93,9 @@ async def test_append_goes_on_with_a_file(
     assert len(path.read_bytes()) > len(after)
 
 
-async def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+async def test_the_old_file_is_kept_until_the_new_one_is_complete(
+    tmp_path: Path,
+) -> None:
     path, store = tmp_path / "out.jsonl", KeptStore()
     path.write_text("old\n")
     async with Outputs([open_sink(path, mode="replace")], store, RUN) as outputs:
@@ -106,7 +108,7 @@ async def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> 
         assert part.read_text() == '{"n":1}\n'
 
 
-async def test_what_was_published_is_on_record(tmp_path: Path) -> None:
+async def test_a_published_file_is_recorded(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     store = await publish(path)
 
@@ -116,7 +118,7 @@ async def test_what_was_published_is_on_record(tmp_path: Path) -> None:
     assert places_of(position) == [str(path)]
 
 
-async def test_a_file_that_appears_while_the_crawl_runs_is_not_replaced(
+async def test_a_file_created_during_the_crawl_is_not_replaced(
     tmp_path: Path,
 ) -> None:
     path, store = tmp_path / "out.jsonl", KeptStore()
@@ -136,7 +138,7 @@ async def test_a_file_that_appears_while_the_crawl_runs_is_not_replaced(
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-async def test_a_folder_that_cannot_be_is_one_clear_line(
+async def test_a_folder_that_cannot_be_created_is_reported_in_one_line(
     tmp_path: Path, ending: str
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -150,7 +152,7 @@ async def test_a_folder_that_cannot_be_is_one_clear_line(
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-async def test_a_folder_in_the_place_of_the_file_is_named(
+async def test_a_folder_at_the_path_of_the_file_is_named(
     tmp_path: Path, ending: str
 ) -> None:
     path = tmp_path / f"out.{ending}"
@@ -160,7 +162,7 @@ async def test_a_folder_in_the_place_of_the_file_is_named(
         await publish(path, mode="replace")
 
 
-async def test_two_runs_cannot_write_one_file(tmp_path: Path) -> None:
+async def test_two_runs_cannot_write_the_same_file(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     async with Outputs([open_sink(path)], KeptStore(), RUN):
         with pytest.raises(
@@ -199,7 +201,7 @@ anyio.run(main)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
 @pytest.mark.parametrize("ending", ["jsonl", "json", "csv"])
-def test_a_real_limit_on_files_is_survived(tmp_path: Path, ending: str) -> None:
+def test_a_limit_on_the_file_size_loses_nothing(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
 
     done = subprocess.run(

@@ -18,11 +18,13 @@ ROWS = [ItemRow(n, 0, 0, b'{"n":%d}' % n) for n in (1, 2, 3)]
         pytest.param([b'{"n"', b":0}"], b'{"n":0}\n', id="an open last line"),
     ],
 )
-def test_json_lines_follow_what_is_there(existing: list[bytes], start: bytes) -> None:
+def test_json_lines_are_appended_to_existing_ones(
+    existing: list[bytes], start: bytes
+) -> None:
     assert b"".join(JsonLines().start(existing)) == start
 
 
-def test_json_lines_are_one_a_row() -> None:
+def test_json_lines_have_one_row_per_line() -> None:
     assert JsonLines().encode(ROWS) == b'{"n":1}\n{"n":2}\n{"n":3}\n'
     assert JsonLines().end() == b""
 
@@ -38,5 +40,5 @@ def test_a_json_array_is_the_same_in_any_pieces(cut: int) -> None:
     assert whole == b'[\n{"n":1},\n{"n":2},\n{"n":3}\n]\n'
 
 
-def test_an_empty_json_array_is_one() -> None:
+def test_an_empty_json_array_is_valid() -> None:
     assert json.loads(b"".join([*JsonArray().start([]), JsonArray().end()])) == []

@@ -28,7 +28,7 @@ def written(format: Format) -> bytes:
 
 
 @packings
-def test_what_comes_out_is_the_inner_format_compressed(
+def test_the_decompressed_file_is_the_inner_format(
     pack: Pack, unpack: Callable[[bytes], bytes]
 ) -> None:
     lines = unpack(written(pack(JsonLines())))
@@ -38,7 +38,7 @@ def test_what_comes_out_is_the_inner_format_compressed(
 
 
 @packings
-def test_the_same_items_give_the_same_bytes_also_when_written_again(
+def test_equal_items_give_equal_bytes_even_when_written_again(
     pack: Pack, unpack: object
 ) -> None:
     format = pack(JsonLines())
@@ -47,7 +47,7 @@ def test_the_same_items_give_the_same_bytes_also_when_written_again(
 
 
 @packings
-def test_a_compressed_file_is_not_continued_by_a_plain_format(
+def test_a_plain_format_does_not_continue_a_compressed_file(
     pack: Pack, unpack: object
 ) -> None:
     assert pack(JsonLines()).shape != JsonLines().shape

@@ -10,7 +10,7 @@ def rows(*sizes: int) -> list[ItemRow]:
     return [ItemRow(n, 0, 0, b"x" * size) for n, size in enumerate(sizes, 1)]
 
 
-def test_an_output_lags_by_the_items_that_it_was_not_given() -> None:
+def test_an_output_lags_by_the_items_that_it_has_not_received() -> None:
     lag = Lag(10)
     lag.given = 90
 
@@ -18,7 +18,7 @@ def test_an_output_lags_by_the_items_that_it_was_not_given() -> None:
     assert not lag.is_small(101)
 
 
-def test_a_few_large_items_are_a_large_lag() -> None:
+def test_a_few_large_items_make_a_large_lag() -> None:
     lag = Lag(1_000, most_bytes=10_000)
     assert lag.is_small(100)
 
@@ -28,7 +28,7 @@ def test_a_few_large_items_are_a_large_lag() -> None:
     assert not lag.is_small(11)
 
 
-def test_the_size_of_items_is_forgotten_by_halves() -> None:
+def test_the_average_size_of_items_adapts_by_halves() -> None:
     lag = Lag(1_000, most_bytes=10_000)
     lag.measure(rows(1_000))
 

@@ -8,7 +8,7 @@ from crawler.sinks import LocalFile
 from crawler.sinks.location import labelled
 
 
-def test_a_file_appears_whole_when_it_is_published(tmp_path: Path) -> None:
+def test_a_file_appears_complete_when_it_is_published(tmp_path: Path) -> None:
     place = LocalFile(tmp_path / "new" / "out.jsonl")
     place.prepare()
     part = place.open()
@@ -25,7 +25,7 @@ def test_a_file_appears_whole_when_it_is_published(tmp_path: Path) -> None:
     assert place.part_size() is None
 
 
-def test_the_part_can_be_put_beside_the_place(tmp_path: Path) -> None:
+def test_the_part_file_can_be_put_beside_the_output(tmp_path: Path) -> None:
     place = LocalFile(tmp_path / "out.jsonl")
     (tmp_path / "out.jsonl").write_bytes(b"good\n")
     part = place.open()
@@ -40,7 +40,7 @@ def test_the_part_can_be_put_beside_the_place(tmp_path: Path) -> None:
     assert b"".join(place.read()) == b"good\n"
 
 
-def test_only_what_is_there_exists(tmp_path: Path) -> None:
+def test_only_existing_paths_exist(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
 
     assert LocalFile(tmp_path / "file").exists()
@@ -49,7 +49,7 @@ def test_only_what_is_there_exists(tmp_path: Path) -> None:
     assert not LocalFile(tmp_path / "file" / "below").exists()
 
 
-def test_what_is_removed_is_gone(tmp_path: Path) -> None:
+def test_a_removed_file_is_gone(tmp_path: Path) -> None:
     place = LocalFile(tmp_path / "out.jsonl")
     place.open().close()
     place.remove_part()
@@ -68,5 +68,5 @@ def test_what_is_removed_is_gone(tmp_path: Path) -> None:
         ("books", "books.x"),
     ],
 )
-def test_a_label_stands_before_the_endings(name: str, expected: str) -> None:
+def test_a_label_is_inserted_before_the_suffixes(name: str, expected: str) -> None:
     assert labelled(name, "x") == expected

@@ -57,7 +57,7 @@ async def become(older: KeptStore, store: KeptStore, sink: str) -> None:
 
 
 @pytest.mark.parametrize("more", [[], [{"n": 8}], [{"n": 8}] * 9])
-async def test_an_output_has_what_the_store_has_in_the_end(
+async def test_the_output_equals_the_store_in_the_end(
     output: tuple[str, Read], more: list[dict[str, int]]
 ) -> None:
     place, read = output

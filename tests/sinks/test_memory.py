@@ -20,7 +20,7 @@ def rows(*numbers: int) -> list[ItemRow]:
     return [ItemRow(n, 0, 0, b'{"n":%d}' % n) for n in numbers]
 
 
-async def test_an_item_of_this_process_is_the_object_itself() -> None:
+async def test_an_item_of_this_process_is_the_same_object() -> None:
     store, collect, book = KeptStore(), Collect(), Book("A")
     async with Outputs([collect], store, RUN) as outputs:
         outputs.wake(await store.add([book]))
@@ -29,11 +29,11 @@ async def test_an_item_of_this_process_is_the_object_itself() -> None:
     assert collect.items[0] is book
 
 
-def test_an_item_of_an_earlier_process_is_what_json_keeps() -> None:
+def test_an_item_of_an_earlier_process_is_read_from_json() -> None:
     assert value_of(ItemRow(1, 0, 0, b'{"title":"A"}')) == {"title": "A"}
 
 
-async def test_a_channel_hands_out_items_until_it_is_closed() -> None:
+async def test_a_channel_returns_items_until_it_is_closed() -> None:
     channel = Channel()
     await channel.open(source_of(KeptStore(), "Channel"))
     await channel.write(rows(1, 2))
@@ -62,7 +62,7 @@ async def test_a_channel_waits_for_its_reader() -> None:
     assert seen == [1, 2, "all put", 3]
 
 
-async def test_a_reader_that_leaves_does_not_hold_the_run_up() -> None:
+async def test_a_reader_that_leaves_does_not_delay_the_run() -> None:
     channel = Channel(size=1)
     await channel.open(source_of(KeptStore(), "Channel"))
     async with anyio.create_task_group() as tasks:
@@ -73,7 +73,7 @@ async def test_a_reader_that_leaves_does_not_hold_the_run_up() -> None:
     assert [item async for item in channel] == []
 
 
-async def test_a_resumed_run_goes_on_behind_the_last_item_taken() -> None:
+async def test_a_resumed_run_continues_after_the_last_item_taken() -> None:
     store, first, second = KeptStore(), Channel(), Channel()
     async with Outputs([first], store, RUN) as outputs:
         outputs.wake(await store.add([{"n": 1}, {"n": 2}, {"n": 3}]))
@@ -91,7 +91,7 @@ async def test_a_resumed_run_goes_on_behind_the_last_item_taken() -> None:
     assert rest == [{"n": 2}, {"n": 3}, {"n": 4}]
 
 
-async def test_rows_that_come_twice_are_handed_out_once() -> None:
+async def test_rows_that_arrive_twice_are_returned_once() -> None:
     channel = Channel()
     await channel.open(source_of(KeptStore(), "Channel"))
     await channel.write(rows(1, 2))

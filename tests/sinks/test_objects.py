@@ -95,7 +95,7 @@ async def test_a_large_object_is_put_in_parts(bucket: s3.Bucket) -> None:
     assert content.count(b"\n") == 12
 
 
-async def test_an_object_of_others_is_refused_and_an_own_one_replaced(
+async def test_an_object_of_another_program_is_rejected_and_an_own_one_replaced(
     bucket: s3.Bucket,
 ) -> None:
     await to_thread.run_sync(bucket.put, KEY, b"old")
@@ -107,7 +107,7 @@ async def test_an_object_of_others_is_refused_and_an_own_one_replaced(
     assert await get(bucket) == b'{"n":2}\n'
 
 
-async def test_an_object_that_appears_while_the_crawl_runs_is_not_replaced(
+async def test_an_object_created_during_the_crawl_is_not_replaced(
     bucket: s3.Bucket,
 ) -> None:
     once = AsyncRetrying(stop=stop_after_attempt(1))
@@ -121,7 +121,7 @@ async def test_an_object_that_appears_while_the_crawl_runs_is_not_replaced(
     assert await get(bucket) == b"theirs"
 
 
-async def test_a_killed_run_leaves_nothing_and_is_written_whole_by_the_next(
+async def test_a_killed_run_leaves_no_object_and_the_next_run_writes_it(
     bucket: s3.Bucket,
 ) -> None:
     store = KeptStore()
@@ -153,7 +153,7 @@ class MortalObject(StoredObject):
 
 @pytest.mark.parametrize("is_late", [False, True])
 @pytest.mark.parametrize("old", [None, b'{"n":0}\n'])
-async def test_a_kill_around_the_upload_costs_nothing(
+async def test_a_kill_during_the_upload_loses_nothing(
     bucket: s3.Bucket, is_late: bool, old: bytes | None
 ) -> None:
     """The old object is of the same size: only its mark tells it from the new one."""
@@ -185,7 +185,7 @@ class LostAnswer(StoredObject):
             raise OSError("connection reset")
 
 
-async def test_an_upload_whose_answer_is_lost_is_not_taken_for_another_program(
+async def test_an_upload_with_a_lost_response_is_recognised_as_its_own(
     bucket: s3.Bucket,
 ) -> None:
     place = LostAnswer("s3://books/out/a.jsonl", store=bucket.store)
@@ -201,7 +201,7 @@ async def _no_sleep(seconds: float) -> None:
     return None
 
 
-async def test_a_bad_run_is_put_beside_a_good_object(bucket: s3.Bucket) -> None:
+async def test_a_bad_run_is_stored_beside_a_good_object(bucket: s3.Bucket) -> None:
     await to_thread.run_sync(bucket.put, KEY, b"good")
 
     outputs = await publish(
@@ -214,7 +214,7 @@ async def test_a_bad_run_is_put_beside_a_good_object(bucket: s3.Bucket) -> None:
     assert outputs.published() == ["s3://books/out/a.bad-run-3.jsonl"]
 
 
-async def test_an_outage_is_waited_for(server: dict[str, Any], tmp_path: Path) -> None:
+async def test_an_outage_is_retried(server: dict[str, Any], tmp_path: Path) -> None:
     """The server does not know the bucket until the second try."""
     bucket = s3.bucket(server, f"{s3.BUCKET}{next(numbers)}")
     place = StoredObject("s3://books/out/a.jsonl", store=bucket.store)
@@ -233,7 +233,7 @@ async def test_an_outage_is_waited_for(server: dict[str, Any], tmp_path: Path) -
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv.gz", "json", "parquet"])
-async def test_every_format_goes_to_a_bucket(
+async def test_every_format_can_be_written_to_a_bucket(
     server: dict[str, Any], ending: str
 ) -> None:
     name = f"{s3.BUCKET}{next(numbers)}"
@@ -248,7 +248,7 @@ async def test_every_format_goes_to_a_bucket(
     assert await keys(bucket) == [f"{{x}}.{ending}"]
 
 
-async def test_a_bucket_that_cannot_be_written_is_one_line_before_the_first_request(
+async def test_an_unwritable_bucket_is_reported_in_one_line_before_the_first_request(
     server: dict[str, Any],
 ) -> None:
     sink = open_sink(OutputSpec(uri="s3://nowhere/a.jsonl", options=server))
@@ -270,7 +270,7 @@ async def test_a_bucket_that_cannot_be_written_is_one_line_before_the_first_requ
         ("az://bucket/x.jsonl", {}, "Account must be specified"),
     ],
 )
-def test_an_object_that_cannot_be_is_refused_at_once(
+def test_an_invalid_object_name_is_rejected_at_once(
     uri: str, options: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT"):
@@ -280,6 +280,6 @@ def test_an_object_that_cannot_be_is_refused_at_once(
         open_sink(OutputSpec(uri=uri, options=options))
 
 
-def test_an_object_is_not_appended_to() -> None:
+def test_an_object_cannot_be_appended_to() -> None:
     with pytest.raises(ConfigError, match="--append cannot continue"):
         open_sink(OutputSpec(uri="s3://b/x.jsonl", options=s3.OPTIONS), mode="append")

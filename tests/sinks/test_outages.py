@@ -114,7 +114,7 @@ def small_disk(folder: Path) -> Iterator[list[Outage]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_a_nightly_job_outlives_the_absence_of_its_targets(tmp_path: Path) -> None:
+def test_a_nightly_job_survives_outages_of_its_targets(tmp_path: Path) -> None:
     with (
         postgres.serving() as database,
         s3.serving() as storage,

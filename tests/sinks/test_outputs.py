@@ -71,7 +71,7 @@ async def run_through(
     return outputs
 
 
-async def test_every_output_gets_every_item_once_in_order(tmp_path: Path) -> None:
+async def test_every_output_receives_every_item_once_in_order(tmp_path: Path) -> None:
     collect, target = Collect(), tmp_path / "new" / "folder" / "out.jsonl"
     items = [{"n": n} for n in range(2500)]
 
@@ -84,7 +84,7 @@ async def test_every_output_gets_every_item_once_in_order(tmp_path: Path) -> Non
     assert names(target.parent) == ["out.jsonl"]
 
 
-async def test_what_all_have_is_released(tmp_path: Path) -> None:
+async def test_items_that_all_outputs_have_are_released(tmp_path: Path) -> None:
     store = KeptStore()
     slow = Slow()
     async with (
@@ -103,7 +103,7 @@ async def test_what_all_have_is_released(tmp_path: Path) -> None:
     assert store.released == 2
 
 
-async def test_a_slow_output_holds_the_crawl_back() -> None:
+async def test_a_slow_output_slows_the_crawl_down() -> None:
     store, slow = KeptStore(), Slow()
     async with (
         Outputs([slow], store, RUN, max_lag=5) as outputs,
@@ -125,7 +125,7 @@ async def test_a_slow_output_holds_the_crawl_back() -> None:
     assert slow.sequences == [1, 2, 3, 4, 5, 6]
 
 
-async def test_large_items_hold_the_crawl_back_by_their_bytes() -> None:
+async def test_large_items_slow_the_crawl_down_by_their_bytes() -> None:
     store, slow = KeptStore(), Slow()
     text = "x" * (MAX_LAG_BYTES // 8)
     async with (
@@ -149,7 +149,7 @@ async def test_large_items_hold_the_crawl_back_by_their_bytes() -> None:
     assert len(slow.sequences) == 9
 
 
-async def test_an_output_that_fails_for_a_while_loses_nothing(
+async def test_a_temporary_failure_of_an_output_loses_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     failing = Failing(
@@ -165,7 +165,7 @@ async def test_an_output_that_fails_for_a_while_loses_nothing(
     assert caplog.messages[1:] == ["The output works again: Failing"]
 
 
-async def test_an_output_that_fails_for_good_is_told_to_whoever_asks() -> None:
+async def test_a_permanent_failure_of_an_output_is_raised_to_its_callers() -> None:
     store, told = KeptStore(), list[SinkError]()
     failing = Failing(*[ConnectionError("database gone")] * 3)
     collect = Collect()
@@ -202,7 +202,7 @@ class BalkyStore(KeptStore):
         await super().set_sink_position(sink, position)
 
 
-async def test_a_store_that_is_full_for_a_while_is_waited_for() -> None:
+async def test_a_store_that_is_full_for_a_while_is_retried() -> None:
     store, sink = BalkyStore(), Failing()
 
     await run_through(store, [sink], [{"n": 1}], retrying=lambda: quick(3))
@@ -252,9 +252,7 @@ class Full(Failing):
         raise OSError("no room")
 
 
-async def test_a_hurry_ends_the_wait_for_an_output_that_cannot_be_put_in_place() -> (
-    None
-):
+async def test_hurry_ends_the_retries_of_an_output_that_cannot_be_published() -> None:
     store, full = KeptStore(), Full()
     patient = AsyncRetrying(stop=stop_after_attempt(99), wait=wait_fixed(86400))
 
@@ -275,7 +273,7 @@ async def test_a_hurry_ends_the_wait_for_an_output_that_cannot_be_put_in_place()
     assert full.tries == 2
 
 
-async def test_a_bug_in_an_output_is_not_tried_again() -> None:
+async def test_a_bug_in_an_output_is_not_retried() -> None:
     store, failing = KeptStore(), Failing(TypeError("a bug"))
 
     async with Outputs([failing], store, RUN, retrying=lambda: quick(99)) as outputs:
@@ -284,7 +282,7 @@ async def test_a_bug_in_an_output_is_not_tried_again() -> None:
             await outputs.publish()
 
 
-async def test_a_closed_pipe_leaves_the_other_outputs_whole(tmp_path: Path) -> None:
+async def test_a_closed_pipe_leaves_the_other_outputs_complete(tmp_path: Path) -> None:
     store, target = KeptStore(), tmp_path / "out.jsonl"
     failing = Failing(PipeClosed("gone"))
     async with (
@@ -303,7 +301,7 @@ async def test_a_closed_pipe_leaves_the_other_outputs_whole(tmp_path: Path) -> N
     assert target.read_text() == '{"n":1}\n'
 
 
-async def test_a_sink_of_ones_own_goes_on_where_it_was() -> None:
+async def test_a_sink_of_the_user_continues_at_its_position() -> None:
     store, first, second = KeptStore(), Slow(), Slow()
     first.gate.set()
     second.gate.set()
@@ -315,7 +313,7 @@ async def test_a_sink_of_ones_own_goes_on_where_it_was() -> None:
     assert second.sequences == [3]
 
 
-async def test_closing_saves_what_was_given(tmp_path: Path) -> None:
+async def test_closing_saves_the_items_received_so_far(tmp_path: Path) -> None:
     store, target = KeptStore(), tmp_path / "out.jsonl"
     async with (
         Outputs([open_sink(target)], store, RUN, interval=60) as outputs,
@@ -354,7 +352,7 @@ async def test_an_output_that_cannot_be_opened_closes_the_others(
     assert names(tmp_path) == ["taken.jsonl"]
 
 
-async def test_a_position_that_is_none_is_not_recorded() -> None:
+async def test_an_invalid_position_is_not_recorded() -> None:
     store = KeptStore()
     await run_through(store, [Collect()], [{"n": 1}])
     again = Collect()

@@ -79,7 +79,7 @@ def table(content: bytes) -> Any:
     return parquet.read_table(io.BytesIO(content))
 
 
-def test_the_schema_is_that_of_the_items_type() -> None:
+def test_the_schema_comes_from_the_item_type() -> None:
     content = written(Parquet(ItemType.of(Book)), [EMMA])
 
     types = {each.name: str(each.type) for each in table(content).schema}
@@ -100,7 +100,7 @@ def test_the_schema_is_that_of_the_items_type() -> None:
     }
 
 
-def test_values_come_back_as_they_were() -> None:
+def test_values_are_read_back_unchanged() -> None:
     (row,) = table(written(Parquet(ItemType.of(Book)), [EMMA])).to_pylist()
 
     assert row == {
@@ -123,7 +123,7 @@ def test_values_come_back_as_they_were() -> None:
     }
 
 
-def test_without_items_the_columns_are_there_all_the_same() -> None:
+def test_without_items_the_columns_are_written() -> None:
     found = table(written(Parquet(ItemType.of(Author)), []))
 
     assert found.schema.names == ["name", "born"]
@@ -154,7 +154,7 @@ def test_without_items_the_columns_are_there_all_the_same() -> None:
         ),
     ],
 )  # fmt: skip
-def test_columns_of_unknown_items_hold_every_value_exactly(
+def test_columns_without_a_type_keep_every_value_exactly(
     values: list[Any], kind: str, back: list[Any] | None
 ) -> None:
     found = table(written(Parquet(), [{"v": value} for value in values]))
@@ -198,7 +198,9 @@ def test_a_decimal_keeps_its_digits(prices: list[str], kind: str) -> None:
         ([NOON], "timestamp[us, tz=UTC]"),
     ],
 )
-def test_a_moment_keeps_its_zone(moments: list[datetime.datetime], kind: str) -> None:
+def test_a_timestamp_keeps_its_time_zone(
+    moments: list[datetime.datetime], kind: str
+) -> None:
     item_type = ItemType.of(Book).only(["seen"])
     found = table(written(Parquet(item_type), [{"seen": each} for each in moments]))
 
@@ -211,7 +213,7 @@ class Offer:
     others: list[Decimal] = field(default_factory=list)
 
 
-def test_decimals_are_of_one_type_in_every_file() -> None:
+def test_decimals_have_the_same_type_in_every_file() -> None:
     offers = Offer(Decimal(1)), Offer(Decimal("1.55"), [Decimal("0.5")])
 
     files = [
@@ -257,18 +259,18 @@ def test_a_file_can_be_written_twice() -> None:
         ({"name": "x", "new": 1}, "no column for the item's field 'new'"),
     ],
 )
-def test_an_item_that_is_not_of_its_type_is_named(item: Any, words: str) -> None:
+def test_an_item_that_does_not_match_its_type_is_named(item: Any, words: str) -> None:
     with pytest.raises(SinkError, match=words):
         written(Parquet(ItemType.of(Author)), [item])
 
 
 @pytest.mark.parametrize("decimals", [-1, 20, "2"])
-def test_decimals_are_a_number_of_digits(decimals: Any) -> None:
+def test_decimals_must_be_a_number_of_digits(decimals: Any) -> None:
     with pytest.raises(ConfigError, match="a number from 0 to 19"):
         Parquet(decimals=decimals)
 
 
-def test_an_unknown_compression_is_refused() -> None:
+def test_an_unknown_compression_is_rejected() -> None:
     with pytest.raises(ConfigError, match="use one of zstd, snappy"):
         Parquet(compression="zip")
 
@@ -288,7 +290,9 @@ VALUES = st.recursive(
 
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES), max_size=5))
 @settings(max_examples=200, deadline=None)
-def test_any_items_give_a_file_with_all_of_them(items: list[dict[str, Any]]) -> None:
+def test_any_items_give_a_file_that_contains_all_of_them(
+    items: list[dict[str, Any]],
+) -> None:
     found = table(written(Parquet(), items))
 
     if any(items):
@@ -296,7 +300,7 @@ def test_any_items_give_a_file_with_all_of_them(items: list[dict[str, Any]]) -> 
 
 
 @pytest.mark.parametrize("ending", ["parquet", "parquet.gz", "parquet.zst"])
-async def test_a_parquet_file_is_an_output(tmp_path: Path, ending: str) -> None:
+async def test_a_parquet_file_can_be_an_output(tmp_path: Path, ending: str) -> None:
     path, store = tmp_path / f"out.{ending}", KeptStore()
     sink = open_sink(path, item_type=ItemType.of(Author))
 

@@ -18,7 +18,7 @@ def part_of(disk: FakeDisk) -> Part:
     return part
 
 
-def test_a_part_is_continued_behind_what_is_safe() -> None:
+def test_a_part_file_is_continued_after_its_durable_bytes() -> None:
     disk = FakeDisk()
     disk.put(PART, b"safe torn")
     part = part_of(disk)
@@ -32,7 +32,7 @@ def test_a_part_is_continued_behind_what_is_safe() -> None:
     assert part.is_intact()
 
 
-def test_a_write_that_failed_is_repeated_at_the_same_place() -> None:
+def test_a_failed_write_is_repeated_at_the_same_position() -> None:
     disk = FakeDisk()
     part = part_of(disk)
     part.append_durably(b"ab")
@@ -47,7 +47,7 @@ def test_a_write_that_failed_is_repeated_at_the_same_place() -> None:
     assert disk.content(PART) == b"abcd"
 
 
-def test_a_beginning_that_failed_is_written_again() -> None:
+def test_a_failed_start_of_a_file_is_written_again() -> None:
     disk = FakeDisk()
     part = part_of(disk)
     disk.room = 2
@@ -60,7 +60,7 @@ def test_a_beginning_that_failed_is_written_again() -> None:
     assert disk.content(PART) == b"abcd"
 
 
-def test_a_part_that_was_cut_is_not_intact() -> None:
+def test_a_truncated_part_file_is_not_intact() -> None:
     disk = FakeDisk()
     part = part_of(disk)
     part.append(b"abc")

@@ -35,7 +35,7 @@ ANEW = Position(shape="jsonl")
         pytest.param(Position(3, 10, shape="csv"), 1, 10, ANEW, id="another shape"),
     ],
 )
-def test_recovery_believes_what_both_record_and_disk_say(
+def test_recovery_trusts_only_what_record_and_disk_both_say(
     position: Position | None, target: int | None, part: int | None, expected: Position
 ) -> None:
     assert recovered(position, "jsonl", target, part) == expected
@@ -53,7 +53,7 @@ def placed(disk: FakeDisk, content: bytes) -> Placement:
     return placement
 
 
-def test_a_part_is_put_in_place_once() -> None:
+def test_a_part_file_is_published_once() -> None:
     disk = FakeDisk()
     placement = placed(disk, b"new")
 
@@ -63,7 +63,7 @@ def test_a_part_is_put_in_place_once() -> None:
     assert disk.content(PLACE) == b"new"
 
 
-def test_a_file_that_appeared_is_replaced_only_if_it_is_the_jobs() -> None:
+def test_a_file_that_appeared_is_replaced_only_if_it_belongs_to_the_job() -> None:
     disk = FakeDisk()
     placement = placed(disk, b"new")
     disk.put(PLACE, b"theirs")
@@ -76,12 +76,12 @@ def test_a_file_that_appeared_is_replaced_only_if_it_is_the_jobs() -> None:
     assert placement.publish(3, lambda place: place == str(PLACE))
 
 
-def test_a_small_file_is_put_whole(tmp_path: Path) -> None:
+def test_a_small_file_is_put_in_place_as_a_whole(tmp_path: Path) -> None:
     put(LocalFile(tmp_path / "a.json"), b"{}")
 
     assert (tmp_path / "a.json").read_bytes() == b"{}"
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_refusal_says_what_to_do() -> None:
+def test_a_rejection_says_what_to_do() -> None:
     assert "use --overwrite, --append or another name" in str(refusal("a.csv"))

@@ -34,14 +34,14 @@ def names(plan: OutputPlan, run: int = 7) -> list[str]:
     return [sink.name for sink in plan.sinks(STARTED, run, nothing)]
 
 
-def test_names_are_filled_in(tmp_path: Path) -> None:
+def test_placeholders_in_names_are_filled_in(tmp_path: Path) -> None:
     output = f"{tmp_path}/{{job}}-{{date}}-{{run}}.jsonl"
     plan = OutputPlan(outputs=[output], job="books")
 
     assert names(plan) == [f"file {tmp_path}/books-2026-03-29-7.jsonl"]
 
 
-def test_a_number_that_is_taken_is_passed_over(tmp_path: Path) -> None:
+def test_a_number_that_is_in_use_is_skipped(tmp_path: Path) -> None:
     (tmp_path / "b-7.jsonl").write_text("")
     plan = OutputPlan(outputs=[f"{tmp_path}/b-{{run}}.jsonl"], job="books")
 
@@ -57,9 +57,7 @@ def test_a_table_of_a_database_needs_no_free_number() -> None:
 
 
 @pytest.mark.parametrize("types", [(), ("Book", "Author")])
-def test_each_type_gets_an_output_of_its_own(
-    tmp_path: Path, types: tuple[str, ...]
-) -> None:
+def test_each_type_gets_its_own_output(tmp_path: Path, types: tuple[str, ...]) -> None:
     spec = OutputSpec(uri=f"{tmp_path}/{{type}}.csv", types=types)
     plan = OutputPlan(outputs=[spec], job="books", item_types=TYPES)
 
@@ -82,7 +80,7 @@ def test_each_type_gets_an_output_of_its_own(
         ("x.csv", {}, "Two outputs are the same"),
     ],
 )
-def test_what_cannot_be_is_an_error_at_once(
+def test_an_impossible_output_is_an_error_at_once(
     output: Any, types: Any, words: str
 ) -> None:
     plan = OutputPlan(outputs=[output, output], job="books", item_types=types)
@@ -91,7 +89,7 @@ def test_what_cannot_be_is_an_error_at_once(
         plan.check(nothing)
 
 
-def test_a_sink_is_taken_as_it_is() -> None:
+def test_a_sink_object_is_used_unchanged() -> None:
     sink = Collect()
 
     assert OutputPlan(outputs=[sink], job="b").sinks(STARTED, 1, nothing) == [sink]

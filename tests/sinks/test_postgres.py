@@ -131,7 +131,7 @@ async def test_items_of_an_unknown_type_are_json(server: Server, table: str) -> 
     ]
 
 
-async def test_a_field_that_the_type_lacks_gets_a_column(
+async def test_a_field_that_the_type_lacks_gets_its_own_column(
     server: Server, table: str
 ) -> None:
     kind = ItemType.of(Author)
@@ -156,7 +156,7 @@ async def test_an_item_key_keeps_one_row_over_all_runs(
     assert found == [("A", 3, 2), ("B", 1, 1)]
 
 
-async def test_without_a_key_runs_stand_beside_each_other(
+async def test_without_a_key_rows_of_all_runs_are_kept(
     server: Server, table: str
 ) -> None:
     for _ in range(2):  # a job without a state counts from 1 each time
@@ -166,7 +166,9 @@ async def test_without_a_key_runs_stand_beside_each_other(
     assert found == [("job/1/1",), ("job/2/1",)]
 
 
-async def test_a_table_of_others_is_refused(server: Server, table: str) -> None:
+async def test_a_table_of_another_program_is_rejected(
+    server: Server, table: str
+) -> None:
     await run(sink_of(server, table, item_type=TYPE), [Book("A")], job="other")
 
     with pytest.raises(OutputExists, match=rf"table={table} exists"):
@@ -198,7 +200,7 @@ async def test_a_table_of_others_is_refused(server: Server, table: str) -> None:
         ),
     ],
 )
-async def test_a_table_that_does_not_fit_is_named_before_the_first_request(
+async def test_an_unsuitable_table_is_named_before_the_first_request(
     server: Server, table: str, columns: str, words: str
 ) -> None:
     await execute(server, f"CREATE TABLE {table} ({columns})")
@@ -207,7 +209,7 @@ async def test_a_table_that_does_not_fit_is_named_before_the_first_request(
         await run(sink_of(server, table, item_type=TYPE, mode="append"))
 
 
-async def test_a_table_of_others_that_fits_is_filled(
+async def test_a_suitable_table_of_another_program_is_filled(
     server: Server, table: str
 ) -> None:
     columns = (
@@ -248,7 +250,7 @@ async def _no_sleep(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("is_late", [False, True])
-async def test_a_commit_whose_answer_is_lost_counts_once(
+async def test_a_commit_with_a_lost_response_counts_once(
     server: Server, table: str, is_late: bool
 ) -> None:
     sink = LostAnswer(f"{server.uri}&table={table}", item_type=ItemType.of(Author))
@@ -270,7 +272,7 @@ async def test_a_commit_whose_answer_is_lost_counts_once(
 
 
 @pytest.mark.parametrize("mode", ["append", "replace"])
-async def test_what_the_database_has_counts_not_what_the_store_recorded(
+async def test_the_position_in_the_database_counts_not_the_one_in_the_store(
     server: Server, table: str, mode: Mode
 ) -> None:
     """A kill between the commit and the record of its position."""
@@ -292,7 +294,9 @@ async def test_what_the_database_has_counts_not_what_the_store_recorded(
     assert await titles(server, table) == ["0", "1", "2"]
 
 
-async def test_a_server_that_restarts_costs_nothing(server: Server, table: str) -> None:
+async def test_a_restart_of_the_server_loses_nothing(
+    server: Server, table: str
+) -> None:
     store = KeptStore()
 
     async def restart(seconds: float) -> None:
@@ -310,7 +314,7 @@ async def test_a_server_that_restarts_costs_nothing(server: Server, table: str) 
     assert await titles(server, table) == ["A", "B"]
 
 
-async def test_an_item_that_can_never_fit_is_not_tried_again(
+async def test_an_item_that_can_never_fit_is_not_retried(
     server: Server, table: str
 ) -> None:
     store = KeptStore()
@@ -322,7 +326,7 @@ async def test_an_item_that_can_never_fit_is_not_tried_again(
             await outputs.publish()
 
 
-async def test_overwriting_keeps_the_old_rows_until_the_run_publishes(
+async def test_overwrite_keeps_the_old_rows_until_the_run_publishes(
     server: Server, table: str
 ) -> None:
     def sink() -> Postgres:
@@ -343,7 +347,7 @@ async def test_overwriting_keeps_the_old_rows_until_the_run_publishes(
     assert await titles(server, table) == ["A", "B", "C"]
 
 
-async def test_a_bad_run_that_would_replace_a_table_is_put_beside_it(
+async def test_a_bad_run_goes_to_a_table_beside_the_one_it_would_replace(
     server: Server, table: str
 ) -> None:
     def sink() -> Postgres:
@@ -361,7 +365,7 @@ async def test_a_bad_run_that_would_replace_a_table_is_put_beside_it(
     assert await titles(server, table) == ["bad", "mended"]
 
 
-async def test_names_need_no_care(server: Server) -> None:
+async def test_names_are_quoted(server: Server) -> None:
     await execute(server, 'CREATE SCHEMA IF NOT EXISTS "My shop"')
 
     @dataclass
@@ -378,7 +382,7 @@ async def test_names_need_no_care(server: Server) -> None:
     assert found == [(1, 2)]
 
 
-def test_no_message_shows_a_password() -> None:
+def test_no_message_contains_a_password() -> None:
     sink = Postgres("postgresql://user:secret@127.0.0.1:1/shop?table=books")
 
     with pytest.raises(ConfigError, match=r"postgresql://127.0.0.1:1/shop\?table") as e:
@@ -396,7 +400,7 @@ def test_no_message_shows_a_password() -> None:
         ("postgresql://h/db", {"tabel": "x"}, "did you mean 'table'"),
     ],
 )
-def test_what_cannot_be_is_refused_at_once(
+def test_an_impossible_output_is_rejected_at_once(
     uri: str, options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
@@ -404,7 +408,7 @@ def test_what_cannot_be_is_refused_at_once(
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
-def test_a_database_is_an_output(scheme: str) -> None:
+def test_a_postgresql_database_can_be_an_output(scheme: str) -> None:
     sink = open_sink(f"{scheme}://host/shop?table=books", item_key="title")
 
     assert isinstance(sink, Postgres)

@@ -25,13 +25,13 @@ from crawler.sinks.postgres_server import Server, one_line, split_uri
         ),
     ],
 )
-def test_the_table_is_ours_and_the_rest_is_libpqs(
+def test_the_uri_without_the_table_goes_to_libpq(
     uri: str, conninfo: str, table: str
 ) -> None:
     assert split_uri(uri) == (conninfo, table)
 
 
-def test_an_option_that_libpq_does_not_know_is_refused_without_the_password() -> None:
+def test_an_unknown_option_of_libpq_is_rejected_without_showing_the_password() -> None:
     with pytest.raises(ConfigError, match="nope") as caught:
         split_uri("postgresql://u:secret@h/db?nope=1")
 

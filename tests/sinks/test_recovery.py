@@ -126,7 +126,7 @@ async def lives(
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
-async def test_a_kill_at_any_step_costs_nothing(name: str) -> None:
+async def test_a_kill_at_any_step_loses_nothing(name: str) -> None:
     step = 0
     while await lives(name, [step], lambda disk: None):
         step += 1
@@ -140,7 +140,7 @@ async def test_a_kill_at_any_step_costs_nothing(name: str) -> None:
     st.randoms(use_true_random=False),
 )
 @settings(max_examples=200, deadline=None)
-def test_power_cuts_at_any_steps_cost_nothing(
+def test_power_failures_at_any_steps_lose_nothing(
     name: str, kills: list[int], random: Random
 ) -> None:
     anyio.run(lives, name, kills, lambda disk: disk.cut_power(random))
@@ -148,7 +148,7 @@ def test_power_cuts_at_any_steps_cost_nothing(
 
 @pytest.mark.parametrize("name", OUTPUTS)
 @pytest.mark.parametrize("room", [0, 1, 20])
-async def test_a_disk_that_is_full_for_a_while_costs_nothing(
+async def test_a_disk_that_is_full_for_a_while_loses_nothing(
     name: str, room: int
 ) -> None:
     file, mode, fields, before, after = OUTPUTS[name]
@@ -200,7 +200,7 @@ async def test_a_disk_that_stays_full_ends_the_run_and_keeps_its_items(
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
-async def test_a_part_that_somebody_removed_is_written_again(name: str) -> None:
+async def test_a_deleted_part_file_is_written_again(name: str) -> None:
     file, mode, fields, before, after = OUTPUTS[name]
     disk, store = FakeDisk(), KeptStore()
     if before is not None:
@@ -217,7 +217,7 @@ async def test_a_part_that_somebody_removed_is_written_again(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
-async def test_items_that_come_after_publishing_follow(name: str) -> None:
+async def test_items_after_publishing_are_added(name: str) -> None:
     file, mode, fields, before, after = OUTPUTS[name]
     disk, store = FakeDisk(), MortalStore()
     if before is not None:

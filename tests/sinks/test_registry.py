@@ -30,7 +30,7 @@ class NoSink:
 
 
 @pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: offer.name)
-def test_everything_that_is_offered_can_be_loaded(offer: OutputOffer) -> None:
+def test_every_offered_output_can_be_loaded(offer: OutputOffer) -> None:
     if not offer.is_installed:
         pytest.skip(f"needs the extra {offer.extra}")
     assert callable(offer.load())
@@ -45,7 +45,7 @@ def test_a_missing_extra_is_named() -> None:
         offer.load()
 
 
-def test_nothing_is_imported_before_an_output_names_it() -> None:
+def test_no_library_is_imported_before_an_output_needs_it() -> None:
     heavy = "pyarrow, obstore, psycopg"
     code = (
         "import sys, crawler.sinks, crawler.cli.dispatch\n"
@@ -61,7 +61,7 @@ def test_nothing_is_imported_before_an_output_names_it() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_a_class_of_ones_own_is_named_by_its_import_path() -> None:
+def test_a_sink_class_of_the_user_is_named_by_its_import_path() -> None:
     spec = OutputSpec(sink=f"{__name__}.Queue", options={"topic": "books", "size": 3})
     sink = open_sink(spec)
 
@@ -69,7 +69,7 @@ def test_a_class_of_ones_own_is_named_by_its_import_path() -> None:
     assert (sink.topic, sink.uri, sink.size) == ("books", "", 3)
 
 
-def test_it_is_given_the_uri_and_the_fields() -> None:
+def test_a_sink_class_receives_the_uri_and_the_fields() -> None:
     spec = OutputSpec(
         sink=f"{__name__}:Queue", uri="q://h", options={"topic": "b"}, fields=("a",)
     )
@@ -92,7 +92,7 @@ def test_it_is_given_the_uri_and_the_fields() -> None:
         (f"{__name__}.OFFERS", {}, "is not a class"),
     ],
 )
-def test_a_class_that_cannot_be_is_one_line(
+def test_an_invalid_sink_class_is_reported_in_one_line(
     name: str, options: dict[str, object], words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
@@ -145,12 +145,12 @@ def test_a_sink_of_another_package_is_found_by_its_entry_point(tmp_path: Path) -
         (OutputSpec(uri="x.txt", format="xml"), "'xml' has an unknown ending"),
     ],
 )
-def test_an_option_that_nothing_takes_is_named(spec: OutputSpec, words: str) -> None:
+def test_an_unknown_option_is_named(spec: OutputSpec, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         open_sink(spec)
 
 
-def test_a_format_can_be_named_apart_from_the_place() -> None:
+def test_a_format_can_be_given_separately_from_the_path() -> None:
     assert not open_sink(OutputSpec(uri="x.txt", format="csv.gz")).is_growing
     assert open_sink(OutputSpec(uri="x.txt", format="jsonl")).is_growing
 

@@ -44,7 +44,7 @@ async def publish(
     return outputs
 
 
-async def test_a_file_is_in_place_as_soon_as_it_is_full(tmp_path: Path) -> None:
+async def test_a_full_file_is_published_at_once(tmp_path: Path) -> None:
     store = KeptStore()
     sink = open_sink(OutputSpec(uri=f"{tmp_path}/b.jsonl", rotate_rows=3))
     async with Outputs([sink], store, RUN) as outputs:
@@ -77,7 +77,7 @@ async def test_a_file_is_in_place_as_soon_as_it_is_full(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["csv", "json", "csv.gz", "parquet"])
-async def test_each_file_is_whole_in_every_format(tmp_path: Path, ending: str) -> None:
+async def test_each_file_is_valid_in_every_format(tmp_path: Path, ending: str) -> None:
     if ending == "parquet":
         pytest.importorskip("pyarrow", reason="needs the extra parquet")
     spec = OutputSpec(uri=f"{tmp_path}/b.{ending}", rotate_rows=4)
@@ -93,7 +93,7 @@ async def test_each_file_is_whole_in_every_format(tmp_path: Path, ending: str) -
         assert last.read_bytes() == b"n\r\n5\r\n6\r\n7\r\n"
 
 
-async def test_a_file_may_end_by_its_bytes(tmp_path: Path) -> None:
+async def test_a_file_may_be_limited_in_bytes(tmp_path: Path) -> None:
     await publish(OutputSpec(uri=f"{tmp_path}/b.jsonl", rotate_bytes=15), ITEMS)
 
     assert [name.split(".")[1] for name in names(tmp_path)] == [
@@ -104,7 +104,7 @@ async def test_a_file_may_end_by_its_bytes(tmp_path: Path) -> None:
     ]
 
 
-async def test_the_schema_stands_beside_the_output(tmp_path: Path) -> None:
+async def test_the_schema_is_written_beside_the_output(tmp_path: Path) -> None:
     for name, rows in (("a", 0), ("b", 3)):
         uri = f"{tmp_path}/{name}.csv"
         await publish(OutputSpec(uri=uri, schema=True, rotate_rows=rows), ITEMS)
@@ -116,7 +116,7 @@ async def test_the_schema_stands_beside_the_output(tmp_path: Path) -> None:
         open_sink(OutputSpec(uri="c.csv", schema=True))
 
 
-async def test_the_files_of_another_job_are_refused(tmp_path: Path) -> None:
+async def test_files_of_another_job_are_rejected(tmp_path: Path) -> None:
     spec = OutputSpec(uri=f"{tmp_path}/b.jsonl", rotate_rows=3)
     await publish(spec, ITEMS)
 
@@ -124,13 +124,13 @@ async def test_the_files_of_another_job_are_refused(tmp_path: Path) -> None:
         await publish(spec, ITEMS)
 
 
-async def test_without_items_there_is_a_manifest(tmp_path: Path) -> None:
+async def test_without_items_a_manifest_is_written(tmp_path: Path) -> None:
     await publish(OutputSpec(uri=f"{tmp_path}/b.jsonl", rotate_rows=3), [])
 
     assert names(tmp_path) == ["b.manifest.json"]
 
 
-def test_the_files_of_two_runs_must_not_mix() -> None:
+def test_files_of_two_runs_must_not_be_mixed() -> None:
     plan = OutputPlan(outputs=[OutputSpec(uri="b.jsonl", rotate_rows=3)], job="books")
 
     with pytest.raises(ConfigError, match=r"add \{run\} or \{date\}"):
@@ -138,7 +138,7 @@ def test_the_files_of_two_runs_must_not_mix() -> None:
 
 
 @pytest.mark.parametrize("uri", ["-", "b.db"])
-def test_a_target_that_is_no_file_is_not_rotated(uri: str) -> None:
+def test_only_files_can_be_rotated(uri: str) -> None:
     with pytest.raises(ConfigError, match="rotate_rows works only for files"):
         open_sink(OutputSpec(uri=uri, rotate_rows=3))
 
@@ -192,7 +192,7 @@ async def lives(
 
 
 @pytest.mark.parametrize("format", [JsonLines, JsonArray, Csv])
-async def test_a_kill_at_any_step_costs_nothing(format: type[Format]) -> None:
+async def test_a_kill_at_any_step_loses_nothing(format: type[Format]) -> None:
     step = 0
     while await lives(format, [step], None):
         step += 1
@@ -202,12 +202,14 @@ async def test_a_kill_at_any_step_costs_nothing(format: type[Format]) -> None:
 
 @given(st.lists(st.integers(0, 60), max_size=4), st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
-def test_power_cuts_at_any_steps_cost_nothing(kills: list[int], random: Random) -> None:
+def test_power_failures_at_any_steps_lose_nothing(
+    kills: list[int], random: Random
+) -> None:
     anyio.run(lives, JsonLines, kills, random)
 
 
 @pytest.mark.parametrize("room", [0, 1, 20])
-async def test_a_disk_that_is_full_for_a_while_costs_nothing(room: int) -> None:
+async def test_a_disk_that_is_full_for_a_while_loses_nothing(room: int) -> None:
     disk, store = FakeDisk(), KeptStore()
 
     async def make_room(seconds: float) -> None:
@@ -228,7 +230,7 @@ async def test_a_disk_that_is_full_for_a_while_costs_nothing(room: int) -> None:
     assert len(disk.names) == 4
 
 
-async def test_a_disk_that_stays_full_is_one_line() -> None:
+async def test_a_disk_that_stays_full_is_reported_in_one_line() -> None:
     disk, store = FakeDisk(), KeptStore()
     once = AsyncRetrying(stop=stop_after_attempt(1))
     async with Outputs(

@@ -5,9 +5,9 @@ OWNER = RowOwner("books", 7)
 ROW = ItemRow(12, 0, 0, b'{"url":"x","n":[1]}')
 
 
-def test_without_an_item_key_a_row_is_known_by_its_number() -> None:
+def test_without_an_item_key_a_row_is_identified_by_its_number() -> None:
     assert OWNER.key(ROW, ()) == "books/7/12"
 
 
-def test_an_item_key_is_the_values_of_its_fields() -> None:
+def test_the_key_of_a_row_is_the_values_of_the_item_key() -> None:
     assert OWNER.key(ROW, ("url", "n", "none")) == '["x",[1],null]'

@@ -30,7 +30,7 @@ async def stored(*values: Any) -> tuple[KeptStore, int]:
     return store, (await store.commit([Outcome(None, items=items)])).sequence
 
 
-def test_fields_are_chosen_ordered_and_renamed() -> None:
+def test_fields_are_selected_ordered_and_renamed() -> None:
     rows = [
         ItemRow(1, 0, 0, b'{"a":1,"b":2,"c":3}'),
         ItemRow(2, 0, 0, b'{"c":"\xe2\x80\xa8"}'),
@@ -62,7 +62,7 @@ async def test_an_output_receives_the_types_that_it_names(tmp_path: Path) -> Non
     assert len(everything.items) == 4
 
 
-async def test_rows_that_are_not_selected_are_passed_after_a_restart(
+async def test_rows_that_are_not_selected_are_skipped_after_a_restart(
     tmp_path: Path,
 ) -> None:
     store, last = await stored(Author("X"), Book("A", 1), Author("Y"))

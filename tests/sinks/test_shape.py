@@ -23,7 +23,7 @@ class Book(msgspec.Struct, rename="camel"):
 TYPE = ItemType.of(Book)
 
 
-def test_without_a_choice_all_stays_as_it_is() -> None:
+def test_without_a_selection_all_fields_are_written() -> None:
     shape = OutputShape.of({}, TYPE, ["page_url"], "Output")
 
     assert shape == OutputShape({}, TYPE, ("pageUrl",))
@@ -44,7 +44,7 @@ def test_fields_and_key_get_their_new_names() -> None:
     }
 
 
-def test_of_unknown_items_the_names_are_known() -> None:
+def test_the_names_of_items_without_a_type_are_known() -> None:
     shape = OutputShape.of({"a": "A"}, None, [], "Output")
 
     assert shape.item_type is not None
@@ -59,7 +59,7 @@ def test_of_unknown_items_the_names_are_known() -> None:
         ({"title": "x"}, ["page_url"], "must contain 'pageUrl', because item_key"),
     ],
 )
-def test_a_choice_that_cannot_be_is_an_error(
+def test_an_impossible_selection_is_an_error(
     fields: Mapping[str, str], key: list[str], words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
@@ -93,7 +93,7 @@ async def test_the_key_of_a_database_follows_the_new_names(tmp_path: Path) -> No
     assert found == [("a", "C"), ("b", "B")]
 
 
-async def test_a_described_output_may_replace_what_is_there(tmp_path: Path) -> None:
+async def test_a_configured_output_may_replace_an_existing_file(tmp_path: Path) -> None:
     path, store = tmp_path / "b.jsonl", KeptStore()
     path.write_text("old\n")
     sink = open_sink(OutputSpec(uri=str(path), mode="replace"))

@@ -49,7 +49,7 @@ def calls(crowd: Crowd, attempts: int = 5) -> SinkCalls:
     return SinkCalls("file books.jsonl", crowd, lambda: policy)
 
 
-async def test_a_call_that_fails_is_repeated_and_the_crawl_is_told() -> None:
+async def test_a_failed_call_is_repeated_and_the_crawl_is_notified() -> None:
     crowd, call = Crowd(), Call(OSError("full"), OSError("full"))
     made = calls(crowd)
 
@@ -59,7 +59,7 @@ async def test_a_call_that_fails_is_repeated_and_the_crawl_is_told() -> None:
     assert crowd.told == 2  # that it waits, and that it works again
 
 
-async def test_an_output_that_gives_up_is_still_waiting() -> None:
+async def test_an_output_between_two_tries_still_counts_as_waiting() -> None:
     made, call = calls(Crowd(), attempts=2), Call(*[OSError("full")] * 9)
 
     with pytest.raises(SinkError, match=r"file books\.jsonl failed: OSError: full"):
@@ -69,7 +69,7 @@ async def test_an_output_that_gives_up_is_still_waiting() -> None:
 
 
 @pytest.mark.parametrize("error", [PipeClosed("left"), TypeError("a bug"), KeyError(1)])
-async def test_errors_that_cannot_pass_are_not_repeated(error: Exception) -> None:
+async def test_permanent_errors_are_not_retried(error: Exception) -> None:
     call = Call(error)
 
     with pytest.raises(SinkError):
@@ -78,7 +78,7 @@ async def test_errors_that_cannot_pass_are_not_repeated(error: Exception) -> Non
     assert call.times == 1
 
 
-async def test_a_run_that_hurries_tries_no_more() -> None:
+async def test_a_run_in_a_hurry_does_not_retry() -> None:
     crowd, call = Crowd(), Call(*[OSError("full")] * 9)
     crowd.hurried.set()
 
@@ -88,7 +88,7 @@ async def test_a_run_that_hurries_tries_no_more() -> None:
     assert call.times == 1
 
 
-async def test_a_pause_ends_when_the_run_begins_to_hurry() -> None:
+async def test_a_pause_ends_when_the_run_is_in_a_hurry() -> None:
     crowd, call = Crowd(), Call(OSError("full"), OSError("full"))
     made = SinkCalls(
         "x",
@@ -109,7 +109,7 @@ async def expect_failure(made: SinkCalls, call: Call) -> None:
         await made.repeat(call)
 
 
-async def test_nothing_is_repeated_after_try_once() -> None:
+async def test_nothing_is_retried_after_try_once() -> None:
     call, made = Call(OSError("full")), calls(Crowd())
     made.try_once()
 

@@ -20,7 +20,7 @@ region = "eu-central-1"
 """
 
 
-def test_a_table_of_the_config_describes_an_output() -> None:
+def test_a_table_of_the_config_defines_an_output() -> None:
     assert spec_of("lake", tomllib.loads(TABLE), "config.toml") == OutputSpec(
         uri="s3://bucket/{type}.parquet",
         fields=("title", "price"),
@@ -32,7 +32,7 @@ def test_a_table_of_the_config_describes_an_output() -> None:
     )
 
 
-def test_a_class_gets_all_other_keys() -> None:
+def test_a_class_receives_all_other_keys() -> None:
     table = {"class": "shop.sinks.Queue", "topic": "books", "fields": {"a": "b"}}
 
     spec = spec_of("queue", table, "config.toml")
@@ -56,14 +56,14 @@ def test_a_class_gets_all_other_keys() -> None:
         ({"uri": "x.csv", "rotate_bytes": "1 hour"}, "is not a size"),
     ],
 )
-def test_a_wrong_key_is_named_with_its_place(table: Any, words: str) -> None:
+def test_an_invalid_key_is_named_with_its_location(table: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
         spec_of("lake", table, "config.toml")
 
     assert str(caught.value).startswith("config.toml: [outputs.lake]")
 
 
-def test_a_size_in_code_is_a_number_of_bytes() -> None:
+def test_a_size_in_code_is_in_bytes() -> None:
     with pytest.raises(ConfigError, match="rotate_bytes = '5 kB' must be a whole"):
         OutputSpec(uri="x.csv", rotate_bytes="5 kB")  # type: ignore[arg-type]
 

@@ -8,12 +8,12 @@ import pytest
 from crawler.sinks.sqlite_file import SqliteFile, connect
 
 
-def test_a_commit_is_safe_against_power_cuts(tmp_path: Path) -> None:
+def test_a_commit_survives_a_power_failure(tmp_path: Path) -> None:
     with closing(connect(tmp_path / "out.db", 1)) as connection:
         assert connection.execute("PRAGMA synchronous").fetchone() == (3,)
 
 
-def test_a_transaction_lands_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_transaction_is_written_completely_or_not_at_all(tmp_path: Path) -> None:
     file = SqliteFile(tmp_path / "out.db", 1)
     with file.transaction() as connection:
         connection.execute("CREATE TABLE t (n)")

@@ -29,7 +29,9 @@ def values(connection: sqlite3.Connection, name: str, column: str) -> list[objec
     return [value for (value,) in connection.execute(query)]
 
 
-def test_a_row_replaces_the_one_with_its_key(connection: sqlite3.Connection) -> None:
+def test_a_row_replaces_the_row_with_the_same_key(
+    connection: sqlite3.Connection,
+) -> None:
     table = Table(connection, "t")
     table.create({})
     for body in (b'{"a":1}', b'{"a":2}'):
@@ -49,7 +51,7 @@ def test_a_row_replaces_the_one_with_its_key(connection: sqlite3.Connection) -> 
         (Kind("boolean"), b'{"v":true}', 1),
     ],
 )
-def test_no_value_changes_by_its_column(
+def test_no_column_changes_a_value(
     connection: sqlite3.Connection, kind: Kind, body: bytes, expected: object
 ) -> None:
     table = Table(connection, "t")
@@ -74,7 +76,7 @@ def test_columns_are_read_again_after_a_rollback(
     assert values(connection, "t", "new") == [1]
 
 
-def test_a_second_table_takes_the_place_of_the_first(
+def test_a_second_table_replaces_the_first(
     connection: sqlite3.Connection,
 ) -> None:
     swap = TableSwap("t", is_replacing=True)
@@ -90,7 +92,7 @@ def test_a_second_table_takes_the_place_of_the_first(
     assert swap.table_to_fill(connection, is_first=False, aside="").name == "t"
 
 
-def test_a_table_put_aside_is_filled_again(connection: sqlite3.Connection) -> None:
+def test_a_table_set_aside_can_be_filled_again(connection: sqlite3.Connection) -> None:
     swap = TableSwap("t", is_replacing=True)
     Table(connection, "t").create({})
     table = swap.table_to_fill(connection, is_first=True, aside="")

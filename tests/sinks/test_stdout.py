@@ -15,7 +15,7 @@ from crawler.sinks import Outputs, PipeClosed, StandardOutput
 from tests.sinks.kept import RUN, KeptStore
 
 
-async def test_lines_leave_as_items_are_committed() -> None:
+async def test_lines_are_written_when_their_items_are_committed() -> None:
     store, stream = KeptStore(), io.StringIO()
     async with (
         Outputs([StandardOutput(stream)], store, RUN, interval=3600) as outputs,
@@ -33,7 +33,7 @@ async def test_lines_leave_as_items_are_committed() -> None:
     assert stream.getvalue() == '{"a":"é"}\n{"a":2}\n{"a":3}\n'
 
 
-async def test_a_file_gets_whole_lines_past_the_buffer(tmp_path: Path) -> None:
+async def test_a_file_receives_complete_lines_without_buffering(tmp_path: Path) -> None:
     store = KeptStore()
     with (tmp_path / "out").open("w") as stream:
         stream.write("before\n")
@@ -46,7 +46,7 @@ async def test_a_file_gets_whole_lines_past_the_buffer(tmp_path: Path) -> None:
     assert [len(line) for line in text.splitlines()] == [6, 200_008, 7]
 
 
-async def test_a_closed_pipe_has_an_error_of_its_own() -> None:
+async def test_a_closed_pipe_raises_its_own_error() -> None:
     store = KeptStore()
     reader, writer = os.pipe()
     os.close(reader)
@@ -109,7 +109,7 @@ async def test_an_output_that_stays_full_is_named() -> None:
 HOSTILE = "a\x9b2J\u202eb\x7f\u2066é"
 
 
-async def test_a_terminal_gets_no_character_that_it_obeys() -> None:
+async def test_a_terminal_receives_no_control_characters() -> None:
     terminal, theirs = os.openpty()
     store = KeptStore()
     with os.fdopen(theirs, "w") as stream:
@@ -124,7 +124,7 @@ async def test_a_terminal_gets_no_character_that_it_obeys() -> None:
     assert "é" in shown
 
 
-async def test_a_file_gets_the_items_exactly(tmp_path: Path) -> None:
+async def test_a_file_receives_the_items_unchanged(tmp_path: Path) -> None:
     store = KeptStore()
     with (tmp_path / "out").open("w") as stream:
         async with Outputs([StandardOutput(stream)], store, RUN) as outputs:

@@ -35,7 +35,7 @@ TYPE = ItemType.named(["a"])
         pytest.param("a.b/out.sqlite", {"item_key": "u"}, Database, True, id="sqlite"),
     ],
 )
-def test_the_ending_says_what_is_written(
+def test_the_suffix_decides_the_format(
     output: Any, options: dict[str, Any], kind: type, is_growing: bool
 ) -> None:
     sink = open_sink(output, **options)
@@ -44,14 +44,14 @@ def test_the_ending_says_what_is_written(
     assert sink.is_growing is is_growing
 
 
-def test_a_sink_is_taken_as_it_is() -> None:
+def test_a_sink_object_is_used_unchanged() -> None:
     sink = Collect()
 
     assert open_sink(sink) is sink
 
 
 @pytest.mark.parametrize("output", ["out.xml", "out", ""])
-def test_an_unknown_ending_lists_the_valid_ones(output: str) -> None:
+def test_an_unknown_suffix_lists_the_valid_ones(output: str) -> None:
     with pytest.raises(
         ConfigError, match=r"\.jsonl, \.json, \.csv, \.parquet .*, \.db, \.sqlite"
     ):
@@ -64,17 +64,17 @@ def test_a_json_array_cannot_be_appended_to() -> None:
 
 
 @pytest.mark.parametrize("name", ["items.jsonl.gz", "items.json.zst", "items.csv.gz"])
-def test_compressed_files_are_written_when_the_run_publishes(name: str) -> None:
+def test_compressed_files_are_published_at_the_end_of_the_run(name: str) -> None:
     assert isinstance(open_sink(name), StoredFile)
 
 
 @pytest.mark.parametrize("name", ["items.gz", "items.db.gz", "items.txt.gz"])
-def test_what_cannot_be_compressed_is_refused(name: str) -> None:
+def test_a_format_that_cannot_be_compressed_is_rejected(name: str) -> None:
     with pytest.raises(ConfigError, match=r"each also with \.gz or \.zst"):
         open_sink(name)
 
 
-def test_a_compressed_file_is_not_appended_to() -> None:
+def test_a_compressed_file_cannot_be_appended_to() -> None:
     with pytest.raises(ConfigError, match="--append cannot continue"):
         open_sink("items.jsonl.gz", mode="append")
 
@@ -83,7 +83,7 @@ def test_a_compressed_file_is_not_appended_to() -> None:
     "output",
     ["ftp://host/books.jsonl", "S3x://b/x.csv", "c3:/b/x.db", "http://h/x.json"],
 )
-def test_an_unknown_scheme_makes_no_folder_of_that_name(
+def test_an_unknown_scheme_does_not_create_a_folder(
     output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -12,7 +12,7 @@ else:
 ROWS = [ItemRow(number, number, 0, b'{"n":%d}' % number) for number in range(1, 4)]
 
 
-def test_the_lines_come_back_from_one_frame() -> None:
+def test_the_lines_are_read_back_from_one_frame() -> None:
     format = Zstandard(JsonLines())
     pieces = [*format.start([]), format.encode(ROWS[:1]), format.encode(ROWS[1:])]
 

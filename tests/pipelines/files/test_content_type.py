@@ -28,11 +28,13 @@ DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
         (b"\x1f\x8b\x08", "application/gzip", "application/gzip"),
     ],
 )
-def test_types(head: bytes, declared: str, kind: str) -> None:
+def test_the_type_is_detected_from_the_first_bytes(
+    head: bytes, declared: str, kind: str
+) -> None:
     assert type_of(head, declared) == kind
 
 
-def test_types_are_named_alone_or_by_family() -> None:
+def test_types_are_given_by_name_or_by_family() -> None:
     assert is_wanted("image/png", ["image/*"])
     assert is_wanted("image/png", ["image/"])
     assert is_wanted("image/png", ["application/pdf", "image/png"])

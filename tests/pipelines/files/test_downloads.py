@@ -41,7 +41,7 @@ class Lists(Spider):
             yield {"file": name}
 
 
-def test_a_url_whose_content_another_has_is_asked_once(tmp_path: Path) -> None:
+def test_a_url_with_known_content_is_requested_once(tmp_path: Path) -> None:
     class Own(Lists):
         pipelines = [Files("file", folder=tmp_path)]
 
@@ -55,7 +55,7 @@ def test_a_url_whose_content_another_has_is_asked_once(tmp_path: Path) -> None:
     assert site.urls == [HOME, f"{HOME}a.pdf", f"{HOME}b.pdf"]
 
 
-def test_a_url_that_failed_is_asked_once(tmp_path: Path) -> None:
+def test_a_failed_url_is_requested_once(tmp_path: Path) -> None:
     class Own(Lists):
         pipelines = [Files("file", folder=tmp_path)]
 
@@ -72,7 +72,7 @@ class Refusing:
         raise FetchError(Reason.DEADLINE, "another process asks it", is_free=True)
 
 
-async def test_a_page_whose_file_could_not_be_asked_for_is_tried_again(
+async def test_a_page_whose_file_request_could_not_be_sent_is_retried(
     tmp_path: Path,
 ) -> None:
     place = LocalFolder(tmp_path)
@@ -112,7 +112,9 @@ def test_a_changed_file_takes_the_path_of_its_earlier_version(tmp_path: Path) ->
     assert after.read_bytes() == PDF + b"changed"
 
 
-def test_without_a_job_the_earlier_version_is_a_strangers(tmp_path: Path) -> None:
+def test_without_a_job_the_earlier_version_belongs_to_another_program(
+    tmp_path: Path,
+) -> None:
     before, after = changed(tmp_path)
 
     assert before != after

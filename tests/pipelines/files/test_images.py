@@ -87,7 +87,7 @@ def on_disk(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in paths)
 
 
-def test_an_item_lands_with_its_picture_and_smaller_copies(folder: Path) -> None:
+def test_an_item_is_committed_with_its_image_and_smaller_copies(folder: Path) -> None:
     images = Images("cover", folder=folder, thumbs=THUMBS)
 
     report = crawl(shop(images), transport=site(a_png=PNG))
@@ -117,7 +117,7 @@ def test_an_item_lands_with_its_picture_and_smaller_copies(folder: Path) -> None
     assert report.counts == {"files": 1}
 
 
-def test_a_picture_is_converted_and_its_original_stays(folder: Path) -> None:
+def test_an_image_is_converted_and_its_original_is_kept(folder: Path) -> None:
     images = Images("cover", folder=folder, thumbs={"s": (9, 9)}, format="webp")
     content = turned(6)
     digest = hashlib.sha256(content).hexdigest()
@@ -149,7 +149,7 @@ def test_a_picture_is_converted_and_its_original_stays(folder: Path) -> None:
         (b"<svg xmlns='http://www.w3.org/2000/svg'></svg>", "unwanted_type"),
     ],
 )
-def test_a_picture_that_is_not_wanted_has_a_reason(
+def test_an_unwanted_image_has_a_reason(
     folder: Path, content: bytes, reason: str
 ) -> None:
     images = Images(
@@ -166,7 +166,7 @@ def test_a_picture_that_is_not_wanted_has_a_reason(
     assert report.counts == {f"files_failed:{reason}": 1}
 
 
-def test_an_item_without_its_required_picture_is_dropped(folder: Path) -> None:
+def test_an_item_without_its_required_image_is_dropped(folder: Path) -> None:
     images = Images("cover", folder=folder, required=True, min_width=30)
     pictures = site(a_png=PNG, b_png=drawn(size=(20, 20)))
 
@@ -176,7 +176,7 @@ def test_an_item_without_its_required_picture_is_dropped(folder: Path) -> None:
     assert report.dropped == {"file:too_small": 1}
 
 
-def test_the_next_run_makes_no_copy_again_unless_it_is_gone_or_damaged(
+def test_the_next_run_makes_a_copy_again_only_if_it_is_missing_or_damaged(
     folder: Path,
 ) -> None:
     spider = shop(Images("cover", folder=folder, thumbs=THUMBS))
@@ -194,7 +194,7 @@ def test_the_next_run_makes_no_copy_again_unless_it_is_gone_or_damaged(
     assert opened(damaged.read_bytes()).size == (6, 4)
 
 
-def test_a_picture_that_many_items_name_is_copied_once(folder: Path) -> None:
+def test_an_image_that_many_items_name_is_copied_once(folder: Path) -> None:
     class Many(Shop):
         pipelines = [Images("cover", folder=folder, thumbs=THUMBS)]
 
@@ -214,7 +214,9 @@ def test_a_picture_that_many_items_name_is_copied_once(folder: Path) -> None:
     assert len(on_disk(folder)) == 3
 
 
-def test_copies_go_where_the_picture_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_are_stored_where_the_image_is_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pytest.importorskip("obstore", reason="needs the extra objects")
     from tests.sinks import s3
 
@@ -246,7 +248,7 @@ class FullFolder(LocalFolder):
         super().put(part, path)
 
 
-def test_a_page_waits_for_room_for_its_copies(folder: Path) -> None:
+def test_a_page_waits_until_memory_for_its_copies_is_free(folder: Path) -> None:
     class OwnImages(Images):
         def _place(self) -> LocalFolder:
             return FullFolder(folder)
@@ -289,7 +291,9 @@ class Page:
         yield self
 
 
-async def test_pictures_are_decoded_in_a_thread_and_off_the_clock(folder: Path) -> None:
+async def test_images_are_decoded_in_a_thread_outside_the_callback_timeout(
+    folder: Path,
+) -> None:
     place, run, page = WatchedFolder(folder), Run("job", 1, "shop"), Page()
     await to_thread.run_sync(place.prepare)
     (folder / "a.png").write_bytes(PNG)
@@ -314,7 +318,7 @@ class Book:
     cover: Image | None = None
 
 
-def test_a_typed_item_has_a_field_for_its_picture(tmp_path: Path) -> None:
+def test_a_typed_item_has_a_field_for_its_image(tmp_path: Path) -> None:
     class Typed(Shop):
         item_types = [Book]
         pipelines = [
@@ -343,7 +347,7 @@ def test_a_typed_item_has_a_field_for_its_picture(tmp_path: Path) -> None:
         ({"types": "image/png"}, "must be a list"),
     ],
 )
-def test_what_cannot_be_is_refused_at_once(options: Any, words: str) -> None:
+def test_invalid_arguments_are_rejected_at_once(options: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         Images("cover", **options)
 

@@ -33,7 +33,7 @@ def asked(folder: Path, most: int | None, module: str = "killed_crawl") -> list[
     return files
 
 
-def test_files_of_a_crawl_killed_at_random_moments_are_whole(tmp_path: Path) -> None:
+def test_files_of_a_crawl_killed_at_random_moments_are_complete(tmp_path: Path) -> None:
     dice = random.Random(6)
     times: Counter[str] = Counter()
     for _ in range(KILLS):
@@ -59,7 +59,9 @@ def test_files_of_a_crawl_killed_at_random_moments_are_whole(tmp_path: Path) -> 
     assert times.total() <= PAGES * PER_PAGE + on_their_way
 
 
-def test_pictures_of_a_crawl_killed_at_random_moments_are_whole(tmp_path: Path) -> None:
+def test_images_of_a_crawl_killed_at_random_moments_are_complete(
+    tmp_path: Path,
+) -> None:
     pytest.importorskip("PIL", reason="needs the extra images")
     from tests.pipelines.files import killed_pictures
     from tests.pipelines.files.drawn import opened

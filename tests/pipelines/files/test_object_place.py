@@ -42,7 +42,9 @@ def test_a_file_is_an_object_under_the_prefix(place: ObjectFolder) -> None:
     assert not part.exists()
 
 
-def test_the_folder_of_parts_is_gone_with_its_last_user(place: ObjectFolder) -> None:
+def test_the_folder_of_part_files_is_removed_with_its_last_user(
+    place: ObjectFolder,
+) -> None:
     place.prepare()
     parts = place.parts
     place.close()
@@ -52,7 +54,7 @@ def test_the_folder_of_parts_is_gone_with_its_last_user(place: ObjectFolder) -> 
     place.prepare()
 
 
-def test_a_crawl_puts_its_files_into_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crawl_stores_its_files_in_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     class Own(Spider):
         name = "own"
         start_urls = [HOME]
@@ -86,7 +88,7 @@ def test_a_crawl_puts_its_files_into_a_bucket(monkeypatch: pytest.MonkeyPatch) -
         ("ftp://a/b", "files cannot be stored at ftp:// URLs"),
     ],
 )
-def test_a_wrong_place_is_said_before_the_first_request(
+def test_an_invalid_folder_is_reported_before_the_first_request(
     tmp_path: Path, folder: str, message: str
 ) -> None:
     class Own(Spider):

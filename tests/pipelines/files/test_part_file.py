@@ -18,7 +18,7 @@ def part(folder: Path, url: str = URL) -> PartFile:
     return made
 
 
-def test_a_small_file_is_written_at_its_end_alone(tmp_path: Path) -> None:
+def test_a_small_file_is_written_only_at_its_end(tmp_path: Path) -> None:
     made = part(tmp_path)
     made.restart('"v1"')
     made.add(b"some ")
@@ -31,14 +31,14 @@ def test_a_small_file_is_written_at_its_end_alone(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [made.path]
 
 
-def test_an_empty_file_is_a_file(tmp_path: Path) -> None:
+def test_an_empty_file_is_stored(tmp_path: Path) -> None:
     made = part(tmp_path)
     made.restart("")
     assert made.finish() == hashlib.sha256(b"").hexdigest()
     assert made.path.read_bytes() == b""
 
 
-def test_what_was_flushed_is_taken_up(tmp_path: Path) -> None:
+def test_flushed_bytes_are_continued(tmp_path: Path) -> None:
     first = part(tmp_path)
     first.restart('"v1"')
     first.add(b"%PDF half")
@@ -55,7 +55,7 @@ def test_what_was_flushed_is_taken_up(tmp_path: Path) -> None:
     assert second.path.read_bytes() == b"%PDF half rest"
 
 
-def test_without_a_validator_nothing_is_left(tmp_path: Path) -> None:
+def test_without_a_validator_no_part_file_is_kept(tmp_path: Path) -> None:
     first = part(tmp_path)
     first.restart("")
     first.add(b"half")
@@ -76,7 +76,7 @@ def test_another_version_replaces_the_bytes_on_disk(tmp_path: Path) -> None:
     assert first.path.read_bytes() == b"new"
 
 
-def test_a_part_of_a_living_process_is_not_shared(tmp_path: Path) -> None:
+def test_a_part_file_of_a_running_process_is_not_shared(tmp_path: Path) -> None:
     first, second = part(tmp_path), part(tmp_path)
     for each, data in ((first, b"first"), (second, b"second")):
         each.restart('"v1"')
@@ -90,7 +90,7 @@ def test_a_part_of_a_living_process_is_not_shared(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"url": "x", "validator": "y"}', "\x00"])
-def test_a_part_whose_version_is_unknown_is_not_taken_up(
+def test_a_part_file_of_an_unknown_version_is_not_continued(
     tmp_path: Path, text: str
 ) -> None:
     first = part(tmp_path)
@@ -104,7 +104,7 @@ def test_a_part_whose_version_is_unknown_is_not_taken_up(
     assert part(tmp_path).size == 0
 
 
-def test_no_file_is_left_open(tmp_path: Path) -> None:
+def test_no_file_descriptor_is_left_open(tmp_path: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     for number in range(20):
         made = part(tmp_path, f"{URL}{number}")

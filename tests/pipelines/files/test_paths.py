@@ -31,7 +31,7 @@ def named(name: str = "a.jpg", kind: str = "image/jpeg") -> NamedFile:
         ("../{name}", "file/a.jpg"),
     ],
 )
-def test_templates(template: str, path: str) -> None:
+def test_placeholders_in_paths_are_filled_in(template: str, path: str) -> None:
     assert path_of(template, named(), "nightly", "shop") == path
 
 
@@ -48,12 +48,12 @@ def test_templates(template: str, path: str) -> None:
         ("application/pdf", ".php", ".pdf"),
     ],
 )
-def test_an_extension_fits_the_type(kind: str, own: str, extension: str) -> None:
+def test_the_extension_matches_the_type(kind: str, own: str, extension: str) -> None:
     assert extension_of(kind, own) == extension
 
 
 @given(st.text(max_size=400), st.sampled_from(["image/png", "text/html", ""]))
-def test_no_name_leaves_its_folder(name: str, kind: str) -> None:
+def test_no_name_leads_out_of_its_folder(name: str, kind: str) -> None:
     path = path_of("{host}/{name}", named(name, kind))
     parts = path.split("/")
     assert len(parts) == 2

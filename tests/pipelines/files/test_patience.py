@@ -38,7 +38,7 @@ class Failing:
         return "done"
 
 
-async def test_what_may_pass_is_tried_again_and_said_once(
+async def test_a_temporary_error_is_retried_and_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     call = Failing(FULL, OSError("error sending request"), StoreError("locked"))
@@ -58,7 +58,7 @@ async def test_what_may_pass_is_tried_again_and_said_once(
 @pytest.mark.parametrize(
     "error", [PermissionError(errno.EACCES, "no"), ValueError("a bug")]
 )
-async def test_what_will_not_pass_is_raised_at_once(error: Exception) -> None:
+async def test_a_permanent_error_is_raised_at_once(error: Exception) -> None:
     call = Failing(error)
 
     with pytest.raises(type(error)):
@@ -67,7 +67,7 @@ async def test_what_will_not_pass_is_raised_at_once(error: Exception) -> None:
     assert call.calls == 1
 
 
-async def test_the_last_error_is_raised_in_the_end() -> None:
+async def test_the_last_error_is_raised_after_the_last_try() -> None:
     call = Failing(FULL, FULL, FULL)
 
     with pytest.raises(OSError, match="No space left"):
@@ -101,7 +101,7 @@ class AwayFolder(LocalFolder):
 
 
 @pytest.mark.parametrize("kind", [FullFolder, AwayFolder])
-def test_a_page_waits_for_the_place_of_its_files(tmp_path: Path, kind: Any) -> None:
+def test_a_page_waits_until_its_files_can_be_written(tmp_path: Path, kind: Any) -> None:
     class OwnFiles(Files):
         def _place(self) -> LocalFolder:
             found: LocalFolder = kind(tmp_path)

@@ -48,7 +48,7 @@ def reason_of(content: bytes, limits: ImageLimits = ALL) -> tuple[str, str]:
         ("TIFF", "png"),
     ],
 )
-def test_the_head_says_size_and_format(format: str, own: str) -> None:
+def test_the_header_contains_size_and_format(format: str, own: str) -> None:
     content = drawn(format)
 
     assert look(content, ALL) == SeenImage(60, 40, own)
@@ -79,7 +79,7 @@ def test_a_copy_fits_its_box_and_keeps_its_colours(format: str) -> None:
     ("value", "blue_at"),
     [(1, "left"), (3, "right"), (6, "top"), (8, "bottom"), (5, "top"), (2, "right")],
 )
-def test_a_picture_is_turned_as_its_exif_data_say(
+def test_an_image_is_rotated_by_its_exif_data(
     format: str, value: int, blue_at: str
 ) -> None:
     content = turned(value, format)
@@ -101,7 +101,7 @@ def test_a_picture_is_turned_as_its_exif_data_say(
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_copy_says_nothing_about_the_camera(format: str) -> None:
+def test_a_copy_contains_no_camera_metadata(format: str) -> None:
     (copy,) = make_copies(turned(6), ALL, [WantedCopy(None, format)])
 
     assert not opened(copy.content).getexif()
@@ -120,7 +120,9 @@ def test_a_copy_says_nothing_about_the_camera(format: str) -> None:
     ],
 )
 @pytest.mark.parametrize("format", FORMATS)
-def test_every_kind_of_pixel_is_copied(mode: str, colour: object, format: str) -> None:
+def test_every_pixel_format_can_be_copied(
+    mode: str, colour: object, format: str
+) -> None:
     content = drawn("PNG", mode=mode, colour=colour)
 
     (copy,) = make_copies(content, ALL, [WantedCopy((20, 20), format)])
@@ -128,7 +130,7 @@ def test_every_kind_of_pixel_is_copied(mode: str, colour: object, format: str) -
     assert opened(copy.content).size == (20, 13)
 
 
-def test_what_is_clear_is_white_in_a_jpeg() -> None:
+def test_transparent_pixels_become_white_in_a_jpeg() -> None:
     content = drawn("PNG", mode="RGBA", colour=(200, 0, 0, 0))
 
     (jpeg, png) = make_copies(
@@ -139,7 +141,7 @@ def test_what_is_clear_is_white_in_a_jpeg() -> None:
     assert opened(png.content).getpixel((5, 5)) == (200, 0, 0, 0)
 
 
-def test_print_colours_become_those_of_a_screen() -> None:
+def test_cmyk_colours_are_converted_to_rgb() -> None:
     content = drawn("JPEG", mode="CMYK", colour=(0, 255, 255, 0))
 
     (copy,) = make_copies(content, ALL, [WantedCopy()])
@@ -147,7 +149,7 @@ def test_print_colours_become_those_of_a_screen() -> None:
     assert opened(copy.content).mode == "RGB"
 
 
-def test_sixteen_bits_of_grey_keep_their_shade() -> None:
+def test_sixteen_bit_grey_keeps_its_brightness() -> None:
     content = drawn("PNG", mode="I;16", colour=128 * 256)
 
     (copy,) = make_copies(content, ALL, [WantedCopy(None, "png")])
@@ -158,14 +160,16 @@ def test_sixteen_bits_of_grey_keep_their_shade() -> None:
 @pytest.mark.parametrize(
     ("width", "height"), [(9_000, 9_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)]
 )
-def test_a_bomb_is_named_before_it_is_decoded(width: int, height: int) -> None:
+def test_a_decompression_bomb_is_rejected_before_it_is_decoded(
+    width: int, height: int
+) -> None:
     reason, detail = reason_of(png_that_claims(width, height))
 
     assert reason == "bomb"
     assert "pixels" in detail
 
 
-def test_the_bound_is_exact() -> None:
+def test_the_limit_on_pixels_is_exact() -> None:
     look(drawn(), ImageLimits(max_pixels=2400))
 
     assert reason_of(drawn(), ImageLimits(max_pixels=2399)) == (
@@ -175,7 +179,7 @@ def test_the_bound_is_exact() -> None:
 
 
 @pytest.mark.parametrize("limits", [ImageLimits(61), ImageLimits(0, 41)])
-def test_a_picture_may_be_too_small(limits: ImageLimits) -> None:
+def test_an_image_below_the_minimum_size_is_rejected(limits: ImageLimits) -> None:
     assert reason_of(drawn(), limits) == (
         "too_small",
         "the image has 60 x 40 pixels, below min_width or min_height",
@@ -183,14 +187,14 @@ def test_a_picture_may_be_too_small(limits: ImageLimits) -> None:
     look(drawn(), ImageLimits(60, 40))
 
 
-def test_sizes_are_those_of_the_turned_picture() -> None:
+def test_sizes_are_those_of_the_rotated_image() -> None:
     look(turned(6), ImageLimits(min_height=60))
 
     assert reason_of(turned(6), ImageLimits(min_width=60))[0] == "too_small"
 
 
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP"])
-def test_a_moving_picture_is_its_first_one_or_refused(format: str) -> None:
+def test_an_animated_image_is_its_first_frame_or_is_rejected(format: str) -> None:
     content = moving(format)
 
     (copy,) = make_copies(content, ALL, [WantedCopy(None, "png")])
@@ -200,12 +204,12 @@ def test_a_moving_picture_is_its_first_one_or_refused(format: str) -> None:
     look(drawn(format), ImageLimits(animated=False))
 
 
-def test_pages_of_a_tiff_are_no_movement() -> None:
+def test_pages_of_a_tiff_are_not_an_animation() -> None:
     look(moving("TIFF"), ImageLimits(animated=False))
 
 
 @pytest.mark.parametrize("format", ["GIF", "JPEG", "PNG", "TIFF", "WEBP", "BMP"])
-def test_half_a_picture_is_named(format: str) -> None:
+def test_half_an_image_is_reported_as_truncated(format: str) -> None:
     noise = pillow.effect_noise((80, 80), 90).convert("RGB")
     buffer = io.BytesIO()
     noise.save(buffer, format)
@@ -218,7 +222,7 @@ def test_half_a_picture_is_named(format: str) -> None:
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "BMP"])
-def test_a_picture_without_its_end_is_truncated(format: str) -> None:
+def test_an_image_without_its_end_is_truncated(format: str) -> None:
     noise = pillow.effect_noise((80, 80), 90).convert("RGB")
     buffer = io.BytesIO()
     noise.save(buffer, format)
@@ -235,7 +239,7 @@ def test_a_picture_without_its_end_is_truncated(format: str) -> None:
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
     ],
 )
-def test_what_is_no_picture_is_not_wanted(content: bytes) -> None:
+def test_a_file_that_is_not_an_image_is_unwanted(content: bytes) -> None:
     reason, detail = reason_of(content)
 
     assert reason == "unwanted_type"
@@ -243,18 +247,18 @@ def test_what_is_no_picture_is_not_wanted(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("size", [40, 100, 150])
-def test_a_jpeg_cut_within_its_head_is_truncated(size: int) -> None:
+def test_a_jpeg_cut_within_its_header_is_truncated(size: int) -> None:
     assert reason_of(drawn("JPEG")[:size])[0] == "truncated"
 
 
 @pytest.mark.parametrize("format", ["PNG", "GIF", "JPEG", "WEBP", "BMP", "TIFF"])
-def test_a_head_alone_is_damage(format: str) -> None:
+def test_a_header_without_data_is_damaged(format: str) -> None:
     assert reason_of(drawn(format)[:16])[0] in ("decode_error", "truncated")
 
 
 @given(st.sampled_from(["GIF", "JPEG", "PNG", "WEBP", "TIFF", "BMP"]), st.data())
 @settings(max_examples=150, deadline=None)
-def test_no_damage_raises_anything_else(format: str, data: st.DataObject) -> None:
+def test_no_damage_raises_an_unexpected_error(format: str, data: st.DataObject) -> None:
     content = bytearray(drawn(format))
     for _ in range(data.draw(st.integers(1, 6))):
         at = data.draw(st.integers(0, len(content) - 1))

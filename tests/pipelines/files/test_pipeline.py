@@ -77,7 +77,7 @@ def on_disk(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_an_item_lands_with_its_file(folder: Path) -> None:
+def test_an_item_is_committed_with_its_file(folder: Path) -> None:
     site = FakeSite({HOME: home("/cover.png"), f"{HOME}cover.png": PNG})
 
     report = crawl(shop(Files("cover_url", to="cover", folder=folder)), transport=site)
@@ -98,7 +98,7 @@ def test_an_item_lands_with_its_file(folder: Path) -> None:
     assert report.fetched == 1
 
 
-def test_robots_txt_holds_for_files(folder: Path) -> None:
+def test_robots_txt_applies_to_files(folder: Path) -> None:
     site = FakeSite(
         {
             HOME: home(f"{CDN}cover.png"),
@@ -116,7 +116,7 @@ def test_robots_txt_holds_for_files(folder: Path) -> None:
     assert report.counts == {"files_failed:robots_denied": 1}
 
 
-def test_a_list_of_urls_gives_a_list_of_files_in_its_order(folder: Path) -> None:
+def test_a_list_of_urls_gives_a_list_of_files_in_the_same_order(folder: Path) -> None:
     class Album(Shop):
         pipelines = [Files("pictures", folder=folder)]
 
@@ -158,7 +158,7 @@ def test_an_item_without_a_url_has_no_file(folder: Path) -> None:
         ("http://[", PNG, "bad_url", ""),
     ],
 )  # fmt: skip
-def test_a_file_that_fails_says_why(
+def test_a_failed_file_has_a_reason(
     folder: Path, source: str, answer: Page, reason: str, detail: str
 ) -> None:
     site = FakeSite({HOME: home(source), f"{HOME}a.png": answer})
@@ -243,7 +243,9 @@ class Model(pydantic.BaseModel):
 
 
 @pytest.mark.parametrize("kind", [Dataclass, Struct, Attrs, Model])
-def test_typed_items_get_their_files(folder: Path, kind: Callable[..., Any]) -> None:
+def test_typed_items_receive_their_files(
+    folder: Path, kind: Callable[..., Any]
+) -> None:
     yielded = kind(url="/a.png")
 
     class Typed(Shop):
@@ -280,14 +282,14 @@ def test_a_field_that_the_type_lacks_is_an_error_of_the_pipeline(folder: Path) -
         ({"max_size": "big"}, "a size such as"),
     ],
 )
-def test_a_wrong_argument_is_said_when_the_spider_is_written(
+def test_an_invalid_argument_is_rejected_when_the_spider_is_defined(
     arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         Files("cover_url", **arguments)
 
 
-def test_a_folder_that_cannot_be_made_ends_the_run_before_it_begins(
+def test_a_folder_that_cannot_be_created_ends_the_run_before_it_begins(
     tmp_path: Path,
 ) -> None:
     taken = tmp_path / "files"
@@ -325,7 +327,7 @@ def test_a_duplicate_item_has_its_file_before_dedupe_drops_it(folder: Path) -> N
     assert len(on_disk(folder)) == 2
 
 
-def test_a_redirect_of_a_file_may_leave_the_scope(folder: Path) -> None:
+def test_a_redirect_of_a_file_may_lead_out_of_the_scope(folder: Path) -> None:
     away = f"{CDN}far.png"
     site = FakeSite(
         {
@@ -362,7 +364,7 @@ def test_a_file_is_not_fetched_again_in_the_next_run(
     assert len(on_disk(folder)) == 1
 
 
-def test_a_file_that_is_gone_is_fetched_again(tmp_path: Path, folder: Path) -> None:
+def test_a_missing_file_is_fetched_again(tmp_path: Path, folder: Path) -> None:
     site = FakeSite({HOME: home("/a.png"), f"{HOME}a.png": (200, {"ETag": '"1"'}, PNG)})
     spider = shop(Files("cover_url", to="cover", folder=folder))
     settings = durable(tmp_path)
@@ -377,7 +379,7 @@ def test_a_file_that_is_gone_is_fetched_again(tmp_path: Path, folder: Path) -> N
     assert covers(report) != [None]
 
 
-def test_a_broken_transfer_goes_on_where_it_broke(folder: Path) -> None:
+def test_a_broken_transfer_is_continued(folder: Path) -> None:
     body = b"%PDF-1.7\n" + bytes(range(256)) * 12_000
     asked = []
 
@@ -403,7 +405,7 @@ def test_a_broken_transfer_goes_on_where_it_broke(folder: Path) -> None:
     assert list(on_disk(folder).values()) == [body]
 
 
-def test_another_version_begins_anew(folder: Path) -> None:
+def test_another_version_is_fetched_from_the_beginning(folder: Path) -> None:
     old, new = b"%PDF-1" + bytes(3_000_000), b"%PDF-2" + bytes(2_000_000)
     asked = []
 
@@ -436,7 +438,7 @@ def test_another_version_begins_anew(folder: Path) -> None:
         ({"Content-Disposition": 'attachment; filename="CON.png"'}, "_CON.png"),
     ],
 )  # fmt: skip
-def test_a_path_by_name_is_safe(
+def test_a_path_made_from_a_name_stays_in_its_folder(
     folder: Path, headers: dict[str, str], name: str
 ) -> None:
     answer = (200, {"Content-Type": "image/png", **headers}, PNG)
@@ -448,7 +450,7 @@ def test_a_path_by_name_is_safe(
     assert list(on_disk(folder)) == [f"shop.example/{name}"]
 
 
-def test_different_files_of_one_name_are_kept_apart(folder: Path) -> None:
+def test_different_files_with_the_same_name_are_kept_apart(folder: Path) -> None:
     site = FakeSite(
         {
             HOME: home("/1/cover.png", "/2/Cover.PNG"),
@@ -468,7 +470,7 @@ def test_different_files_of_one_name_are_kept_apart(folder: Path) -> None:
         assert hashlib.sha256(found).hexdigest() == cover.sha256
 
 
-def test_a_file_of_somebody_else_is_not_overwritten(folder: Path) -> None:
+def test_a_file_of_another_program_is_not_overwritten(folder: Path) -> None:
     folder.mkdir()
     (folder / "cover.png").write_bytes(b"mine")
     site = FakeSite({HOME: home("/cover.png"), f"{HOME}cover.png": PNG})
@@ -477,7 +479,7 @@ def test_a_file_of_somebody_else_is_not_overwritten(folder: Path) -> None:
     assert len(on_disk(folder)) == 2
 
 
-def test_a_field_that_no_item_has_is_told_with_the_nearest(
+def test_an_unknown_field_is_reported_with_the_nearest_name(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     site = FakeSite({HOME: home("/a.png"), f"{HOME}a.png": PNG})
@@ -489,7 +491,7 @@ def test_a_field_that_no_item_has_is_told_with_the_nearest(
     )
 
 
-def test_items_without_the_field_beside_others_are_no_mistake(
+def test_some_items_without_the_field_are_no_error(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Mixed(Shop):

@@ -23,7 +23,7 @@ def a_part(place: LocalFolder, data: bytes) -> Path:
     return path
 
 
-def test_a_file_is_put_with_the_folders_that_it_needs(place: LocalFolder) -> None:
+def test_a_file_is_stored_and_its_folders_are_created(place: LocalFolder) -> None:
     place.put(a_part(place, b"data"), "a/b/c.bin")
 
     assert Path(place.text("a/b/c.bin")).read_bytes() == b"data"
@@ -33,19 +33,21 @@ def test_a_file_is_put_with_the_folders_that_it_needs(place: LocalFolder) -> Non
     assert not list(place.parts.iterdir())
 
 
-def test_a_file_replaces_another(place: LocalFolder) -> None:
+def test_a_file_replaces_an_earlier_one(place: LocalFolder) -> None:
     place.put(a_part(place, b"old"), "c.bin")
     place.put(a_part(place, b"newer"), "c.bin")
     assert place.size("c.bin") == 5
 
 
-def test_what_is_not_there_has_no_size(place: LocalFolder) -> None:
+def test_a_missing_file_has_no_size(place: LocalFolder) -> None:
     place.put(a_part(place, b"data"), "c.bin")
     assert place.size("none") is None
     assert place.size("c.bin/none") is None
 
 
-def test_an_empty_folder_of_parts_is_removed_at_the_end(place: LocalFolder) -> None:
+def test_an_empty_folder_of_part_files_is_removed_at_the_end(
+    place: LocalFolder,
+) -> None:
     a_part(place, b"half")
     place.close()
     assert place.parts.is_dir()

@@ -58,7 +58,7 @@ def rest(start: int = HALF, **headers: str) -> Answer:
     return 206, {"Content-Range": span, "ETag": '"v1"', **headers}, BODY[start:]
 
 
-async def test_a_whole_file(tmp_path: Path) -> None:
+async def test_a_complete_file_is_received(tmp_path: Path) -> None:
     made = Try(tmp_path)
     headers = {"ETag": 'W/"v1"', "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}
 
@@ -73,7 +73,7 @@ async def test_a_whole_file(tmp_path: Path) -> None:
     assert receiver.name == "film.pdf"
 
 
-async def test_the_rest_is_asked_for_by_its_version(tmp_path: Path) -> None:
+async def test_the_rest_is_requested_with_its_version(tmp_path: Path) -> None:
     made = await Try(tmp_path).half()
     asked = await made.ask(rest())
     assert (asked["range"], asked["if-range"]) == (f"bytes={HALF}-", '"v1"')
@@ -90,7 +90,9 @@ async def test_the_rest_is_asked_for_by_its_version(tmp_path: Path) -> None:
         (416, {"Content-Range": "bytes */100"}, b""),
     ],
 )
-async def test_another_range_begins_anew(tmp_path: Path, answer: Answer) -> None:
+async def test_another_range_starts_from_the_beginning(
+    tmp_path: Path, answer: Answer
+) -> None:
     made = await Try(tmp_path).half()
     with pytest.raises(FetchError) as caught:
         await made.ask(answer)
@@ -103,27 +105,29 @@ async def test_another_range_begins_anew(tmp_path: Path, answer: Answer) -> None
     assert made.receiver.sha256 == hashlib.sha256(BODY).hexdigest()
 
 
-async def test_a_whole_answer_replaces_the_part(tmp_path: Path) -> None:
+async def test_a_complete_response_replaces_the_part_file(tmp_path: Path) -> None:
     made = await Try(tmp_path).half()
     await made.ask((200, {"ETag": '"v2"'}, BODY[::-1]))
     assert made.receiver.sha256 == hashlib.sha256(BODY[::-1]).hexdigest()
 
 
-async def test_an_unchanged_file_is_not_received(tmp_path: Path) -> None:
+async def test_an_unchanged_file_is_not_received_again(tmp_path: Path) -> None:
     made = Try(tmp_path, KEPT)
     asked = await made.ask((304, {}, b""))
     assert asked["if-none-match"] == '"v0"'
     assert made.receiver.is_unchanged
 
 
-async def test_without_an_etag_the_date_is_asked_by(tmp_path: Path) -> None:
+async def test_without_an_etag_the_date_is_sent(tmp_path: Path) -> None:
     kept = KeptFile("files", URL, "a", "", 3, "", "", "Mon, 01 Jan 2024 00:00:00 GMT")
     asked = await Try(tmp_path, kept).ask((304, {}, b""))
     assert asked["if-modified-since"] == kept.modified
 
 
 @pytest.mark.parametrize("status", [206, 304, 404, 416, 500])
-async def test_what_was_not_asked_for_is_a_failure(tmp_path: Path, status: int) -> None:
+async def test_a_range_that_was_not_requested_is_a_failure(
+    tmp_path: Path, status: int
+) -> None:
     made = Try(tmp_path)
     with pytest.raises(FetchError) as caught:
         await made.ask((status, {}, b""))
@@ -144,7 +148,7 @@ async def test_what_was_not_asked_for_is_a_failure(tmp_path: Path, status: int) 
         ({}, ""),
     ],
 )  # fmt: skip
-async def test_only_a_strong_validator_lets_a_part_be_continued(
+async def test_only_a_strong_validator_allows_a_part_file_to_be_continued(
     tmp_path: Path, headers: dict[str, str], validator: str
 ) -> None:
     async def broken() -> AsyncIterator[bytes]:
@@ -159,7 +163,7 @@ async def test_only_a_strong_validator_lets_a_part_be_continued(
     await to_thread.run_sync(made.part.discard)
 
 
-async def test_a_packed_body_cannot_be_continued(tmp_path: Path) -> None:
+async def test_a_compressed_body_cannot_be_continued(tmp_path: Path) -> None:
     made = Try(tmp_path)
     headers: dict[str, Any] = {"ETag": '"v1"', "Content-Encoding": "gzip"}
     await made.ask((200, headers, gzip.compress(BODY)))
