@@ -22,14 +22,14 @@ def refusal(values: Any) -> str:
     return str(caught.value)
 
 
-def test_a_job_needs_nothing_but_its_name() -> None:
+def test_a_job_needs_only_its_name() -> None:
     job = jobs(books={}).find("books")
 
     assert job is not None
     assert (job.spider, job.cron, job.outputs) == ("books", None, ())
 
 
-def test_a_job_says_what_runs_when_and_how_well() -> None:
+def test_a_job_defines_what_runs_when_and_with_which_limits() -> None:
     job = jobs(
         nightly={
             "spider": "books",
@@ -73,7 +73,7 @@ def test_a_job_says_what_runs_when_and_how_well() -> None:
         pytest.param(3, "is not a table", id="no table"),
     ],
 )
-def test_what_is_wrong_with_a_job_is_one_line_with_its_place(
+def test_an_invalid_job_is_reported_in_one_line_with_its_location(
     values: Any, part: str
 ) -> None:
     message = refusal(values)
@@ -84,12 +84,12 @@ def test_what_is_wrong_with_a_job_is_one_line_with_its_place(
 
 
 @pytest.mark.parametrize("name", ["", "../up", ".hidden", "a b", "-x"])
-def test_a_name_that_could_not_name_files_is_refused(name: str) -> None:
+def test_a_name_that_cannot_be_a_file_name_is_rejected(name: str) -> None:
     with pytest.raises(ConfigError, match="begin the name with a letter or digit"):
         jobs_of(Layer("config.toml", {}, {name: {}}), NOW).find(name)
 
 
-def test_a_broken_job_hides_no_other_and_says_whom_it_would_have_told() -> None:
+def test_an_invalid_job_affects_no_other_and_keeps_its_hook() -> None:
     found = jobs(
         good={"schedule": "@daily"},
         bad={"schedule": "nonsense", "on_failure": ["mail-it"]},

@@ -55,7 +55,9 @@ def retrying() -> AsyncRetrying:
     return hooks.patience().copy(stop=stop_after_attempt(3), wait=wait_none())
 
 
-async def test_a_command_reads_the_summary_and_knows_its_job(tmp_path: Path) -> None:
+async def test_a_command_receives_the_summary_and_the_name_of_its_job(
+    tmp_path: Path,
+) -> None:
     out = tmp_path / "told"
     program = (
         "import os, pathlib, sys; pathlib.Path(sys.argv[1]).write_text("
@@ -82,13 +84,13 @@ async def test_a_command_reads_the_summary_and_knows_its_job(tmp_path: Path) -> 
         ),
     ],
 )
-async def test_a_command_that_fails_is_one_line(
+async def test_a_failed_command_is_reported_in_one_line(
     command: tuple[str, ...], part: str
 ) -> None:
     assert part in await hooks.call(command, SUMMARY, Settings())
 
 
-async def test_a_command_that_hangs_is_ended_with_all_that_it_started() -> None:
+async def test_a_command_that_hangs_is_killed_with_its_child_processes() -> None:
     program = "import subprocess as s; s.run(['sleep', '60'])"
 
     wrong = await hooks.call(
@@ -98,21 +100,23 @@ async def test_a_command_that_hangs_is_ended_with_all_that_it_started() -> None:
     assert "took over 0.5 s and was killed" in wrong
 
 
-async def test_a_webhook_gets_the_summary_as_json(retrying: AsyncRetrying) -> None:
+async def test_a_webhook_receives_the_summary_as_json(retrying: AsyncRetrying) -> None:
     with Receiver(204) as receiver:
         wrong = await hooks.call(receiver.url, SUMMARY, Settings(), retrying=retrying)
 
     assert (wrong, receiver.bodies) == ("", [SUMMARY])
 
 
-async def test_a_webhook_is_tried_again(retrying: AsyncRetrying) -> None:
+async def test_a_failed_webhook_is_retried(retrying: AsyncRetrying) -> None:
     with Receiver(503, 500, 200) as receiver:
         wrong = await hooks.call(receiver.url, SUMMARY, Settings(), retrying=retrying)
 
     assert (wrong, len(receiver.bodies)) == ("", 3)
 
 
-async def test_a_webhook_that_refuses_is_one_line(retrying: AsyncRetrying) -> None:
+async def test_a_webhook_that_is_refused_is_reported_in_one_line(
+    retrying: AsyncRetrying,
+) -> None:
     with Receiver(403, 403, 403) as receiver:
         wrong = await hooks.call(receiver.url, SUMMARY, Settings(), retrying=retrying)
 

@@ -68,7 +68,7 @@ async def test_a_process_has_a_log_and_an_exit_code(launched: Launched) -> None:
     assert launched.launcher().find("nightly") is None
 
 
-async def test_a_process_at_work_is_found_by_another_scheduler(
+async def test_a_running_process_is_found_by_another_scheduler(
     launched: Launched,
 ) -> None:
     running = await launched.launcher().start("nightly")
@@ -82,7 +82,7 @@ async def test_a_process_at_work_is_found_by_another_scheduler(
         assert await found.wait() is None
 
 
-async def test_a_job_at_work_is_not_started_again(launched: Launched) -> None:
+async def test_a_running_job_is_not_started_again(launched: Launched) -> None:
     running = await launched.launcher().start("nightly")
 
     with pytest.raises(CrawlError, match="already runs"):
@@ -93,7 +93,7 @@ async def test_a_job_at_work_is_not_started_again(launched: Launched) -> None:
     assert await again.wait() == 0
 
 
-async def test_a_kill_reaches_all_that_the_process_started(launched: Launched) -> None:
+async def test_a_kill_ends_all_child_processes_too(launched: Launched) -> None:
     running = await launched.launcher(PARENT).start("nightly")
     child = int(await launched.said())
 
@@ -113,7 +113,7 @@ def _is_alive(pid: int) -> bool:
     return state != "Z" and os.getpgid(pid) > 0
 
 
-async def test_a_long_log_is_put_aside(launched: Launched) -> None:
+async def test_a_long_log_is_rotated(launched: Launched) -> None:
     log = log_of(launched.folder, "nightly")
     log.write_bytes(b"x" * (1 << 21))
 

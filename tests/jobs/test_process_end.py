@@ -53,14 +53,14 @@ def ended(history: Any, code: int | None, why: str = "") -> Ended:
         (77, "", "exit code 77"),
     ],
 )
-def test_an_exit_code_is_told_in_words(code: int, why: str, note: str) -> None:
+def test_an_exit_code_is_shown_in_words(code: int, why: str, note: str) -> None:
     end = ended(History(record(), report=b"{}"), code, why)
 
     assert (end.exit_code, end.note, end.is_untold) == (code, note, False)
 
 
 @pytest.mark.parametrize(("has_run", "code"), [(True, 4), (False, 1)])
-def test_a_process_that_was_killed_has_told_nothing(has_run: bool, code: int) -> None:
+def test_the_end_of_a_killed_process_names_its_signal(has_run: bool, code: int) -> None:
     end = ended(History(record(None)) if has_run else History(), -9)
 
     assert (end.exit_code, end.is_untold) == (code, True)
@@ -77,12 +77,12 @@ def test_a_process_that_was_killed_has_told_nothing(has_run: bool, code: int) ->
         pytest.param(Unreadable(), 1, id="no history"),
     ],
 )
-def test_without_an_exit_code_the_history_tells(history: Any, code: int) -> None:
+def test_without_an_exit_code_the_history_is_used(history: Any, code: int) -> None:
     assert ended(history, None).exit_code == code
 
 
 @pytest.mark.parametrize(("finished", "is_its_own"), [(THEN - 1, False), (THEN, True)])
-def test_a_run_that_ended_before_is_not_of_this_process(
+def test_a_run_that_ended_earlier_does_not_belong_to_this_process(
     finished: float, is_its_own: bool
 ) -> None:
     end = ended(History(record(finished), report=b"{}"), 0)
@@ -90,7 +90,7 @@ def test_a_run_that_ended_before_is_not_of_this_process(
     assert (end.run is not None) == is_its_own
 
 
-def test_an_end_is_a_line_and_a_summary() -> None:
+def test_an_end_has_a_line_and_a_summary() -> None:
     end = ended(History(record(), report=b"{}"), 3, "too many failed")
 
     assert end.line == (
@@ -110,7 +110,7 @@ def test_an_end_is_a_line_and_a_summary() -> None:
     )
 
 
-def test_an_end_without_a_run_is_its_note() -> None:
+def test_an_end_without_a_run_has_its_note() -> None:
     end = ended(History(), 2, "no spider")
 
     assert end.line == "could not run, no spider"

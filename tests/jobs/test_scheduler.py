@@ -164,7 +164,7 @@ async def test_a_job_is_started_at_each_of_its_times(playing: Open) -> None:
     assert play.known().exit_code == 0
 
 
-async def test_a_job_that_is_due_while_it_is_at_work_is_skipped(playing: Open) -> None:
+async def test_a_job_that_becomes_due_while_it_runs_is_skipped(playing: Open) -> None:
     async with playing(nightly=HOURLY) as play:
         await play.clock.move(hours=1)
         await play.clock.move(hours=1)
@@ -176,7 +176,7 @@ async def test_a_job_that_is_due_while_it_is_at_work_is_skipped(playing: Open) -
     assert "skipped" in note
 
 
-async def test_a_job_that_is_due_while_it_is_at_work_is_queued_once(
+async def test_a_job_that_becomes_due_while_it_runs_is_queued_once(
     playing: Open,
 ) -> None:
     async with playing(nightly={**HOURLY, "overlap": "queue"}) as play:
@@ -190,7 +190,7 @@ async def test_a_job_that_is_due_while_it_is_at_work_is_queued_once(
     assert (before, after) == (["nightly"], ["nightly"] * 2)
 
 
-async def test_as_many_jobs_run_at_once_as_are_allowed(playing: Open) -> None:
+async def test_the_number_of_jobs_running_at_once_is_limited(playing: Open) -> None:
     many = {f"job{number}": HOURLY for number in range(20)}
     async with playing(**many, options={"parallel": 3}) as play:
         await play.clock.move(hours=1)
@@ -203,7 +203,7 @@ async def test_as_many_jobs_run_at_once_as_are_allowed(playing: Open) -> None:
     assert sorted(play.stage.names) == sorted(many)
 
 
-async def test_a_job_that_hangs_is_told_to_stop_at_its_longest_time(
+async def test_a_job_that_hangs_is_stopped_at_max_runtime(
     playing: Open,
 ) -> None:
     hangs = {**HOURLY, "max_runtime": "1ms"}
@@ -217,7 +217,7 @@ async def test_a_job_that_hangs_is_told_to_stop_at_its_longest_time(
     assert (play.known().exit_code, play.alarms) == (4, [])
 
 
-async def test_a_job_that_hears_nothing_is_killed_and_somebody_is_told(
+async def test_a_job_that_ignores_the_signal_is_killed_and_its_hook_is_called(
     playing: Open,
 ) -> None:
     hangs = {**HOURLY, "max_runtime": "1ms"}
@@ -234,7 +234,7 @@ async def test_a_job_that_hears_nothing_is_killed_and_somebody_is_told(
     assert [ended.job for ended in play.alarms] == ["nightly"]
 
 
-async def test_a_job_that_is_killed_from_outside_is_an_alarm(playing: Open) -> None:
+async def test_a_job_that_is_killed_from_outside_calls_its_hook(playing: Open) -> None:
     async with playing(nightly=HOURLY) as play:
         await play.clock.move(hours=1)
         play.stage.started[0][1].end(-9)
@@ -244,7 +244,7 @@ async def test_a_job_that_is_killed_from_outside_is_an_alarm(playing: Open) -> N
     assert play.known().failures == 1
 
 
-async def test_a_job_that_is_killed_is_tried_again_as_often_as_it_says(
+async def test_a_killed_job_is_retried_as_often_as_configured(
     playing: Open,
 ) -> None:
     table = {**HOURLY, "retries": 1, "retry_wait": "1m"}
@@ -260,7 +260,7 @@ async def test_a_job_that_is_killed_is_tried_again_as_often_as_it_says(
     assert (at_once, len(play.stage.started)) == (1, 2)
 
 
-async def test_a_job_that_waits_for_another_try_takes_nobodys_place(
+async def test_a_job_that_waits_for_a_retry_occupies_no_place(
     playing: Open,
 ) -> None:
     table = {**HOURLY, "retries": 1, "retry_wait": "1m"}
@@ -276,7 +276,7 @@ async def test_a_job_that_waits_for_another_try_takes_nobodys_place(
     assert sorted(names) == ["nightly", "other"]
 
 
-async def test_a_job_that_cannot_be_started_holds_up_no_other(playing: Open) -> None:
+async def test_a_job_that_cannot_be_started_delays_no_other(playing: Open) -> None:
     async with playing(nightly=HOURLY, other=HOURLY) as play:
         play.stage.broken = {"nightly"}
         await play.clock.move(hours=1)
@@ -285,7 +285,7 @@ async def test_a_job_that_cannot_be_started_holds_up_no_other(playing: Open) -> 
     assert "no more processes" in play.known().note
 
 
-async def test_what_was_missed_while_nobody_kept_the_schedule_is_caught_up_once(
+async def test_missed_times_are_caught_up_once_after_a_downtime(
     playing: Open,
 ) -> None:
     clock = HandClock()
@@ -300,7 +300,7 @@ async def test_what_was_missed_while_nobody_kept_the_schedule_is_caught_up_once(
     assert play.stage.names == ["nightly"]
 
 
-async def test_what_was_missed_is_left_out_where_the_job_says_so(
+async def test_missed_times_are_skipped_if_the_job_says_so(
     playing: Open,
 ) -> None:
     clock = HandClock()
@@ -316,7 +316,7 @@ async def test_what_was_missed_is_left_out_where_the_job_says_so(
     assert "5 missed, skipped" in play.known().note
 
 
-async def test_a_job_whose_line_was_changed_is_not_due_for_the_past(
+async def test_a_job_with_a_changed_schedule_is_not_due_for_the_past(
     playing: Open,
 ) -> None:
     clock = HandClock()
@@ -330,7 +330,7 @@ async def test_a_job_whose_line_was_changed_is_not_due_for_the_past(
     assert play.stage.names == []
 
 
-async def test_a_job_that_was_left_at_work_is_found_and_not_started_again(
+async def test_a_job_left_running_is_found_and_not_started_again(
     playing: Open, tmp_path: Path
 ) -> None:
     theatre = Theatre(tmp_path, {"nightly": HOURLY})
@@ -347,7 +347,7 @@ async def test_a_job_that_was_left_at_work_is_found_and_not_started_again(
     assert play.stage.names == ["nightly"]
 
 
-async def test_stopping_tells_every_job_and_waits_for_it(playing: Open) -> None:
+async def test_stopping_signals_every_job_and_waits_for_it(playing: Open) -> None:
     async with playing(nightly=HOURLY, other=HOURLY) as play:
         await play.clock.move(hours=1)
         play.keeper.stop()
@@ -358,7 +358,7 @@ async def test_stopping_tells_every_job_and_waits_for_it(playing: Open) -> None:
     assert (play.known().exit_code, play.known().failures) == (4, 0)
 
 
-async def test_a_job_that_somebody_runs_by_hand_is_waited_for(
+async def test_a_job_that_a_person_runs_is_awaited(
     playing: Open, tmp_path: Path
 ) -> None:
     lock = JobLock(tmp_path / "nightly.lock")
@@ -376,7 +376,7 @@ async def test_a_job_that_somebody_runs_by_hand_is_waited_for(
     assert before == 1
 
 
-async def test_a_state_that_cannot_be_kept_stops_no_job(
+async def test_a_state_that_cannot_be_written_stops_no_job(
     playing: Open, tmp_path: Path
 ) -> None:
     async with playing(nightly=HOURLY) as play:

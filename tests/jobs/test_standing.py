@@ -43,7 +43,7 @@ async def test_a_run_without_a_status_was_interrupted(tmp_path: Path) -> None:
     assert await left(tmp_path, None) == Standing(FinishReason.INTERRUPTED)
 
 
-async def test_a_run_whose_process_is_alive_is_at_work(tmp_path: Path) -> None:
+async def test_a_run_with_a_living_process_is_running(tmp_path: Path) -> None:
     status = Status(time=NOW - 60, process=os.getpid(), machine=HERE)
 
     shown = await left(tmp_path, status)
@@ -106,5 +106,7 @@ async def test_a_process_that_has_left_says_why(
         ),
     ],
 )
-def test_silence_decides_where_the_process_cannot(status: Status, is_so: bool) -> None:
+def test_without_the_process_the_age_of_the_status_decides(
+    status: Status, is_so: bool
+) -> None:
     assert is_at_work(status, NOW) is is_so

@@ -19,7 +19,7 @@ def ledger(folder: Path, now: datetime = NOW, line: tuple[str, str] = DAILY) -> 
     return Ledger(folder, {"books": line}, now)
 
 
-def test_a_job_that_is_new_starts_from_now(tmp_path: Path) -> None:
+def test_a_new_job_starts_from_now(tmp_path: Path) -> None:
     assert ledger(tmp_path).seen == {"books": NOW}
     assert read(tmp_path) == {}
 
@@ -46,7 +46,7 @@ def test_a_job_with_another_schedule_starts_from_now(
     assert read(tmp_path)["books"].failures == 1
 
 
-def test_a_note_stays_until_there_is_another(tmp_path: Path) -> None:
+def test_a_note_is_kept_until_the_next_one(tmp_path: Path) -> None:
     known = ledger(tmp_path)
     known.handled("books", NOW, "skipped")
     known.handled("books", NOW, "")
@@ -54,7 +54,7 @@ def test_a_note_stays_until_there_is_another(tmp_path: Path) -> None:
     assert read(tmp_path)["books"].note == "skipped"
 
 
-def test_failures_are_counted_up_to_the_next_good_run(tmp_path: Path) -> None:
+def test_failures_are_counted_until_the_next_good_run(tmp_path: Path) -> None:
     known, counted = ledger(tmp_path), []
     for code, is_bad in [(3, True), (1, True), (4, False), (0, False)]:
         known.began("books", NOW)
@@ -64,7 +64,7 @@ def test_failures_are_counted_up_to_the_next_good_run(tmp_path: Path) -> None:
     assert counted == [1, 2, 2, 0]
 
 
-def test_a_disk_that_is_full_is_a_line_and_the_next_change_writes_all(
+def test_a_full_disk_is_one_log_line_and_the_next_change_writes_everything(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     known = ledger(tmp_path)
@@ -80,7 +80,7 @@ def test_a_disk_that_is_full_is_a_line_and_the_next_change_writes_all(
     assert read(tmp_path)["books"].started == NOW
 
 
-def test_a_file_that_is_no_state_is_an_error_that_says_what_to_do(
+def test_a_file_that_is_not_a_state_is_an_error_with_advice(
     tmp_path: Path,
 ) -> None:
     (tmp_path / STATE).write_text('{"books": 3}')

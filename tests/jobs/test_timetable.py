@@ -51,7 +51,7 @@ def runs(line: str, start: str, end: str, zone: str = "UTC") -> list[str]:
         pytest.param("@weekly", ["03-08 00:00"], id="a nickname"),
     ],
 )
-def test_a_cron_line_means_what_cron_means(line: str, expected: list[str]) -> None:
+def test_a_cron_line_has_the_meaning_of_cron(line: str, expected: list[str]) -> None:
     found = runs(line, "2026-03-01T12:00", "2026-03-13T12:00")
 
     assert found[: len(expected)] == expected
@@ -83,7 +83,7 @@ def test_a_cron_line_means_what_cron_means(line: str, expected: list[str]) -> No
         ),
     ],
 )
-def test_daylight_saving_neither_skips_nor_doubles_a_night(
+def test_daylight_saving_neither_skips_nor_repeats_a_night(
     line: str, start: str, end: str, expected: list[str]
 ) -> None:
     assert runs(line, start, end, "Europe/Berlin") == expected
@@ -100,7 +100,7 @@ def test_an_hourly_job_runs_as_often_as_the_day_has_hours(day: str, hours: int) 
     assert len(runs("0 * * * *", before, end, "Europe/Berlin")) == hours
 
 
-def test_the_31st_skips_the_months_that_have_none() -> None:
+def test_day_31_skips_the_months_without_it() -> None:
     found = runs("0 0 31 * *", "2026-01-01T00:00", "2026-07-01T00:00")
 
     assert found == ["01-31 00:00", "03-31 00:00", "05-31 00:00"]
@@ -118,7 +118,7 @@ def test_the_31st_skips_the_months_that_have_none() -> None:
         pytest.param("", "five fields", id="nothing"),
     ],
 )
-def test_a_line_that_means_nothing_says_why(line: str, why: str) -> None:
+def test_an_invalid_schedule_is_an_error_with_a_reason(line: str, why: str) -> None:
     if not why:
         assert cron(line, UTC, NOW).after(NOW)
         return
@@ -144,7 +144,7 @@ def test_a_new_job_is_first_due_at_its_next_time() -> None:
     assert made.next() == at("2026-03-02T02:00")
 
 
-def test_a_due_time_is_named_once() -> None:
+def test_a_due_time_is_returned_once() -> None:
     made = table("0 2 * * *", None, "2026-03-01T12:00")
 
     first = made.due(at("2026-03-02T02:00"))
@@ -155,7 +155,7 @@ def test_a_due_time_is_named_once() -> None:
 
 
 @pytest.mark.parametrize("down", [1, 5, 500, 5_000], ids=lambda n: f"{n} missed")
-def test_times_that_were_missed_are_caught_up_by_one_run(down: int) -> None:
+def test_missed_times_are_caught_up_by_one_run(down: int) -> None:
     made = table("0 * * * *", "2026-03-01T12:00", "2026-03-01T12:00")
     back = at("2026-03-01T12:30") + timedelta(hours=down)
 
@@ -166,7 +166,7 @@ def test_times_that_were_missed_are_caught_up_by_one_run(down: int) -> None:
     assert made.next() == back + timedelta(minutes=30)
 
 
-def test_times_that_were_missed_are_skipped_where_the_job_says_so() -> None:
+def test_missed_times_are_skipped_if_the_job_says_so() -> None:
     made = table("0 2 * * *", "2026-03-01T02:00", "2026-03-04T09:00", "skip")
 
     found = made.due(at("2026-03-04T09:00"))
@@ -175,7 +175,7 @@ def test_times_that_were_missed_are_skipped_where_the_job_says_so() -> None:
     assert made.next() == at("2026-03-05T02:00")
 
 
-def test_a_time_that_is_kept_runs_also_where_those_before_it_are_skipped() -> None:
+def test_a_current_due_time_runs_even_if_earlier_ones_are_skipped() -> None:
     made = table("0 2 * * *", "2026-03-01T02:00", "2026-03-04T02:00", "skip")
 
     found = made.due(at("2026-03-04T02:00:05"))
@@ -183,7 +183,7 @@ def test_a_time_that_is_kept_runs_also_where_those_before_it_are_skipped() -> No
     assert [(due.missed, due.is_run) for due in found] == [(2, True)]
 
 
-def test_a_clock_that_is_set_back_repeats_nothing() -> None:
+def test_a_clock_that_is_set_back_repeats_no_run() -> None:
     made = table("0 * * * *", None, "2026-03-01T11:30")
     made.due(at("2026-03-01T12:00"))
 
@@ -192,7 +192,7 @@ def test_a_clock_that_is_set_back_repeats_nothing() -> None:
     assert made.next() == at("2026-03-01T13:00")
 
 
-def test_a_clock_that_jumps_ahead_costs_one_run() -> None:
+def test_a_clock_that_jumps_ahead_causes_one_run() -> None:
     made = table("0 * * * *", None, "2026-03-01T11:30")
 
     found = made.due(at("2026-03-01T15:10"))
@@ -200,7 +200,7 @@ def test_a_clock_that_jumps_ahead_costs_one_run() -> None:
     assert [(due.missed, due.is_run) for due in found] == [(4, True)]
 
 
-def test_what_a_wrong_clock_saw_far_ahead_is_forgotten() -> None:
+def test_a_due_time_far_in_the_future_from_a_wrong_clock_is_forgotten() -> None:
     made = table("0 2 * * *", "2031-01-01T02:00", "2026-03-01T12:00")
 
     assert made.next() == at("2026-03-02T02:00")

@@ -159,7 +159,7 @@ def _toml(value: object) -> str:
 
 @pytest.mark.timeout(180)
 @pytest.mark.slow
-async def test_a_week_of_nights(
+async def test_a_week_of_nightly_runs_is_exact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

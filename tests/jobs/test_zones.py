@@ -21,13 +21,13 @@ def no_zones() -> Iterator[None]:
     zoneinfo.reset_tzpath()
 
 
-def test_utc_is_there_everywhere(no_zones: None) -> None:
+def test_utc_exists_on_every_machine(no_zones: None) -> None:
     assert zone("UTC") is UTC
     assert zone("Etc/UTC") is UTC
 
 
 @pytest.mark.parametrize("name", ["Europe/Berln", "Europe", "../etc/passwd", "", "/x"])
-def test_a_zone_that_is_none_is_one_line(name: str) -> None:
+def test_an_unknown_time_zone_is_reported_in_one_line(name: str) -> None:
     with pytest.raises(ValueError, match="is not known; ") as caught:
         zone(name)
 
@@ -37,6 +37,6 @@ def test_a_zone_that_is_none_is_one_line(name: str) -> None:
 @pytest.mark.skipif(
     importlib.util.find_spec("tzdata") is not None, reason="the package tzdata is here"
 )
-def test_a_machine_without_zones_says_what_to_install(no_zones: None) -> None:
+def test_a_machine_without_time_zones_says_what_to_install(no_zones: None) -> None:
     with pytest.raises(ValueError, match="pip install tzdata"):
         zone("Europe/Berlin")

@@ -35,7 +35,7 @@ class Member(Spider):
         ([SessionPool("a", [Session("a")])], "two sessions are named 'a'"),
     ],
 )
-def test_what_is_declared_is_checked_when_the_class_is_made(
+def test_declared_sessions_are_checked_when_the_class_is_defined(
     sessions: Any, said: str
 ) -> None:
     with pytest.raises(ConfigError, match=said):
@@ -51,10 +51,10 @@ def test_what_is_declared_is_checked_when_the_class_is_made(
         lambda: SessionPool("a", []),
     ],
 )
-def test_a_session_that_cannot_be_is_an_error(make: Callable[[], Any]) -> None:
+def test_an_invalid_session_is_an_error(make: Callable[[], Any]) -> None:
     with pytest.raises(ConfigError):
         make()
 
 
-def test_what_a_session_holds_is_not_shown() -> None:
+def test_the_secrets_of_a_session_are_not_shown() -> None:
     assert "secret" not in repr(Session("a", meta={"word": "secret"}))

@@ -113,7 +113,7 @@ def test_a_session_logs_in_once_before_its_first_request(crawled: Crawl) -> None
 
 @pytest.mark.parametrize("workers", [1, 8])
 @pytest.mark.parametrize("dead_after", [1, 3])
-def test_a_wall_leads_to_another_login_and_no_page_is_lost(
+def test_a_login_wall_causes_another_login_and_no_page_is_lost(
     crawled: Crawl, workers: int, dead_after: int
 ) -> None:
     site = Shop()
@@ -130,7 +130,7 @@ def test_a_wall_leads_to_another_login_and_no_page_is_lost(
     assert run.report.retried >= 1
 
 
-def test_one_login_serves_all_that_wait_for_it(crawled: Crawl) -> None:
+def test_one_login_serves_all_waiting_requests(crawled: Crawl) -> None:
     class Many(Member):
         async def start(self) -> Results:
             for number in range(4):
@@ -142,7 +142,7 @@ def test_one_login_serves_all_that_wait_for_it(crawled: Crawl) -> None:
     assert (run.report.pages, site.issued) == (4, 1)
 
 
-def test_a_login_that_leads_to_walls_only_is_given_up(crawled: Crawl) -> None:
+def test_a_login_that_only_leads_to_walls_is_given_up(crawled: Crawl) -> None:
     wrong = {"user": "wrong"}
 
     class Wrong(Member):
@@ -159,7 +159,9 @@ def test_a_login_that_leads_to_walls_only_is_given_up(crawled: Crawl) -> None:
     assert set(run.report.errors) <= {"login_failed", "logged_out"}
 
 
-def test_a_login_that_raises_fails_with_what_it_said(crawled: Crawl) -> None:
+def test_an_exception_in_a_login_fails_its_page_with_the_message(
+    crawled: Crawl,
+) -> None:
     class Raises(Member):
         async def log_in(self, session: Session) -> None:
             page = await self.fetch(f"{HOME}login")
@@ -171,7 +173,7 @@ def test_a_login_that_raises_fails_with_what_it_said(crawled: Crawl) -> None:
     assert any("log_in() of session 'member'" in line for line in run.report.advice)
 
 
-def test_a_login_may_fail_for_now() -> None:
+def test_a_login_may_fail_temporarily() -> None:
     class Flaky(Member):
         tries = 0
 
@@ -186,7 +188,7 @@ def test_a_login_may_fail_for_now() -> None:
     assert (run.report.pages, run.report.retried) == (5, 1)
 
 
-def test_a_page_that_is_a_wall_by_its_body_is_one() -> None:
+def test_a_login_wall_may_be_recognised_by_its_body() -> None:
     class ByBody(Member):
         def is_wall(self, response: Response) -> bool:
             return response.css_first("#login") is not None
@@ -204,7 +206,7 @@ def test_a_page_that_is_a_wall_by_its_body_is_one() -> None:
     assert (run.report.pages, site.issued) == (1, 2)
 
 
-def test_a_wall_that_cannot_be_judged_fails_its_page_with_the_line() -> None:
+def test_an_exception_in_the_wall_check_fails_its_page_and_names_the_line() -> None:
     class Wrong(Member):
         def is_wall(self, response: Response) -> bool:
             return bool(response.headers["nothing"])
@@ -227,7 +229,7 @@ def test_cookies_of_a_login_are_kept_over_runs(tmp_path: Path) -> None:
     assert fresh.report.pages == 5
 
 
-def test_cookies_that_have_expired_between_runs_lead_to_a_login(tmp_path: Path) -> None:
+def test_cookies_that_expired_between_runs_cause_a_login(tmp_path: Path) -> None:
     site = Shop()
     durable(Member, site, tmp_path)
     site.valid.clear()
@@ -250,7 +252,7 @@ def test_a_crawl_killed_at_any_commit_logs_in_and_loses_nothing(tmp_path: Path) 
         assert sorted(urls) == sorted([HOME, *(f"{HOME}page/{n}" for n in range(4))])
 
 
-def test_a_session_has_headers_proxy_and_connections_of_its_own() -> None:
+def test_a_session_has_its_own_headers_proxy_and_connections() -> None:
     seen: list[tuple[str, str | None, str | None, str, str]] = []
 
     def page(request: httpx.Request) -> str:
@@ -321,7 +323,9 @@ def test_the_sessions_of_a_pool_take_turns(crawled: Crawl) -> None:
     assert sorted(sids) == ["sid=s1", "sid=s1", "sid=s2", "sid=s2"]
 
 
-def test_a_session_that_is_refused_again_and_again_is_retired(tmp_path: Path) -> None:
+def test_a_session_whose_requests_are_refused_repeatedly_is_retired(
+    tmp_path: Path,
+) -> None:
     site = Shop(9)
 
     def banned(request: httpx.Request) -> Any:
@@ -342,7 +346,7 @@ def test_a_session_that_is_refused_again_and_again_is_retired(tmp_path: Path) ->
     assert len([r for r in first if "/page/" in r.url]) == 3
 
 
-def test_retry_speaks_against_a_session_and_the_next_try_has_another() -> None:
+def test_a_retry_counts_against_its_session_and_the_next_try_uses_another() -> None:
     class Doubts(Pooled):
         async def start(self) -> Results:
             for number in range(9):
@@ -359,7 +363,7 @@ def test_retry_speaks_against_a_session_and_the_next_try_has_another() -> None:
     assert (report.pages, report.retried) == (9, 3)  # the third retires the session
 
 
-def test_a_pool_without_sessions_left_fails_what_is_asked(crawled: Crawl) -> None:
+def test_requests_of_a_pool_without_usable_sessions_fail(crawled: Crawl) -> None:
     class Hopeless(Pooled):
         async def log_in(self, session: Session) -> None:
             await self.fetch(f"{HOME}gone")
@@ -374,7 +378,9 @@ def test_a_pool_without_sessions_left_fails_what_is_asked(crawled: Crawl) -> Non
 
 
 @pytest.mark.parametrize("session", ["a", "pool"])
-def test_robots_txt_goes_the_way_of_the_session_that_needs_it(session: str) -> None:
+def test_robots_txt_is_fetched_by_the_proxy_of_the_session_that_needs_it(
+    session: str,
+) -> None:
     proxy = "http://proxy.example:3128"
 
     class Own(Visits):

@@ -13,7 +13,7 @@ REQUEST = Request("https://site.example/", meta={"shelf": 3})
 FIELDS = [("Content-Type", "text/html"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
 
 
-def test_a_response_needs_no_more_than_its_request() -> None:
+def test_a_response_needs_only_its_request() -> None:
     response = respond(REQUEST)
 
     assert (response.status_code, response.http_version) == (200, "HTTP/1.1")
@@ -22,14 +22,14 @@ def test_a_response_needs_no_more_than_its_request() -> None:
     assert [*response.headers.raw] == []
 
 
-def test_it_says_that_no_host_was_asked_and_nothing_was_received() -> None:
+def test_a_made_response_says_that_no_request_was_sent() -> None:
     response = respond(REQUEST, content=b"page")
 
     assert not response.is_from_wire
     assert response.received == 0
 
 
-def test_its_status_fields_url_and_version_are_those_that_were_given() -> None:
+def test_status_headers_url_and_version_are_the_given_ones() -> None:
     response = respond(
         REQUEST, 404, FIELDS, url="https://other.example/", http_version="HTTP/2"
     )
@@ -40,7 +40,7 @@ def test_its_status_fields_url_and_version_are_those_that_were_given() -> None:
     assert response.content_type == "text/html"
 
 
-def test_a_head_gives_its_fields_one_by_one_whatever_their_case() -> None:
+def test_header_names_ignore_case_and_repeated_headers_are_kept() -> None:
     head = respond(REQUEST, 200, FIELDS).head
 
     assert head.value(b"content-type") == "text/html"
@@ -49,7 +49,7 @@ def test_a_head_gives_its_fields_one_by_one_whatever_their_case() -> None:
     assert head.transferred == [(n.encode(), v.encode()) for n, v in FIELDS]
 
 
-def test_fields_may_come_from_an_iterator() -> None:
+def test_headers_may_come_from_an_iterator() -> None:
     head = respond(REQUEST, 200, iter(FIELDS)).head
 
     assert head.value(b"content-type") == "text/html"
@@ -57,7 +57,9 @@ def test_fields_may_come_from_an_iterator() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"<p>page</p>"])
-async def test_its_body_can_be_had_in_every_way(content: bytes, tmp_path: Path) -> None:
+async def test_the_body_can_be_read_in_every_way(
+    content: bytes, tmp_path: Path
+) -> None:
     response = respond(REQUEST, content=content)
     assert response.content == await response.aread() == content
     pieces = [piece async for piece in respond(REQUEST, content=content).aiter_bytes()]
@@ -66,7 +68,7 @@ async def test_its_body_can_be_had_in_every_way(content: bytes, tmp_path: Path) 
     assert (tmp_path / "page").read_bytes() == content
 
 
-async def test_its_stream_gives_the_body_too_and_can_be_closed() -> None:
+async def test_the_stream_yields_the_body_and_can_be_closed() -> None:
     stream = respond(REQUEST, content=b"page").stream
 
     stream.keep_transferred()
@@ -77,7 +79,7 @@ async def test_its_stream_gives_the_body_too_and_can_be_closed() -> None:
     await stream.aclose()
 
 
-def test_its_page_is_parsed_as_any_other() -> None:
+def test_the_page_is_parsed_like_any_other() -> None:
     response = respond(REQUEST, 200, FIELDS, b"<title>shop</title>")
 
     assert response.page.text("title") == "shop"

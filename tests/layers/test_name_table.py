@@ -36,7 +36,7 @@ class Names:
         self.table.wait_for(host, priority, lambda: self.known.append(host))
 
 
-async def test_names_are_looked_up_by_priority_and_so_many_at_a_time() -> None:
+async def test_names_are_looked_up_by_priority_with_a_limit() -> None:
     names = Names()
     for host, priority in (("a", 0), ("b", 0), ("c", 0), ("d", 9), ("a", 0)):
         names.wait_for(host, priority)
@@ -55,9 +55,7 @@ async def test_names_are_looked_up_by_priority_and_so_many_at_a_time() -> None:
         tasks.cancel_scope.cancel()
 
 
-async def test_a_failure_stands_for_a_moment_and_then_the_name_is_looked_up_again() -> (
-    None
-):
+async def test_a_failed_lookup_is_kept_briefly_and_then_repeated() -> None:
     names = Names()
     names.wait_for("a")
     async with anyio.create_task_group() as tasks:
@@ -109,7 +107,7 @@ GOOD = [f"https://good{number}.example/" for number in range(100)]
 
 
 @pytest.mark.parametrize("robots", [True, False])
-def test_a_hundred_names_that_hang_hold_up_no_other_host(robots: bool) -> None:
+def test_a_hundred_hanging_lookups_delay_no_other_host(robots: bool) -> None:
     site = TimedSite(dict.fromkeys([*HANGING, *GOOD], ""))
     politeness = {"robots": robots, "rate": 8.0}
 
@@ -121,7 +119,7 @@ def test_a_hundred_names_that_hang_hold_up_no_other_host(robots: bool) -> None:
     assert not site.times("//hangs")
 
 
-def test_hundreds_of_names_that_hang_hold_up_others_for_seconds_only() -> None:
+def test_hundreds_of_hanging_lookups_delay_others_only_for_seconds() -> None:
     hanging = [f"https://hangs{number}.example/" for number in range(400)]
     site = TimedSite(dict.fromkeys(GOOD, ""))
 
@@ -131,7 +129,7 @@ def test_hundreds_of_names_that_hang_hold_up_others_for_seconds_only() -> None:
     assert len(site.times("//good")) == len(GOOD)
 
 
-def test_a_name_is_looked_up_once_and_its_lookup_takes_no_turn() -> None:
+def test_a_name_is_looked_up_once_without_using_a_turn() -> None:
     pages = [f"{GOOD[0]}{number}" for number in range(4)]
     site = TimedSite(dict.fromkeys(pages, ""))
 
@@ -141,7 +139,7 @@ def test_a_name_is_looked_up_once_and_its_lookup_takes_no_turn() -> None:
     assert run.seconds == pytest.approx(6.0, abs=0.5)
 
 
-def test_a_crawl_that_is_stopped_while_names_are_looked_up_ends() -> None:
+def test_a_crawl_stopped_during_lookups_ends() -> None:
     site = TimedSite({})
 
     run = crawl(looking_up(*HANGING), site, terms={"max_runtime": 2.0})
@@ -150,7 +148,7 @@ def test_a_crawl_that_is_stopped_while_names_are_looked_up_ends() -> None:
     assert run.report.pending == 100
 
 
-def test_a_client_with_a_proxy_or_another_transport_looks_nothing_up() -> None:
+def test_a_client_with_a_proxy_or_another_transport_looks_up_no_names() -> None:
     def main(**options: Any) -> bool:
         async def made() -> bool:
             async with Client(**options) as client:

@@ -46,7 +46,7 @@ def site() -> FakeSite:
 
 
 @pytest.mark.parametrize("is_durable", [False, True])
-def test_each_request_is_prepared_as_it_is_sent_and_known_as_it_was(
+def test_each_request_is_prepared_when_it_is_sent_but_identified_as_yielded(
     tmp_path: Path, *, is_durable: bool
 ) -> None:
     asked = site()
@@ -68,7 +68,7 @@ def test_each_request_is_prepared_as_it_is_sent_and_known_as_it_was(
     ]
 
 
-def test_a_request_that_is_tried_again_is_prepared_again() -> None:
+def test_a_retried_request_is_prepared_again() -> None:
     def page(request: httpx.Request) -> Any:
         return (503, "busy") if request.url.params["token"] == "1" else "fine"
 
@@ -88,7 +88,7 @@ def test_a_request_that_is_tried_again_is_prepared_again() -> None:
         (lambda request: None, "returned NoneType, not a Request; return the request"),
     ],
 )
-def test_where_a_request_goes_may_not_change(
+def test_prepare_may_not_change_the_url(
     change: Callable[[Request], Any], said: str
 ) -> None:
     class Wrong(Visits):
@@ -104,7 +104,7 @@ def test_where_a_request_goes_may_not_change(
     assert any(said in line for line in run.report.advice)
 
 
-def test_what_prepare_raises_fails_its_page_with_the_line() -> None:
+def test_an_exception_in_prepare_fails_its_page_and_names_the_line() -> None:
     class Wrong(Visits):
         async def prepare(self, request: Request) -> Request:
             return request.with_headers({"X": "abc"[9]})
@@ -115,7 +115,7 @@ def test_what_prepare_raises_fails_its_page_with_the_line() -> None:
     assert any("test_prepared.py:" in line for line in run.report.advice)
 
 
-def test_prepare_has_the_time_of_a_callback() -> None:
+def test_prepare_has_the_time_limit_of_a_callback() -> None:
     class Slow(Visits):
         async def prepare(self, request: Request) -> Request:
             await asyncio.sleep(3600)

@@ -83,7 +83,7 @@ def by_url(items: list[dict[str, str]]) -> list[tuple[str, str]]:
     return sorted((item["url"], item["title"]) for item in items)
 
 
-def test_a_layer_sees_each_request_with_its_meta_and_purpose() -> None:
+def test_a_layer_receives_each_request_with_its_meta_and_purpose() -> None:
     seen: list[tuple[str, str, object]] = []
 
     def noting(fetch: Fetch) -> Fetch:
@@ -100,7 +100,7 @@ def test_a_layer_sees_each_request_with_its_meta_and_purpose() -> None:
     assert ("page", HOME + "c", "linked") in seen
 
 
-def test_a_layer_changes_headers_and_the_spider_sees_its_own_request() -> None:
+def test_a_layer_may_change_headers_without_changing_the_spiders_request() -> None:
     site = FakeSite(SITE)
     requests: list[Request] = []
 
@@ -118,7 +118,7 @@ def test_a_layer_changes_headers_and_the_spider_sees_its_own_request() -> None:
     assert requests == [Request(HOME, meta={"shelf": "first"}, depth=0)]
 
 
-def test_a_layer_chooses_the_proxy_of_a_request() -> None:
+def test_a_layer_may_choose_the_proxy_of_a_request() -> None:
     site = FakeSite(SITE)
 
     def proxied(fetch: Fetch) -> Fetch:
@@ -130,7 +130,7 @@ def test_a_layer_chooses_the_proxy_of_a_request() -> None:
     assert {asked.proxy for asked in site.requests} == {"http://p.example:3128"}
 
 
-def test_the_spiders_layers_stand_within_those_of_the_run() -> None:
+def test_the_layers_of_the_spider_are_inside_those_of_the_run() -> None:
     order: list[str] = []
 
     def named(name: str) -> Layer:
@@ -153,7 +153,7 @@ def test_the_spiders_layers_stand_within_those_of_the_run() -> None:
     assert order[:3] == ["run", "spider, first", "spider, second"]
 
 
-def test_a_replay_asks_for_nothing_and_gives_equal_items() -> None:
+def test_a_replay_sends_no_request_and_yields_equal_items() -> None:
     tape: dict[str, Response] = {}
     first = crawl(
         Titles, transport=FakeSite(SITE), layers=[lambda fetch: Recorder(fetch, tape)]
@@ -167,7 +167,7 @@ def test_a_replay_asks_for_nothing_and_gives_equal_items() -> None:
     assert (replayed.pages, replayed.redirected, replayed.bytes) == (3, 1, 0)
 
 
-def test_a_second_crawl_through_a_cache_asks_only_for_what_is_not_there() -> None:
+def test_a_second_crawl_with_a_cache_requests_only_missing_pages() -> None:
     site, kept = FakeSite(SITE), dict[str, Response]()
     layers = [lambda fetch: Cache(fetch, kept)]
     first = crawl(Titles, transport=site, layers=layers)
@@ -180,7 +180,7 @@ def test_a_second_crawl_through_a_cache_asks_only_for_what_is_not_there() -> Non
 
 
 @pytest.mark.parametrize("is_own", [True, False])
-async def test_a_layer_may_have_the_body_as_it_was_transferred(is_own: bool) -> None:
+async def test_a_layer_may_read_the_body_as_it_was_transferred(is_own: bool) -> None:
     body = b"<title>packed</title>"
     packed = gzip.compress(body, mtime=0)
     found: list[tuple[bytes, bytes]] = []
@@ -222,7 +222,7 @@ def at(url: str) -> type[Spider]:
     return One
 
 
-def test_an_error_of_a_layer_is_the_users_own_and_says_where() -> None:
+def test_an_error_in_a_layer_of_the_user_names_its_line() -> None:
     def broken(fetch: Fetch) -> Fetch:
         async def layer(request: Request) -> Response:
             raise ValueError("no signature")
@@ -236,7 +236,7 @@ def test_an_error_of_a_layer_is_the_users_own_and_says_where() -> None:
     assert Path(__file__).name in report.advice[0]
 
 
-def test_an_answer_of_a_layer_may_have_a_url_of_its_own() -> None:
+def test_a_response_of_a_layer_may_have_its_own_url() -> None:
     def landing(fetch: Fetch) -> Fetch:
         async def layer(request: Request) -> Response:
             return respond(request, content=b"<a href=x>x</a>", url=HOME + "deep/page")
@@ -252,7 +252,7 @@ def test_an_answer_of_a_layer_may_have_a_url_of_its_own() -> None:
     assert report.items == [{"url": HOME + "deep/page", "links": [HOME + "deep/x"]}]
 
 
-def test_what_a_layer_answers_costs_its_host_no_turn() -> None:
+def test_a_response_of_a_layer_uses_no_turn_of_its_host() -> None:
     answers: list[Callable[[Request], Response]] = [respond]
 
     def cached(fetch: Fetch) -> Fetch:

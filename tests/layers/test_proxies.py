@@ -57,7 +57,7 @@ def one_by_one(
     return crawled(spider, site, crawl={"workers": 1}, **more)
 
 
-def test_each_request_goes_by_the_next_proxy(crawled: Crawl) -> None:
+def test_each_request_uses_the_next_proxy(crawled: Crawl) -> None:
     site = Behind()
 
     run = one_by_one(crawled, Pooled, site)
@@ -69,7 +69,7 @@ def test_each_request_goes_by_the_next_proxy(crawled: Crawl) -> None:
     assert run.report.summary()["proxies"] == run.report.proxies
 
 
-def test_robots_txt_goes_by_the_list_too() -> None:
+def test_robots_txt_uses_the_proxy_list_too() -> None:
     site = Behind()
 
     crawl(Pooled, site, politeness={"robots": True})
@@ -78,7 +78,9 @@ def test_robots_txt_goes_by_the_list_too() -> None:
     assert len(site.ways("robots.txt")) == 1
 
 
-def test_one_that_fails_rests_and_the_page_is_tried_by_another(crawled: Crawl) -> None:
+def test_a_failing_proxy_is_paused_and_the_page_is_retried_by_another(
+    crawled: Crawl,
+) -> None:
     site = Behind()
     site.down = {A}
 
@@ -90,7 +92,7 @@ def test_one_that_fails_rests_and_the_page_is_tried_by_another(crawled: Crawl) -
     assert run.report.exit_code == 0
 
 
-def test_while_all_rest_the_crawl_waits_and_says_so_and_goes_on(
+def test_while_all_proxies_are_paused_the_crawl_waits_says_so_and_continues(
     crawled: Crawl, caplog: pytest.LogCaptureFixture
 ) -> None:
     site = Behind()
@@ -117,7 +119,7 @@ def test_while_all_rest_the_crawl_waits_and_says_so_and_goes_on(
 
 
 @pytest.mark.parametrize("by", ["session", "host"])
-def test_a_session_or_host_keeps_its_proxy_while_it_works(by: Any) -> None:
+def test_a_session_or_host_keeps_its_proxy_while_the_proxy_works(by: Any) -> None:
     other = "https://other.example/"
 
     class Kept(Pooled):
@@ -138,7 +140,7 @@ def test_a_session_or_host_keeps_its_proxy_while_it_works(by: Any) -> None:
     assert here != there
 
 
-def test_a_tag_chooses_among_those_that_bear_it() -> None:
+def test_a_tag_selects_among_the_proxies_with_this_tag() -> None:
     class Tagged(Pooled):
         proxies = [f"{A} de", f"{B} us fast", f"{C} us"]
 
@@ -165,7 +167,7 @@ def test_a_tag_chooses_among_those_that_bear_it() -> None:
     "how",
     [{"ban_statuses": [403]}, {"ban_selector": "#captcha"}, {"is_banned": "is_ban"}],
 )
-def test_a_ban_is_known_and_the_page_is_tried_by_another(
+def test_a_ban_is_recognised_and_the_page_is_retried_by_another_proxy(
     crawled: Crawl, how: dict[str, Any]
 ) -> None:
     class Banned(Behind):
@@ -186,7 +188,7 @@ def test_a_ban_is_known_and_the_page_is_tried_by_another(
     assert run.report.proxies[A]["asked"] == 1
 
 
-def test_a_page_that_every_proxy_is_banned_for_fails_in_the_end() -> None:
+def test_a_page_for_which_every_proxy_is_banned_fails_in_the_end() -> None:
     class Banned(Behind):
         def page(self, request: httpx.Request) -> Any:
             return (403, "no")
@@ -201,7 +203,9 @@ def test_a_page_that_every_proxy_is_banned_for_fails_in_the_end() -> None:
     assert any("has banned the proxy" in line for line in run.report.advice)
 
 
-def test_credentials_are_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+def test_credentials_of_proxies_are_never_shown(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level("DEBUG")
 
     class Secret(Pooled):
@@ -219,7 +223,7 @@ def test_credentials_are_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None
     assert list(report.proxies) == ["http://***@a.example:3128"]
 
 
-def test_the_list_of_the_settings_is_that_of_spiders_without_one(
+def test_the_proxy_list_of_the_settings_serves_spiders_without_one(
     tmp_path: Path,
 ) -> None:
     class Plain(Visits):
@@ -234,7 +238,7 @@ def test_the_list_of_the_settings_is_that_of_spiders_without_one(
     assert sorted(site.ways()) == [A, B]
 
 
-def test_a_crawl_killed_at_any_commit_goes_on_by_its_proxies(tmp_path: Path) -> None:
+def test_a_crawl_killed_at_any_commit_resumes_with_its_proxies(tmp_path: Path) -> None:
     def site() -> Behind:
         made = Behind()
         made.down = {A}
@@ -254,7 +258,7 @@ def test_a_crawl_killed_at_any_commit_goes_on_by_its_proxies(tmp_path: Path) -> 
         (Proxies([A], is_banned="nothing"), "no method 'nothing'"),
     ],
 )
-def test_a_list_that_cannot_be_is_an_error_before_the_crawl(
+def test_an_invalid_proxy_list_is_an_error_before_the_crawl(
     given: Any, said: str
 ) -> None:
     class Wrong(Visits):
@@ -266,7 +270,7 @@ def test_a_list_that_cannot_be_is_an_error_before_the_crawl(
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_wrong_list_in_the_settings_shows_no_password() -> None:
+def test_an_error_about_a_proxy_list_in_the_settings_shows_no_password() -> None:
     with pytest.raises(ConfigError, match=r"proxies\.list") as caught:
         crawl(Visits, Behind(), proxies={"list": ["gopher://me:s3cret@a"]})
 

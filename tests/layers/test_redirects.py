@@ -22,7 +22,7 @@ HOME = "https://site.example/dir/page"
         pytest.param("http:\\\\b.example\\x", "http://b.example/x", id="backslashes"),
     ],
 )
-def test_a_location_is_read_as_browsers_do(location: str, expected: str) -> None:
+def test_a_location_is_parsed_as_browsers_do(location: str, expected: str) -> None:
     assert target(Request(HOME), 302, location).url == expected
 
 
@@ -39,7 +39,7 @@ def test_a_location_is_read_as_browsers_do(location: str, expected: str) -> None
         ("POST", 308, "POST"),
     ],
 )
-def test_a_method_changes_as_the_web_is_used_to(
+def test_the_method_changes_after_a_redirect_as_in_browsers(
     method: str, status: int, expected: str
 ) -> None:
     request = Request(
@@ -58,7 +58,7 @@ def test_a_method_changes_as_the_web_is_used_to(
     "location",
     ["https://other.example/", "http://site.example/", "https://site.example:444/"],
 )
-def test_credentials_do_not_cross_an_origin(location: str) -> None:
+def test_credentials_are_not_sent_to_another_origin(location: str) -> None:
     request = Request(
         HOME,
         headers={"Authorization": "secret", "X-Api-Key": "k", "Accept-Language": "de"},
@@ -71,7 +71,7 @@ def test_credentials_do_not_cross_an_origin(location: str) -> None:
     assert followed.options.cookies == ()
 
 
-def test_credentials_stay_within_their_origin() -> None:
+def test_credentials_are_kept_within_their_origin() -> None:
     request = Request(HOME, headers={"Authorization": "secret"}, cookies={"sid": "1"})
 
     followed = target(request, 302, "/there")
@@ -80,7 +80,7 @@ def test_credentials_stay_within_their_origin() -> None:
     assert followed.options.cookies == (("sid", "1"),)
 
 
-def test_a_body_is_not_taken_to_another_origin() -> None:
+def test_a_body_is_not_sent_to_another_origin() -> None:
     with pytest.raises(FetchError, match="another origin") as caught:
         target(Request(HOME, data={"a": 1}), 307, "https://other.example/")
 
@@ -98,16 +98,14 @@ def test_a_body_is_not_taken_to_another_origin() -> None:
         ("data:text/html,x", Reason.BLOCKED_SCHEME),
     ],
 )
-def test_a_redirect_that_leads_nowhere_has_a_reason(
-    location: str | None, reason: Reason
-) -> None:
+def test_an_invalid_redirect_has_a_reason(location: str | None, reason: Reason) -> None:
     with pytest.raises(FetchError) as caught:
         target(Request(HOME), 302, location)
 
     assert caught.value.reason is reason
 
 
-def test_callback_meta_and_priority_go_along() -> None:
+def test_callback_meta_and_priority_are_kept() -> None:
     request = Request(HOME, "parse_book", meta={"n": 1}, priority=7)
 
     followed = target(request, 301, "https://other.example/")

@@ -13,7 +13,7 @@ def failed(reason: Reason, *, is_lasting: bool = False) -> FetchError:
     return FetchError(reason, "in a test", is_lasting=is_lasting)
 
 
-def test_the_default_doubles_with_jitter_and_ends_after_its_attempts() -> None:
+def test_the_default_policy_doubles_with_jitter_and_ends_after_its_attempts() -> None:
     retries = Retries(RetrySettings(), None, None)
 
     pauses = [
@@ -26,7 +26,7 @@ def test_the_default_doubles_with_jitter_and_ends_after_its_attempts() -> None:
         assert base <= pause <= base + 1
 
 
-def test_a_spiders_own_policies_are_asked_with_attempt_and_elapsed_time() -> None:
+def test_policies_of_the_spider_receive_attempt_and_elapsed_time() -> None:
     stop = stop_after_attempt(3) | stop_after_delay(60)
     retries = Retries(RetrySettings(), stop, wait_fixed(7))
 
@@ -35,7 +35,7 @@ def test_a_spiders_own_policies_are_asked_with_attempt_and_elapsed_time() -> Non
     assert retries.pause(failed(Reason.RESET), 1, 61) is None
 
 
-def test_a_name_that_does_not_exist_is_asked_for_twice() -> None:
+def test_a_host_name_that_does_not_exist_is_looked_up_twice() -> None:
     retries = Retries(RetrySettings(), None, None)
     missing = FetchError(Reason.DNS_ERROR, "in a test")
     unanswered = FetchError(Reason.DNS_ERROR, "in a test", is_lasting=False)
@@ -45,7 +45,7 @@ def test_a_name_that_does_not_exist_is_asked_for_twice() -> None:
     assert retries.pause(unanswered, 4, 0) is not None
 
 
-def test_what_will_not_get_better_is_tried_once_more() -> None:
+def test_a_lasting_failure_is_retried_once() -> None:
     retries = Retries(RetrySettings(), None, None)
     failure = failed(Reason.PROTO_ERROR, is_lasting=True)
 
@@ -54,7 +54,7 @@ def test_what_will_not_get_better_is_tried_once_more() -> None:
     assert retries.pause(failed(Reason.PROTO_ERROR), 2, 0) is not None
 
 
-def test_a_try_that_no_server_saw_is_free_for_a_quarter_of_an_hour() -> None:
+def test_tries_without_a_sent_request_do_not_count_for_a_quarter_of_an_hour() -> None:
     retries = Retries(RetrySettings(), None, None)
     unseen = FetchError(Reason.RESET, "in a test", is_free=True)
 

@@ -68,7 +68,7 @@ def site(asked: list[str], robots: Answer = "") -> FakeSite:
     return FakeSite({ROBOTS: noting(asked, robots), **pages})
 
 
-def test_robots_txt_is_asked_by_the_proxy_of_the_request_that_needs_it() -> None:
+def test_robots_txt_is_requested_by_the_proxy_of_the_request_that_needs_it() -> None:
     asked: list[str] = []
 
     report = crawl(by(GOOD), transport=site(asked))
@@ -76,7 +76,7 @@ def test_robots_txt_is_asked_by_the_proxy_of_the_request_that_needs_it() -> None
     assert (report.pages, asked) == (1, [GOOD])
 
 
-def test_redirects_of_robots_txt_go_by_the_proxy_too() -> None:
+def test_redirects_of_robots_txt_use_the_proxy_too() -> None:
     asked: list[str] = []
     moved = site(asked, (302, {"Location": "/elsewhere.txt"}, ""))
     moved.pages[f"{HOME}elsewhere.txt"] = noting(asked, b"User-agent: *\nDisallow: /0")
@@ -87,7 +87,7 @@ def test_redirects_of_robots_txt_go_by_the_proxy_too() -> None:
     assert (report.pages, report.skipped) == (1, {"robots_denied": 1})
 
 
-def test_what_robots_txt_says_holds_for_requests_by_every_way() -> None:
+def test_robots_txt_applies_to_requests_by_every_route() -> None:
     asked: list[str] = []
     robots = b"User-agent: *\nDisallow: /1\nDisallow: /2"
 
@@ -97,7 +97,7 @@ def test_what_robots_txt_says_holds_for_requests_by_every_way() -> None:
     assert (report.pages, report.skipped) == (1, {"robots_denied": 2})
 
 
-def test_a_proxy_that_reaches_no_robots_txt_forbids_nothing_to_other_ways() -> None:
+def test_a_proxy_that_cannot_reach_robots_txt_does_not_block_other_routes() -> None:
     asked: list[str] = []
 
     report = crawl(by(BAD, BAD, GOOD, ""), transport=site(asked))
@@ -119,13 +119,13 @@ def test_a_proxy_that_reaches_no_robots_txt_forbids_nothing_to_other_ways() -> N
         ),
     ],
 )
-def test_rules_that_cannot_be_read_forbid_nothing(robots: Answer) -> None:
+def test_rules_that_cannot_be_parsed_forbid_nothing(robots: Answer) -> None:
     report = crawl(by(""), transport=site([], robots))
 
     assert report.pages == 1
 
 
-def test_robots_txt_is_read_no_further_than_its_bound() -> None:
+def test_robots_txt_is_read_only_up_to_its_size_limit() -> None:
     taken = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -141,7 +141,7 @@ def test_robots_txt_is_read_no_further_than_its_bound() -> None:
     assert taken <= MAX_BYTES // 100_000 + 1
 
 
-def test_a_bound_on_pages_is_none_on_robots_txt() -> None:
+def test_max_body_does_not_apply_to_robots_txt() -> None:
     rules = b"#" * 200_000 + b"\nUser-agent: *\nDisallow: /"
 
     report = crawl(by(""), {"http": {"max_body": 1000}}, transport=site([], rules))
@@ -149,7 +149,7 @@ def test_a_bound_on_pages_is_none_on_robots_txt() -> None:
     assert report.skipped == {"robots_denied": 1}
 
 
-def test_an_origin_whose_robots_txt_does_not_come_is_given_up_with_its_reason() -> None:
+def test_an_origin_without_a_response_for_robots_txt_fails_with_its_reason() -> None:
     async def never(request: httpx.Request) -> Answer:
         await anyio.sleep_forever()
         raise AssertionError
@@ -166,7 +166,7 @@ def test_an_origin_whose_robots_txt_does_not_come_is_given_up_with_its_reason() 
     )
 
 
-def test_a_crawl_delay_is_the_host_s_pace() -> None:
+def test_a_crawl_delay_sets_the_pace_of_the_host() -> None:
     asked: list[float] = []
 
     def page(request: httpx.Request) -> Answer:
@@ -233,7 +233,7 @@ class Table:
         return None if denied is None else denied.reason
 
 
-def test_what_robots_txt_says_holds_for_a_day() -> None:
+def test_robots_txt_is_kept_for_a_day() -> None:
     async def main() -> None:
         table = Table((200, DENYING))
         assert not table.knows()
@@ -254,7 +254,9 @@ def test_what_robots_txt_says_holds_for_a_day() -> None:
 @pytest.mark.parametrize(
     ("status", "is_denied"), [(200, True), (299, True), (300, False), (404, False)]
 )
-def test_rules_hold_if_the_answer_is_a_good_one(status: int, is_denied: bool) -> None:
+def test_only_a_successful_response_contains_rules(
+    status: int, is_denied: bool
+) -> None:
     async def main() -> None:
         table = Table((status, DENYING))
 
@@ -265,7 +267,7 @@ def test_rules_hold_if_the_answer_is_a_good_one(status: int, is_denied: bool) ->
     run_virtual(main)
 
 
-def test_an_origin_that_was_not_asked_denies_nothing() -> None:
+def test_an_origin_without_a_robots_txt_request_denies_nothing() -> None:
     async def main() -> None:
         assert Table((200, DENYING)).reason("/private") is None
 
@@ -273,7 +275,7 @@ def test_an_origin_that_was_not_asked_denies_nothing() -> None:
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
-def test_an_unreachable_robots_txt_is_asked_again_and_denies_all_in_the_end(
+def test_an_unreachable_robots_txt_is_retried_and_finally_denies_everything(
     status: int,
 ) -> None:
     async def main() -> None:
@@ -290,7 +292,7 @@ def test_an_unreachable_robots_txt_is_asked_again_and_denies_all_in_the_end(
     run_virtual(main)
 
 
-def test_an_answer_makes_up_for_the_tries_before_it() -> None:
+def test_a_response_resets_the_number_of_tries() -> None:
     async def main() -> None:
         table = Table((500, b""), (500, b""), (404, b""), (500, b""))
         assert [await table.ask() for _ in range(3)] == [WAIT, WAIT, None]
@@ -307,7 +309,7 @@ def test_an_answer_makes_up_for_the_tries_before_it() -> None:
         pytest.param(Reason.HEADER_TOO_LARGE, [None] * 3, id="will not succeed"),
     ],
 )
-def test_a_robots_txt_that_does_not_come_is_tried_as_its_reason_allows(
+def test_a_failed_robots_txt_is_retried_as_its_reason_allows(
     reason: Reason, pauses: list[float | None]
 ) -> None:
     async def main() -> None:
@@ -334,7 +336,7 @@ def test_five_redirects_of_robots_txt_are_followed(hops: int, is_denied: bool) -
     run_virtual(main)
 
 
-def test_a_redirect_of_robots_txt_to_nowhere_is_asked_once_and_denies_nothing() -> None:
+def test_an_invalid_redirect_of_robots_txt_denies_nothing() -> None:
     async def main() -> None:
         table = Table((301, "ftp://site.example/"), (200, DENYING))
 
@@ -344,7 +346,7 @@ def test_a_redirect_of_robots_txt_to_nowhere_is_asked_once_and_denies_nothing() 
     run_virtual(main)
 
 
-def test_requests_for_robots_txt_say_so_and_are_not_bounded_as_pages_are() -> None:
+def test_requests_for_robots_txt_have_a_purpose_and_no_body_limit() -> None:
     async def main() -> None:
         table = Table((302, "/other.txt"), (200, b""))
         await table.ask(GOOD)
@@ -361,7 +363,7 @@ def test_requests_for_robots_txt_say_so_and_are_not_bounded_as_pages_are() -> No
     ("wait", "seconds"),
     [pytest.param(WAIT, WAIT, id="first wait"), pytest.param(0.1, 1.0, id="a second")],
 )
-def test_a_way_that_fails_is_asked_again_after_a_moment_and_others_at_once(
+def test_a_failed_route_is_tried_again_after_a_moment_and_others_at_once(
     wait: float, seconds: float
 ) -> None:
     async def main() -> None:
@@ -380,7 +382,7 @@ def test_a_way_that_fails_is_asked_again_after_a_moment_and_others_at_once(
     run_virtual(main)
 
 
-def test_ways_that_fail_for_robots_txt_rest_as_for_pages() -> None:
+def test_routes_that_fail_for_robots_txt_are_paused_as_for_pages() -> None:
     async def main() -> None:
         table = Table(UNREACHED)
         for _ in range(10):
@@ -392,7 +394,7 @@ def test_ways_that_fail_for_robots_txt_rest_as_for_pages() -> None:
     run_virtual(main)
 
 
-def test_a_way_that_fails_after_a_day_holds_though_the_origin_was_known() -> None:
+def test_a_route_failure_replaces_an_outdated_robots_txt() -> None:
     async def main() -> None:
         table = Table((200, DENYING), UNREACHED)
         await table.ask(BAD)
@@ -408,7 +410,7 @@ def test_a_way_that_fails_after_a_day_holds_though_the_origin_was_known() -> Non
 
 
 @pytest.mark.parametrize("size", [100, 200_000])
-def test_a_long_robots_txt_says_as_much_as_a_short_one(size: int) -> None:
+def test_a_long_robots_txt_is_parsed_like_a_short_one(size: int) -> None:
     async def main() -> None:
         table = Table((200, DENYING + b"\n#" + b"x" * size))
 
@@ -418,7 +420,7 @@ def test_a_long_robots_txt_says_as_much_as_a_short_one(size: int) -> None:
     run_virtual(main)
 
 
-def test_of_many_ways_that_failed_the_one_that_did_longest_ago_is_forgotten() -> None:
+def test_above_the_maximum_the_oldest_failed_route_is_forgotten() -> None:
     async def main() -> None:
         table = Table(UNREACHED)
         first, second, third = (f"https://h{number}.example" for number in range(3))
@@ -435,7 +437,7 @@ def test_of_many_ways_that_failed_the_one_that_did_longest_ago_is_forgotten() ->
     run_virtual(main)
 
 
-def test_of_many_origins_the_one_that_was_asked_longest_ago_is_forgotten() -> None:
+def test_above_the_maximum_the_oldest_origin_is_forgotten() -> None:
     async def main() -> None:
         table = Table((404, b""))
         for number in range(20_000):

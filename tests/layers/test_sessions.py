@@ -81,7 +81,7 @@ def crawled(walled: Walled, workers: int = 1, **terms: object) -> Report:
 
 @pytest.mark.parametrize("is_durable", [False, True])
 @pytest.mark.parametrize("leads_back", [True, False])
-def test_pages_whose_cookie_has_gone_are_seen_behind_the_wall(
+def test_pages_whose_cookie_is_missing_pass_the_wall_again(
     tmp_path: Path, leads_back: bool, is_durable: bool
 ) -> None:
     folder = tmp_path if is_durable else None
@@ -93,13 +93,13 @@ def test_pages_whose_cookie_has_gone_are_seen_behind_the_wall(
     assert report.exit_code == 0
 
 
-def test_pages_that_stand_before_the_wall_together_all_get_through() -> None:
+def test_pages_that_meet_the_wall_at_the_same_time_all_pass() -> None:
     report = crawled(Walled(7), workers=4)
 
     assert (report.pages, report.redirected, report.pending) == (COUNT + 1, 1, 0)
 
 
-async def test_a_wall_is_known_again_by_the_process_that_goes_on(
+async def test_a_resumed_run_knows_a_cookie_wall(
     tmp_path: Path,
 ) -> None:
     walled = Walled(4)
@@ -121,7 +121,7 @@ async def test_a_wall_is_known_again_by_the_process_that_goes_on(
     assert (second.pages, second.redirected, second.pending) == (COUNT + 1, 1, 0)
 
 
-def test_a_wall_that_lets_nobody_through_is_told_for_each_page() -> None:
+def test_a_wall_that_never_lets_a_page_through_is_reported_for_each_page() -> None:
     shut = (302, {"Location": "/"}, "")
 
     report = crawled(Walled(4, openings=1, last=shut))
@@ -132,7 +132,7 @@ def test_a_wall_that_lets_nobody_through_is_told_for_each_page() -> None:
 
 
 @pytest.mark.parametrize("last", ["a page now", (404, "gone")])
-def test_a_wall_that_is_none_any_more_is_an_end_as_others_are(last: Answer) -> None:
+def test_a_wall_that_no_longer_redirects_is_an_ordinary_page(last: Answer) -> None:
     report = crawled(Walled(4, openings=1, last=last))
 
     assert report.pages + report.failed + report.redirected == COUNT + 2
@@ -158,7 +158,7 @@ class Given(Spider):
         yield response.follow_links()
 
 
-def test_cookies_of_a_request_are_kept_for_what_follows_from_its_page() -> None:
+def test_cookies_of_a_request_are_kept_for_requests_from_its_page() -> None:
     sent: dict[str, str] = {}
 
     def page(request: httpx.Request) -> Answer:
@@ -175,7 +175,7 @@ def test_cookies_of_a_request_are_kept_for_what_follows_from_its_page() -> None:
     assert sent == {HOME: "age=18", HOME + "a": "age=18; seen=1", names[2]: ""}
 
 
-def test_cookies_of_a_request_are_those_of_its_session() -> None:
+def test_cookies_of_a_request_belong_to_its_session() -> None:
     sent: dict[str, str] = {}
 
     def page(request: httpx.Request) -> Answer:

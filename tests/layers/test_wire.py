@@ -36,7 +36,7 @@ def of_purpose(url: str, **options: str) -> Request:
         pytest.param(Request("https://other.example/"), False, id="another host"),
     ],
 )
-async def test_credentials_go_to_the_origins_that_were_named_but_for_robots_txt(
+async def test_credentials_are_sent_to_the_named_origins_except_for_robots_txt(
     request_: Request, has_credentials: bool
 ) -> None:
     site = FakeSite({request_.url: "page"})
@@ -51,7 +51,7 @@ async def test_credentials_go_to_the_origins_that_were_named_but_for_robots_txt(
     assert ("authorization" in site.requests[0].headers) is has_credentials
 
 
-async def test_origins_that_join_later_get_credentials_as_well() -> None:
+async def test_origins_that_are_added_later_receive_credentials_too() -> None:
     site = FakeSite({SHOP + "/": "page"})
     options = ClientOptions(Settings(), site, auth=httpx.BasicAuth("me", "secret"))
     origins: set[str] = set()

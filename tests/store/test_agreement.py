@@ -219,7 +219,7 @@ async def opened(store: Store) -> AsyncIterator[None]:
     deadline=None,
     derandomize=True,
 )
-def test_the_stores_agree(
+def test_all_stores_have_the_same_state_after_the_same_commits(
     played: list[list[Step]], limit: int | None, every: int
 ) -> None:
     def sqlite(clock: Clock, index_every: int = every) -> SqliteStore:
@@ -244,7 +244,7 @@ def server(request: pytest.FixtureRequest) -> Server:
     deadline=None,
     derandomize=True,
 )
-def test_the_shared_store_agrees(
+def test_the_shared_store_has_the_same_state_after_the_same_commits(
     server: Server, played: list[list[Step]], limit: int | None
 ) -> None:
     server.empty()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crawler.store.base import Facts
 
 
-def test_facts_that_say_nothing_are_false() -> None:
+def test_empty_facts_are_false() -> None:
     assert not Facts()
     assert Facts({"a.example"})
     assert Facts(start_ended=True)
@@ -25,7 +25,7 @@ def test_later_facts_are_added_and_later_cookies_replace_earlier_ones() -> None:
     )
 
 
-def test_facts_share_nothing_with_the_facts_that_were_added() -> None:
+def test_combined_facts_share_no_objects_with_their_sources() -> None:
     facts, later = Facts(), Facts({"a.example"})
 
     facts.add(later)

@@ -56,7 +56,7 @@ def test_only_the_first_changed_items_are_kept() -> None:
 
 
 @pytest.mark.parametrize("is_before", [True, False])
-def test_runs_of_very_many_items_are_not_compared(is_before: bool) -> None:
+def test_runs_with_very_many_items_are_not_compared(is_before: bool) -> None:
     small, large = Run({(1, 0): b"a"}), Run({(1, 0): b"a"}, last=MAX_COMPARED + 1)
     edge = Run({(1, 0): b"a"}, last=MAX_COMPARED)
 

@@ -99,7 +99,7 @@ async def test_a_known_request_is_added_once(store: Store) -> None:
 
 
 @pytest.mark.parametrize("is_staged", [False, True])
-async def test_a_request_that_is_equal_to_a_known_one_is_counted_and_explained(
+async def test_a_request_that_equals_a_known_one_is_counted_and_explained(
     store: Store, is_staged: bool
 ) -> None:
     page = entry("page")
@@ -137,7 +137,9 @@ def built(path: str, page: Entry) -> Entry:
     return entry(path, parent=page.fingerprint, found_as=BUILT)
 
 
-async def test_what_start_yields_again_is_not_counted_again(store: Store) -> None:
+async def test_requests_that_start_yields_again_are_not_counted_again(
+    store: Store,
+) -> None:
     def started(number: int) -> Outcome:
         outcome = found(entry("a", found_as=requests.START))
         outcome.first_value = number
@@ -152,7 +154,9 @@ async def test_what_start_yields_again_is_not_counted_again(store: Store) -> Non
     assert committed.counters.dropped == {"dull": 3}
 
 
-async def test_a_page_lands_with_its_items_links_and_counters(store: Store) -> None:
+async def test_a_page_is_committed_with_its_items_links_and_counters(
+    store: Store,
+) -> None:
     page = entry("a")
     await store.commit([found(page)])
 
@@ -166,7 +170,7 @@ async def test_a_page_lands_with_its_items_links_and_counters(store: Store) -> N
     ]
 
 
-async def test_a_page_and_its_parent_may_land_in_one_group(store: Store) -> None:
+async def test_a_page_and_its_parent_may_be_in_one_commit(store: Store) -> None:
     parent, child = entry("a"), entry("b", depth=1)
     await store.commit([found(parent)])
 
@@ -178,7 +182,7 @@ async def test_a_page_and_its_parent_may_land_in_one_group(store: Store) -> None
     assert committed.counters == Counters(found=2, pages=2, items=2)
 
 
-async def test_a_page_finished_twice_gives_its_effects_once(store: Store) -> None:
+async def test_a_page_finished_twice_has_its_results_once(store: Store) -> None:
     page = entry("a")
     await store.commit([found(page)])
     await store.commit([done(page, "x")])
@@ -190,7 +194,7 @@ async def test_a_page_finished_twice_gives_its_effects_once(store: Store) -> Non
     assert await bodies(store) == [b'"x"']
 
 
-async def test_a_page_finished_twice_in_one_group_gives_its_effects_once(
+async def test_a_page_finished_twice_in_one_commit_has_its_results_once(
     store: Store,
 ) -> None:
     page = entry("a")
@@ -202,7 +206,7 @@ async def test_a_page_finished_twice_in_one_group_gives_its_effects_once(
     assert await bodies(store) == [b'"x"']
 
 
-async def test_a_page_that_nobody_added_has_no_effects(store: Store) -> None:
+async def test_an_unknown_page_has_no_results(store: Store) -> None:
     committed = await store.commit([done(entry("never"), "x")])
 
     assert committed.counters == Counters()
@@ -210,7 +214,7 @@ async def test_a_page_that_nobody_added_has_no_effects(store: Store) -> None:
 
 
 @pytest.mark.parametrize("state", [State.SKIPPED, State.REDIRECTED])
-async def test_only_done_and_failed_pages_give_items(
+async def test_only_done_and_failed_pages_have_items(
     store: Store, state: State
 ) -> None:
     page = entry("a")
@@ -221,7 +225,7 @@ async def test_only_done_and_failed_pages_give_items(
     assert await bodies(store) == []
 
 
-async def test_items_of_a_failed_pages_errback_land(store: Store) -> None:
+async def test_items_of_an_errback_are_committed(store: Store) -> None:
     page = entry("a")
     await store.commit([found(page)])
 
@@ -230,7 +234,7 @@ async def test_items_of_a_failed_pages_errback_land(store: Store) -> None:
     assert await bodies(store) == [b'"x"']
 
 
-async def test_items_come_in_order_from_any_sequence_number(store: Store) -> None:
+async def test_items_are_read_in_order_from_any_sequence_number(store: Store) -> None:
     page = entry("a")
     await store.commit([found(page), done(page, "a", "b", "c", "d")])
 
@@ -251,7 +255,7 @@ async def test_an_item_keeps_the_name_of_its_type(store: Store) -> None:
     assert [row.type for row in rows] == ["Book", "Author", ""]
 
 
-async def test_items_of_start_have_the_ordinals_that_it_names(store: Store) -> None:
+async def test_items_of_start_have_the_given_ordinals(store: Store) -> None:
     await store.commit([Outcome(None, items=items("x"))])
     await store.commit([Outcome(None, items=items("y"), first_ordinal=1)])
 
@@ -285,7 +289,7 @@ async def test_an_item_with_a_known_key_is_dropped_and_counted(store: Store) -> 
     assert await bodies(store) == [b"1", b"3"]
 
 
-async def test_the_page_that_reaches_the_limit_on_items_is_cut(store: Store) -> None:
+async def test_items_above_the_limit_are_dropped_from_their_page(store: Store) -> None:
     first, second, third = entry("a"), entry("b"), entry("c")
     await store.commit([found(first, second, third)])
 
@@ -305,7 +309,7 @@ async def test_the_page_that_reaches_the_limit_on_items_is_cut(store: Store) -> 
     assert unfinished.state is State.PENDING
 
 
-async def test_a_limit_that_is_met_exactly_leaves_no_surplus(store: Store) -> None:
+async def test_a_limit_that_is_reached_exactly_drops_no_item(store: Store) -> None:
     page = entry("a")
     await store.commit([found(page)])
 
@@ -315,7 +319,7 @@ async def test_a_limit_that_is_met_exactly_leaves_no_surplus(store: Store) -> No
     assert committed.counters == Counters(found=1, pages=1, items=2)
 
 
-async def test_a_retry_keeps_the_page_pending_until_its_time(
+async def test_a_retry_keeps_the_page_pending_until_its_due_time(
     store: Store, clock: Clock
 ) -> None:
     page = entry("a")
@@ -350,14 +354,14 @@ async def test_a_pending_url_found_again_takes_the_lower_depth(store: Store) -> 
     assert store.recent[page.fingerprint] == 1
 
 
-async def test_two_depths_in_one_group_come_to_the_lower_one(store: Store) -> None:
+async def test_two_depths_in_one_commit_give_the_lower_one(store: Store) -> None:
     committed = await store.commit([found(entry("a", depth=3), entry("a", depth=1))])
 
     assert [it.depth for it in committed.added] == [1]
     assert store.recent[entry("a").fingerprint] == 1
 
 
-async def test_a_finished_url_is_not_lowered(store: Store) -> None:
+async def test_the_depth_of_a_finished_url_is_not_lowered(store: Store) -> None:
     page = entry("a", depth=3)
     await store.commit([found(page), done(page)])
 
@@ -367,7 +371,7 @@ async def test_a_finished_url_is_not_lowered(store: Store) -> None:
     assert committed.added == []
 
 
-async def test_a_link_left_out_is_counted_once_by_its_rule(store: Store) -> None:
+async def test_a_skipped_link_is_counted_once_by_its_filter(store: Store) -> None:
     page, other = entry("a"), entry("b")
     link = entry("https://other.example/")
     rejected = Rejected(link.fingerprint, link.url, "scope", page.fingerprint, "link")
@@ -385,7 +389,7 @@ async def test_a_link_left_out_is_counted_once_by_its_rule(store: Store) -> None
     assert explained.found_as == "link"
 
 
-async def test_a_link_left_out_may_be_accepted_later(store: Store) -> None:
+async def test_a_skipped_link_may_be_accepted_later(store: Store) -> None:
     page, link = entry("a"), entry("https://other.example/")
     rejected = Rejected(link.fingerprint, link.url, "scope", page.fingerprint)
     await store.commit([found(page)])
@@ -397,7 +401,7 @@ async def test_a_link_left_out_may_be_accepted_later(store: Store) -> None:
     assert link.fingerprint not in store.rejected
 
 
-async def test_a_known_url_is_not_left_out(store: Store) -> None:
+async def test_a_known_url_is_not_counted_as_skipped(store: Store) -> None:
     page, other = entry("a"), entry("b")
     await store.commit([found(page, other)])
     rejected = Rejected(other.fingerprint, other.url, "depth", page.fingerprint)
@@ -428,7 +432,7 @@ async def test_staged_items_appear_when_their_page_is_done(store: Store) -> None
     ]
 
 
-async def test_staged_items_of_a_page_tried_again_are_dropped(store: Store) -> None:
+async def test_staged_items_of_a_retried_page_are_dropped(store: Store) -> None:
     page = entry("a")
     await store.commit([found(page)])
     await store.stage(page, Portion(items("early")), 0)
@@ -439,7 +443,7 @@ async def test_staged_items_of_a_page_tried_again_are_dropped(store: Store) -> N
     assert await bodies(store) == [b'"late"']
 
 
-async def test_staging_anew_drops_what_was_staged(store: Store) -> None:
+async def test_staging_again_drops_earlier_staged_results(store: Store) -> None:
     page = entry("a")
     await store.commit([found(page)])
     await store.stage(page, Portion(items("cancelled")), 0)
@@ -467,7 +471,9 @@ async def test_staged_requests_are_pending_when_their_page_is_done(
     assert await found_in_order(store, committed) == ["b", "c", "d"]
 
 
-async def test_a_stream_may_name_a_url_as_often_as_it_likes(store: Store) -> None:
+async def test_a_streamed_page_may_link_to_a_url_any_number_of_times(
+    store: Store,
+) -> None:
     page, link, outside = entry("a"), entry("b", depth=3), entry("c")
     rejected = Rejected(outside.fingerprint, outside.url, "scope", page.fingerprint)
     built = [entry("d", depth=1, found_as=BUILT) for _ in range(5)]
@@ -502,7 +508,7 @@ async def found_in_order(store: Store, committed: Committed) -> list[str]:
 
 
 @pytest.mark.parametrize("state", [State.PENDING, State.SKIPPED, State.REDIRECTED])
-async def test_staged_requests_of_a_page_without_a_good_end_are_dropped(
+async def test_staged_requests_of_a_page_without_success_are_dropped(
     store: Store, state: State
 ) -> None:
     page, link = entry("a"), entry("b", depth=1)
@@ -518,7 +524,7 @@ async def test_staged_requests_of_a_page_without_a_good_end_are_dropped(
     assert await store.explain(rejected.fingerprint) is None
 
 
-async def test_staged_requests_that_an_outcome_does_not_count_are_dropped(
+async def test_staged_requests_that_the_outcome_does_not_include_are_dropped(
     store: Store,
 ) -> None:
     page, link = entry("a"), entry("b", depth=1)
@@ -530,7 +536,7 @@ async def test_staged_requests_that_an_outcome_does_not_count_are_dropped(
     assert await store.explain(link.fingerprint) is None
 
 
-async def test_a_staged_request_that_is_known_is_found_once(store: Store) -> None:
+async def test_a_staged_request_that_is_known_is_counted_once(store: Store) -> None:
     page, known = entry("a"), entry("b", depth=3)
     await store.commit([found(page, known)])
     again = Portion(requests=[entry("b", depth=1), entry("b", depth=1), entry("a")])
@@ -544,7 +550,7 @@ async def test_a_staged_request_that_is_known_is_found_once(store: Store) -> Non
     assert not committed.stocked
 
 
-async def test_a_staged_request_may_be_found_by_others_in_the_same_group(
+async def test_a_staged_request_may_be_found_by_other_pages_of_the_same_commit(
     store: Store,
 ) -> None:
     page, before, after, last = map(entry, "abcd")
@@ -566,7 +572,7 @@ async def test_a_staged_request_may_be_found_by_others_in_the_same_group(
     assert order == ["new", "newer", "later", "newest"]
 
 
-async def test_staged_links_that_a_filter_skipped_are_counted_when_they_land(
+async def test_staged_skipped_links_are_counted_when_they_are_committed(
     store: Store,
 ) -> None:
     page, link = entry("a"), entry("https://other.example/")
@@ -599,7 +605,7 @@ async def test_a_staged_request_that_was_skipped_before_is_accepted(
     assert link.fingerprint not in store.rejected
 
 
-async def test_a_sinks_position_is_what_was_set_last(store: Store) -> None:
+async def test_the_position_of_a_sink_is_the_last_one_set(store: Store) -> None:
     assert await store.sink_position("out.jsonl") is None
 
     await store.set_sink_position("out.jsonl", "17")
@@ -608,7 +614,7 @@ async def test_a_sinks_position_is_what_was_set_last(store: Store) -> None:
     assert await store.sink_position("out.jsonl") == "42"
 
 
-async def test_a_url_is_explained_from_its_finding_to_its_end(
+async def test_a_url_is_explained_from_its_link_to_its_end(
     store: Store, clock: Clock
 ) -> None:
     parent = entry("a")
@@ -648,7 +654,7 @@ async def test_an_unknown_url_is_not_explained(store: Store) -> None:
     assert await store.explain(entry("a").fingerprint) is None
 
 
-async def test_a_detail_may_hold_any_text(store: Store) -> None:
+async def test_a_detail_may_contain_any_text(store: Store) -> None:
     page = entry("a")
     await store.commit([found(page)])
 
@@ -657,7 +663,7 @@ async def test_a_detail_may_hold_any_text(store: Store) -> None:
     assert await store.explain(page.fingerprint) is not None
 
 
-async def test_requests_that_differ_in_their_body_are_two(store: Store) -> None:
+async def test_requests_with_different_bodies_are_different(store: Store) -> None:
     first = Request("https://books.example/search", data={"q": "a"})
     second = Request("https://books.example/search", data={"q": "b"})
     entries = [entry("search"), entry("search")]
@@ -669,7 +675,7 @@ async def test_requests_that_differ_in_their_body_are_two(store: Store) -> None:
     assert committed.counters == Counters(found=2)
 
 
-async def test_a_page_that_waits_with_other_options_is_given_out_with_them(
+async def test_a_waiting_page_with_changed_options_is_taken_with_them(
     store: Store,
 ) -> None:
     page = entry("a")
@@ -699,7 +705,9 @@ async def test_options_may_change_in_the_commit_that_adds_the_page(
         assert taken.request.options.session == "second"
 
 
-async def test_own_skips_stand_beside_those_of_filters(store: Store) -> None:
+async def test_skips_of_the_spider_are_counted_beside_those_of_filters(
+    store: Store,
+) -> None:
     pages = [entry("a"), entry("b")]
     await store.commit([found(*pages)])
 
@@ -714,7 +722,9 @@ async def test_own_skips_stand_beside_those_of_filters(store: Store) -> None:
     assert committed.counters.skipped == {"robots_denied": 1}
 
 
-async def test_a_page_counts_once_and_start_counts_what_is_new(store: Store) -> None:
+async def test_a_page_counts_once_and_start_counts_only_new_values(
+    store: Store,
+) -> None:
     page = entry("a")
 
     await store.commit([Outcome(None, requests=[page], counts={"rows": 2})])

@@ -43,7 +43,7 @@ async def table(store: Store) -> AsyncIterator[FileTable]:
     await table.close()
 
 
-async def test_a_file_is_found_by_its_place_and_url(table: FileTable) -> None:
+async def test_a_file_is_found_by_its_folder_and_url(table: FileTable) -> None:
     await table.keep(FILE)
 
     assert await table.find("files", FILE.url) == FILE
@@ -61,7 +61,7 @@ async def test_a_later_version_replaces_an_earlier_one(table: FileTable) -> None
     assert await table.at("files", "c.png") == [later]
 
 
-async def test_paths_are_compared_as_a_disk_may_that_ignores_case(
+async def test_paths_are_compared_without_case(
     table: FileTable,
 ) -> None:
     other = msgspec.structs.replace(FILE, url="https://a.example/2", path="A/b.PNG")
@@ -79,7 +79,7 @@ def test_equal_keys_are_equal_paths() -> None:
     assert path_key("a") != path_key("b")
 
 
-async def test_a_durable_table_outlives_its_run(tmp_path: Path) -> None:
+async def test_a_durable_table_is_kept_after_its_run(tmp_path: Path) -> None:
     first, second = (SqliteStore(tmp_path).file_table("books") for _ in range(2))
     await first.keep(FILE)
     await first.close()

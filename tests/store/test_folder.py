@@ -14,7 +14,7 @@ def mode(folder: Path) -> int:
     return folder.stat().st_mode & 0o777
 
 
-def test_a_new_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_a_new_folder(tmp_path: Path) -> None:
     folder = tmp_path / "a" / ".crawl"
 
     own_folder(folder)
@@ -31,7 +31,7 @@ def test_a_new_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
         pytest.param([".schedule.json"], id="a schedule"),
     ],
 )
-def test_a_folder_of_ours_keeps_its_permissions(
+def test_an_existing_folder_of_the_crawler_keeps_its_permissions(
     tmp_path: Path, names: list[str]
 ) -> None:
     tmp_path.chmod(0o755)
@@ -44,7 +44,7 @@ def test_a_folder_of_ours_keeps_its_permissions(
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "books.db", "spiders"])
-def test_a_folder_of_others_is_refused_and_left_as_it_is(
+def test_a_folder_of_another_program_is_rejected_and_not_changed(
     tmp_path: Path, name: str
 ) -> None:
     tmp_path.chmod(0o755)

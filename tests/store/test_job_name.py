@@ -9,7 +9,7 @@ from crawler.store.job_name import check_job_name
 
 
 @pytest.mark.parametrize("name", ["books", "b", "Bücher 2", "a.b", "x" * 200])
-def test_a_name_that_can_be_in_a_file_name_is_good(name: str) -> None:
+def test_a_name_that_can_be_part_of_a_file_name_is_valid(name: str) -> None:
     check_job_name(name)
 
 
@@ -29,7 +29,7 @@ def test_a_name_that_can_be_in_a_file_name_is_good(name: str) -> None:
         "ü" * 101,
     ],
 )
-def test_another_name_is_refused_in_one_short_line(name: str) -> None:
+def test_an_invalid_name_is_rejected_in_one_short_line(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check_job_name(name)
 

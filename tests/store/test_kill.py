@@ -64,7 +64,7 @@ def test_a_crawl_killed_at_random_moments_is_exact(tmp_path: Path) -> None:
         assert len(explained.attempts) == (2 if number % 5 == 0 else 1)
 
 
-def test_a_database_killed_while_it_is_made_does_no_harm(tmp_path: Path) -> None:
+def test_a_kill_while_the_database_is_created_does_no_harm(tmp_path: Path) -> None:
     dice = random.Random(5)
     for _ in range(5):
         run("open", tmp_path, dice.random() * 0.1)

@@ -22,7 +22,7 @@ sys.stdin.read()
 """
 
 
-def test_the_holder_is_named(tmp_path: Path) -> None:
+def test_the_process_that_has_the_lock_is_named(tmp_path: Path) -> None:
     path = tmp_path / "books.lock"
     holder = JobLock(path)
     holder.acquire("books", 0.0)
@@ -33,7 +33,7 @@ def test_the_holder_is_named(tmp_path: Path) -> None:
     holder.release()
 
 
-def test_a_lock_that_was_given_back_can_be_taken(tmp_path: Path) -> None:
+def test_a_released_lock_can_be_taken(tmp_path: Path) -> None:
     first, second = JobLock(tmp_path / "books.lock"), JobLock(tmp_path / "books.lock")
     first.acquire("books", 0.0)
     first.release()
@@ -43,7 +43,7 @@ def test_a_lock_that_was_given_back_can_be_taken(tmp_path: Path) -> None:
     second.release()
 
 
-def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
+def test_a_killed_process_has_no_lock(tmp_path: Path) -> None:
     path = tmp_path / "books.lock"
     command = [sys.executable, "-c", HOLDS, str(path)]
     with subprocess.Popen(
@@ -61,7 +61,7 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
     lock.release()
 
 
-def test_the_text_of_the_file_locks_nothing(tmp_path: Path) -> None:
+def test_the_text_in_the_lock_file_does_not_lock(tmp_path: Path) -> None:
     path = tmp_path / "books.lock"
     path.write_text('{"pid": 1, "host": "here", "since": "now"}')
 
@@ -71,7 +71,7 @@ def test_the_text_of_the_file_locks_nothing(tmp_path: Path) -> None:
     lock.release()
 
 
-def test_a_lock_that_cannot_be_made_says_where(tmp_path: Path) -> None:
+def test_a_lock_that_cannot_be_created_names_its_path(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="missing"):
         JobLock(tmp_path / "missing" / "books.lock").acquire("books", 0.0)
 
@@ -90,6 +90,6 @@ async def test_two_stores_do_not_share_a_job(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_disk_that_is_full_is_named() -> None:
+def test_a_full_disk_is_named() -> None:
     with pytest.raises(StateError, match="/dev/full cannot be written"):
         JobLock(Path("/dev/full")).acquire("books", 0.0)

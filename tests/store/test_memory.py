@@ -6,7 +6,7 @@ from crawler.store.memory import MemoryStore
 from tests.store.values import START, done, entry, found
 
 
-async def test_each_store_begins_a_run_of_its_own() -> None:
+async def test_each_store_begins_its_own_run() -> None:
     first = MemoryStore()
     await first.open(START)
     await first.commit([found(entry("a"))])
@@ -20,7 +20,7 @@ async def test_each_store_begins_a_run_of_its_own() -> None:
     assert await second.sink_positions("books") == []
 
 
-async def test_items_that_were_released_are_forgotten() -> None:
+async def test_released_items_are_forgotten() -> None:
     store, page = MemoryStore(), entry("a")
     await store.open(START)
     await store.commit([found(page), done(page, "x", "y", "z")])

@@ -22,7 +22,7 @@ from tests.store.values import START
         pytest.param("books", "durable", SqliteStore, id="durable"),
     ],
 )
-def test_a_job_is_kept_on_disk_unless_the_settings_say_memory(
+def test_a_job_is_stored_on_disk_unless_the_settings_say_memory(
     tmp_path: Path, job: str | None, mode: str, kind: type
 ) -> None:
     storage = StorageSettings(dir=str(tmp_path), mode=mode)  # type: ignore[arg-type]
@@ -30,7 +30,9 @@ def test_a_job_is_kept_on_disk_unless_the_settings_say_memory(
     assert isinstance(open_store(storage, job), kind)
 
 
-async def test_a_reader_finds_what_a_store_kept_in_the_project(tmp_path: Path) -> None:
+async def test_a_reader_finds_the_state_that_a_store_wrote_in_the_project(
+    tmp_path: Path,
+) -> None:
     store = open_store(StorageSettings(dir=str(tmp_path / "state")), "books")
     await store.open(START)
     await store.close(1.0)
@@ -40,7 +42,7 @@ async def test_a_reader_finds_what_a_store_kept_in_the_project(tmp_path: Path) -
     assert reader.place == str(tmp_path / "state")
 
 
-def test_the_failed_pages_of_a_job_are_put_back(tmp_path: Path) -> None:
+def test_failed_pages_of_a_job_are_put_back(tmp_path: Path) -> None:
     crawled(tmp_path, failed("slow", "read_timeout"), failed("gone", "http_status"))
     storage = StorageSettings(dir=str(tmp_path))
 
@@ -50,7 +52,7 @@ def test_the_failed_pages_of_a_job_are_put_back(tmp_path: Path) -> None:
     assert open_reader(storage).runs("books")[0].finished is None
 
 
-def test_a_url_chooses_the_shared_store_and_its_reader() -> None:
+def test_a_url_selects_the_shared_store_and_its_reader() -> None:
     pytest.importorskip("psycopg", reason="needs the extra postgres")
     storage = StorageSettings(url="postgresql://u:secret@h:5433/db")
 

@@ -15,7 +15,7 @@ from crawler.store.status import RestingHost, Status
 from tests.store.values import START, done, entry, found
 
 
-async def test_a_running_crawl_is_read_beside_it(tmp_path: Path) -> None:
+async def test_a_running_crawl_can_be_read(tmp_path: Path) -> None:
     page = entry("a")
     store = SqliteStore(tmp_path)
     await store.open(START)
@@ -41,7 +41,7 @@ def status_of(folder: Path) -> Status | None:
     return SqliteReader(folder).run("books").status()
 
 
-async def test_a_status_is_read_once_a_commit_has_taken_it(tmp_path: Path) -> None:
+async def test_a_status_can_be_read_after_the_next_commit(tmp_path: Path) -> None:
     rest = RestingHost("books.example", 99.0, "it does not answer")
     status = Status(time=1.0, rate=2.5, resting=(rest,))
     store = SqliteStore(tmp_path)
@@ -58,7 +58,7 @@ async def test_a_status_is_read_once_a_commit_has_taken_it(tmp_path: Path) -> No
     assert after == status
 
 
-async def test_a_status_is_written_by_itself_where_no_commit_comes(
+async def test_a_status_is_written_alone_if_no_commit_comes(
     tmp_path: Path,
 ) -> None:
     store = SqliteStore(tmp_path)

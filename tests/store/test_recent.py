@@ -3,7 +3,7 @@ from __future__ import annotations
 from crawler.store.recent import SeenCache
 
 
-def test_the_oldest_known_urls_make_room() -> None:
+def test_the_oldest_known_urls_are_removed_first() -> None:
     recent = SeenCache(limit=8)
 
     recent.add(dict.fromkeys(range(6), 0))

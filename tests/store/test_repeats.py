@@ -39,7 +39,7 @@ def at_once(tries: int) -> AsyncRetrying:
     return AsyncRetrying(stop=stop_after_attempt(tries), wait=wait_none())
 
 
-async def test_the_first_failure_and_the_recovery_are_told_of_once_each() -> None:
+async def test_the_first_failure_and_the_recovery_are_reported_once_each() -> None:
     said: list[str] = []
     made = repeats(said, at_once(5))
 
@@ -49,7 +49,7 @@ async def test_the_first_failure_and_the_recovery_are_told_of_once_each() -> Non
     assert said == ["fails: full", "works"]
 
 
-async def test_a_call_that_gives_up_leaves_the_place_failing_for_the_next() -> None:
+async def test_after_a_call_that_gave_up_the_target_still_counts_as_failing() -> None:
     said: list[str] = []
     made = repeats(said, at_once(2))
 
@@ -61,7 +61,7 @@ async def test_a_call_that_gives_up_leaves_the_place_failing_for_the_next() -> N
     assert (made.is_failing, said) == (False, ["fails: full", "works"])
 
 
-async def test_an_error_that_cannot_pass_is_raised_at_once() -> None:
+async def test_a_permanent_error_is_raised_at_once() -> None:
     said: list[str] = []
     call = Call(ValueError("a bug"))
 
@@ -71,7 +71,7 @@ async def test_an_error_that_cannot_pass_is_raised_at_once() -> None:
     assert (call.times, said) == (1, [])
 
 
-async def test_calls_that_overlap_count_their_tries_apart() -> None:
+async def test_overlapping_calls_count_their_tries_separately() -> None:
     made = repeats([], at_once(3))
     calls = [Call(OSError("full"), OSError("full")) for _ in range(10)]
 
@@ -82,7 +82,7 @@ async def test_calls_that_overlap_count_their_tries_apart() -> None:
     assert [call.times for call in calls] == [3] * 10
 
 
-async def test_a_hurry_ends_all_pauses_with_one_more_try_each() -> None:
+async def test_hurry_ends_all_pauses_with_one_more_try_each() -> None:
     made = repeats([], AsyncRetrying(wait=wait_fixed(3600)))
     calls = [Call(*[OSError("full")] * 9) for _ in range(3)]
 
@@ -99,7 +99,7 @@ async def test_a_hurry_ends_all_pauses_with_one_more_try_each() -> None:
     assert [call.times for call in calls] == [2] * 3
 
 
-async def test_a_hurry_that_others_set_counts_too() -> None:
+async def test_a_hurry_event_of_the_caller_counts_too() -> None:
     hurried = anyio.Event()
     hurried.set()
     call = Call(*[OSError("full")] * 9)
@@ -110,7 +110,7 @@ async def test_a_hurry_that_others_set_counts_too() -> None:
     assert call.times == 1
 
 
-async def test_nothing_is_repeated_after_try_once() -> None:
+async def test_nothing_is_retried_after_try_once() -> None:
     made, call = repeats([], at_once(5)), Call(OSError("full"))
     made.try_once()
 

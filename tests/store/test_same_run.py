@@ -36,7 +36,7 @@ def test_a_run_is_resumed_with_the_same_spider_and_arguments() -> None:
         ),
     ],
 )
-def test_another_spider_or_other_arguments_are_refused(
+def test_another_spider_or_other_arguments_are_rejected(
     given: RunStart, said: str
 ) -> None:
     with pytest.raises(StateError) as raised:
@@ -47,7 +47,7 @@ def test_another_spider_or_other_arguments_are_refused(
     assert "--fresh" in str(raised.value)
 
 
-def test_a_secret_that_changed_is_told_without_it() -> None:
+def test_a_changed_secret_is_reported_without_its_value() -> None:
     with pytest.raises(StateError, match="another value of a secret") as raised:
         check_same(
             record('{"password":"old1"}'), start(arguments='{"password":"new2"}')
@@ -60,12 +60,12 @@ def test_a_secret_that_changed_is_told_without_it() -> None:
 @pytest.mark.parametrize(
     ("known", "code"), [("", ""), ("", "b2"), ("a1", ""), ("a1", "a1")]
 )
-def test_equal_or_unknown_code_may_join(known: str, code: str) -> None:
+def test_a_process_with_equal_or_unknown_code_may_join(known: str, code: str) -> None:
     assert refusal(record(code=known), start(code=code)) == ""
     check_terms(record(code=known), start(code=code))
 
 
-def test_other_code_may_not_join() -> None:
+def test_a_process_with_other_code_may_not_join() -> None:
     why = refusal(record(code="a1"), start(code="b2"))
 
     assert why.startswith("run 3 of job 'nightly' has used version a1 of the ")
@@ -78,13 +78,15 @@ SLOW = '{"per_host":4,"rate":1.0}'
 
 
 @pytest.mark.parametrize(("known", "own"), [("", SLOW), (SLOW, ""), (SLOW, SLOW)])
-def test_equal_or_unknown_politeness_may_join(known: str, own: str) -> None:
+def test_a_process_with_equal_or_unknown_politeness_may_join(
+    known: str, own: str
+) -> None:
     there = msgspec.structs.replace(record(), politeness=known)
 
     check_terms(there, msgspec.structs.replace(start(), politeness=own))
 
 
-def test_other_politeness_may_not_join() -> None:
+def test_a_process_with_other_politeness_may_not_join() -> None:
     there = msgspec.structs.replace(record(), politeness=SLOW)
     own = '{"per_host":4,"rate":null}'
 

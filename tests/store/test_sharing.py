@@ -28,7 +28,7 @@ def test_shards_have_numbers_below_their_count(number: int) -> None:
     assert 0 <= shard_of(f"site{number}.example") < SHARDS
 
 
-def test_sites_are_spread_over_the_shards() -> None:
+def test_sites_are_distributed_over_the_shards() -> None:
     shards = {shard_of(f"site{number}.example") for number in range(20 * SHARDS)}
 
     assert len(shards) == SHARDS
@@ -45,7 +45,7 @@ def test_a_worker_stops_before_its_lease_ends_and_renews_it_often(
     assert 0 < 2 * lease.beat <= lease.margin
 
 
-def test_news_of_two_beats_are_those_of_both() -> None:
+def test_news_of_two_renewals_are_combined() -> None:
     earlier = News(
         gained={"a": 1.0, "b": 2.0},
         shards=frozenset({1}),

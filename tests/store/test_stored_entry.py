@@ -23,7 +23,7 @@ def read(row: Any) -> Any:
     return entry_of(row, "books.example", WORDS.__getitem__, WALL, NOW)
 
 
-def test_a_row_is_an_entry_with_its_request() -> None:
+def test_a_row_becomes_an_entry_with_its_request() -> None:
     entry = read(row(meta=b'{"shelf":1}'))
 
     assert (entry.url, entry.host, entry.fingerprint) == (URL, "books.example", 99)

@@ -11,7 +11,7 @@ from crawler.jobs.report import amounts
     ("amount", "whole", "with_tenth"),
     [(0, "0", "0.0"), (1234, "1,234", "1,234.0"), (1234.56, "1,235", "1,234.6")],
 )
-def test_thousands_are_set_apart(amount: float, whole: str, with_tenth: str) -> None:
+def test_thousands_are_separated(amount: float, whole: str, with_tenth: str) -> None:
     assert amounts.number(amount) == whole
     assert amounts.decimal(amount) == with_tenth
 
@@ -30,7 +30,7 @@ def test_thousands_are_set_apart(amount: float, whole: str, with_tenth: str) -> 
         (360_000, "100:00 h"),
     ],
 )
-def test_a_duration_has_the_unit_that_fits(seconds: float, said: str) -> None:
+def test_a_duration_has_a_suitable_unit(seconds: float, said: str) -> None:
     assert amounts.duration(seconds) == said
 
 
@@ -47,7 +47,7 @@ def test_a_duration_has_the_unit_that_fits(seconds: float, said: str) -> None:
         (5e15, "5000.0 TB"),
     ],
 )
-def test_a_size_has_the_unit_that_fits(amount: float, said: str) -> None:
+def test_a_size_has_a_suitable_unit(amount: float, said: str) -> None:
     assert amounts.size(amount) == said
 
 
@@ -68,7 +68,7 @@ def test_a_share_is_a_percentage(share: float, said: str) -> None:
 
 
 @given(st.floats(0, 1, exclude_min=True, exclude_max=True))
-def test_a_share_is_not_rounded_to_none_or_all(share: float) -> None:
+def test_a_share_is_not_rounded_to_zero_or_all(share: float) -> None:
     assert amounts.percent(share) not in {"0 %", "100 %"}
 
 
@@ -84,5 +84,5 @@ def test_a_share_is_not_rounded_to_none_or_all(share: float) -> None:
         (0, 10, "−100 %"),
     ],
 )
-def test_a_change_is_said_as_people_say_it(now: int, before: int, said: str) -> None:
+def test_a_change_is_a_signed_percentage(now: int, before: int, said: str) -> None:
     assert amounts.change(now, before) == said

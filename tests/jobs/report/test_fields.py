@@ -12,7 +12,7 @@ from crawler.jobs.report.fields import (
 )
 
 
-def test_a_field_is_as_full_as_items_have_a_value_there() -> None:
+def test_the_fill_of_a_field_is_the_share_of_items_with_a_value() -> None:
     items = [
         b'{"title":"a","price":1}',
         b'{"title":"b","price":null}',
@@ -23,7 +23,7 @@ def test_a_field_is_as_full_as_items_have_a_value_there() -> None:
     assert shares(items) == {"title": 0.75, "price": 0.5, "note": 0.0}
 
 
-def test_a_field_that_is_emptier_than_before_is_noticed() -> None:
+def test_a_field_with_fewer_values_than_before_is_noticed() -> None:
     found = fills({"title": 1.0, "price": 0.5}, {"title": 1.0, "price": 0.9, "x": 0.2})
 
     assert [(fill.name, fill.has_dropped) for fill in found] == [
@@ -33,23 +33,23 @@ def test_a_field_that_is_emptier_than_before_is_noticed() -> None:
     ]
 
 
-def test_without_a_run_before_nothing_has_dropped() -> None:
+def test_without_an_earlier_run_no_field_has_dropped() -> None:
     assert not any(fill.has_dropped for fill in fills({"title": 0.0}, None))
 
 
-def test_items_that_use_data_as_keys_do_not_fill_the_report() -> None:
+def test_items_with_data_as_keys_do_not_fill_the_report() -> None:
     item = msgspec.json.encode({f"key {number}": 1 for number in range(1000)})
 
     assert len(shares([item, b'{"key 0":1}'])) == MAX_FIELDS
     assert shares([item, b'{"key 0":1}'])["key 0"] == 1.0
 
 
-def test_an_item_that_is_no_object_fills_nothing() -> None:
+def test_an_item_that_is_not_an_object_has_no_fields() -> None:
     assert shares([b'{"title":"a"}', b'"text"']) == {"title": 0.5}
     assert shares([]) == {}
 
 
-def test_changed_fields_have_a_count_and_the_first_example() -> None:
+def test_changed_fields_have_a_count_and_a_first_example() -> None:
     pairs = [
         (b'{"title":"a","price":1}', b'{"title":"a","price":2}'),
         (b'{"title":"b","price":3}', b'{"title":"c","price":null}'),

@@ -31,7 +31,7 @@ def visit(page: int, **changes: Any) -> Visit:
 FAILED = {"state": State.FAILED, "reason": "http_status", "status": 404}
 
 
-def test_pages_that_failed_for_the_same_reason_are_one_group_with_an_example() -> None:
+def test_pages_that_failed_for_the_same_reason_are_a_group_with_an_example() -> None:
     found = figures(
         [
             visit(1),
@@ -48,7 +48,7 @@ def test_pages_that_failed_for_the_same_reason_are_one_group_with_an_example() -
     assert found.failed[0].examples[0].page == 2
 
 
-def test_a_spider_that_fails_in_two_lines_has_two_groups() -> None:
+def test_errors_at_two_lines_of_a_spider_are_two_groups() -> None:
     raised = {"state": State.FAILED, "reason": "spider_error"}
     details = [
         "ValueError: no price on A (spiders/books.py:10 in parse)",
@@ -66,14 +66,14 @@ def test_a_spider_that_fails_in_two_lines_has_two_groups() -> None:
     ]
 
 
-def test_a_page_that_went_well_when_it_was_put_back_has_not_failed() -> None:
+def test_a_failed_page_that_succeeded_after_a_retry_has_not_failed() -> None:
     found = figures([visit(1, **FAILED), visit(1)])
 
     assert found.failed == []
     assert (found.hosts[0].pages, found.hosts[0].failed) == (1, 0)
 
 
-def test_tries_that_were_made_again_are_counted_apart() -> None:
+def test_retries_are_counted_separately() -> None:
     again = {"state": State.PENDING, "reason": "reset", "status": 0}
 
     found = figures([visit(1, **again), visit(1, **again), visit(1)])
@@ -82,7 +82,7 @@ def test_tries_that_were_made_again_are_counted_apart() -> None:
     assert found.failed == []
 
 
-def test_the_slowest_pages_come_first_and_each_once() -> None:
+def test_the_slowest_pages_come_first_each_once() -> None:
     visits = [visit(page, elapsed=page / 100) for page in range(1, 50)]
 
     found = figures([*visits, visit(49, elapsed=0.6)])
@@ -97,7 +97,7 @@ def test_a_run_without_a_page_has_no_figures() -> None:
     assert (found.bars, found.hosts, found.latency.median) == ([], [], 0.0)
 
 
-def test_a_pause_between_two_processes_is_left_out_and_marked() -> None:
+def test_a_pause_between_two_processes_is_omitted_and_marked() -> None:
     ends = [(float(second), True) for second in range(30)]
     ends += [(float(second), True) for second in range(30_000, 30_030)]
 
@@ -118,14 +118,14 @@ def test_every_page_is_in_one_bar(ends: list[tuple[float, bool]]) -> None:
     assert width > 0
 
 
-def test_percentiles_are_those_of_the_answers() -> None:
+def test_percentiles_are_computed_over_the_responses() -> None:
     found = latency([float(number) for number in range(1, 101)])
 
     assert (found.median, found.p90, found.p99) == (51, 91, 100)
     assert found.longest == 100
 
 
-def test_every_answer_is_in_one_step() -> None:
+def test_every_response_is_in_one_step() -> None:
     counts = histogram([0.0, 0.005, 0.01, 0.3, 9.0, 60.0])
 
     assert sum(counts) == 6

@@ -60,7 +60,7 @@ def test_fields_that_have_changed_come_with_an_example(tmp_path: Path) -> None:
     assert material.changed == [ChangedField("price", 1, "3", "5")]
 
 
-def test_the_trend_has_the_last_runs_and_none_that_came_later(tmp_path: Path) -> None:
+def test_the_trend_has_the_last_runs_but_no_later_ones(tmp_path: Path) -> None:
     reports = [ran(tmp_path, {"t": str(number)}) for number in range(3)]
 
     material = gathered(tmp_path, reports[1])
@@ -69,14 +69,14 @@ def test_the_trend_has_the_last_runs_and_none_that_came_later(tmp_path: Path) ->
     assert material.trend[0].end == "finished"
 
 
-def test_the_zone_and_the_next_time_are_the_jobs(tmp_path: Path) -> None:
+def test_time_zone_and_next_time_come_from_the_job(tmp_path: Path) -> None:
     material = gathered(tmp_path, ran(tmp_path, {"t": "Emma"}))
 
     assert material.zone_name == "Europe/Berlin"
     assert material.due == datetime(2026, 3, 3, 1, 30, tzinfo=UTC)
 
 
-def test_changed_fields_are_those_that_differ_the_most_frequent_first() -> None:
+def test_changed_fields_are_listed_most_frequent_first() -> None:
     pairs = [
         (b'{"a":1,"b":"x"}', b'{"a":2,"b":"x"}'),
         (b'{"a":1,"b":"x"}', b'{"a":2,"c":null}'),

@@ -99,7 +99,7 @@ def evil() -> Material:
     )
 
 
-def test_what_servers_sent_is_text_and_nothing_else() -> None:
+def test_text_from_servers_is_escaped() -> None:
     made = page(evil())
     reader = read(made)
 
@@ -109,7 +109,7 @@ def test_what_servers_sent_is_text_and_nothing_else() -> None:
     assert "\u202e" not in made
 
 
-def test_the_page_loads_nothing_and_forbids_itself_to() -> None:
+def test_the_page_loads_nothing_and_forbids_scripts() -> None:
     made = page(evil())
 
     assert "default-src 'none'" in made.replace("&#x27;", "'")
@@ -117,7 +117,7 @@ def test_the_page_loads_nothing_and_forbids_itself_to() -> None:
     assert not re.search(r"url\(|@import|//", style)
 
 
-def test_five_thousand_pages_of_trouble_are_a_small_page() -> None:
+def test_the_page_of_a_run_with_five_thousand_failures_is_small() -> None:
     visits = [
         visit(
             number,
@@ -161,7 +161,7 @@ def test_five_thousand_pages_of_trouble_are_a_small_page() -> None:
         ),
     ],
 )
-def test_the_first_line_says_whether_it_worked(
+def test_the_first_line_says_whether_the_run_succeeded(
     changes: dict[str, Any], part: str
 ) -> None:
     text = read(page(Material(report(**changes)))).text
@@ -170,7 +170,7 @@ def test_the_first_line_says_whether_it_worked(
     assert text.index(part) < text.index("What has changed")
 
 
-def test_a_bad_run_says_which_bounds_it_missed() -> None:
+def test_a_bad_run_names_the_limits_that_it_missed() -> None:
     missed = (
         Shortfall("max_error_rate", 0.1, 0.3, "30 % failed; 10 % may"),
         Shortfall("min_items", 100, 90, "90 items; at least 100"),
@@ -181,7 +181,7 @@ def test_a_bad_run_says_which_bounds_it_missed() -> None:
     assert "30 % failed; 10 % may; 90 items; at least 100" in text
 
 
-def test_a_field_that_the_site_may_have_emptied_is_told_at_once() -> None:
+def test_a_field_that_has_become_empty_is_reported_at_the_top() -> None:
     material = Material(
         report(), before=report(6), fills=[Fill("title", 1, 1), Fill("price", 0.3, 1)]
     )
@@ -192,7 +192,7 @@ def test_a_field_that_the_site_may_have_emptied_is_told_at_once() -> None:
     assert "price is filled in 30 % of the items; it was in 100 %." in text
 
 
-def test_what_changed_stands_beside_what_was() -> None:
+def test_figures_are_shown_beside_those_of_the_run_before() -> None:
     now = report(pages=50, errors={"dns_error": 4})
     material = Material(now, before=report(6), changes=Changes(12, 3, 40, 1000))
 
@@ -204,14 +204,14 @@ def test_what_changed_stands_beside_what_was() -> None:
     assert "new items12" in text
 
 
-def test_a_run_whose_pages_are_not_kept_still_has_its_counts() -> None:
+def test_a_run_without_stored_pages_still_has_its_counts() -> None:
     text = read(page(Material(report(errors={"dns_error": 4})))).text
 
     assert "no longer kept" in text
     assert "The name of the host does not resolve." in text
 
 
-def test_the_fill_of_typed_items_stands_beside_that_of_the_run_before() -> None:
+def test_the_fill_of_typed_items_is_shown_beside_that_of_the_run_before() -> None:
     now, before = report(fields={"Book.price": 0.5}), report(6)
     before.fields = {"Book.price": 0.25}
 
@@ -230,14 +230,14 @@ def test_every_reason_has_a_sentence(reason: Reason) -> None:
 
 
 @pytest.mark.parametrize("reason", list(FinishReason))
-def test_every_end_of_a_run_has_its_words(reason: FinishReason) -> None:
+def test_every_finish_reason_has_a_text(reason: FinishReason) -> None:
     text = read(page(Material(report(finish_reason=reason)))).text
 
     assert f"It worked. {reason}." not in text
 
 
 @given(st.text())
-def test_text_stays_text(text: str) -> None:
+def test_text_is_never_markup(text: str) -> None:
     made = page(Material(report(job=text, errors={text: 1})))
 
     assert read(made).tags == read(page(Material(report(errors={"x": 1})))).tags
@@ -253,7 +253,7 @@ def test_only_web_addresses_are_links(text: str) -> None:
     assert all(url.startswith(("http://", "https://")) for url in reader.links)
 
 
-def test_what_the_spider_counted_stands_beside_the_run_before() -> None:
+def test_counts_of_the_spider_are_shown_beside_those_of_the_run_before() -> None:
     material = Material(report(counts={"<rows>": 1_234}), before=report(6))
 
     text = page(material)
@@ -295,7 +295,7 @@ def test_the_trend_over_the_last_runs_is_a_table() -> None:
     assert all(str(40 + number) in text for number in (5, 6, 7))
 
 
-def test_times_are_those_of_the_jobs_zone_and_the_next_one_is_told() -> None:
+def test_times_are_in_the_time_zone_of_the_job_and_the_next_one_is_shown() -> None:
     due = datetime(2026, 3, 30, 0, 30, tzinfo=UTC)
     material = Material(
         report(), zone=ZoneInfo("Europe/Berlin"), zone_name="Europe/Berlin", due=due

@@ -20,7 +20,7 @@ from tests.jobs.units.test_systemd_cron import PLACE, job
         pytest.param("@daily", "0 0 * * *", id="a nickname"),
     ],
 )
-def test_a_cron_job_bears_a_line_that_kubernetes_reads_alike(
+def test_a_cron_job_has_a_schedule_that_kubernetes_reads_the_same_way(
     line: str, expected: str
 ) -> None:
     assert kubernetes.cron_job(job(line), PLACE)["spec"]["schedule"] == expected
@@ -35,7 +35,7 @@ def test_a_cron_job_bears_a_line_that_kubernetes_reads_alike(
         pytest.param({"timezone": "Asia/Kolkata"}, id="in a zone"),
     ],
 )
-def test_the_cron_job_fits_the_published_schema(table: dict[str, Any]) -> None:
+def test_the_cron_job_matches_the_published_schema(table: dict[str, Any]) -> None:
     validate = pytest.importorskip("kubernetes_validate")
     yaml = pytest.importorskip("yaml")
     made = job("30 2 * * *", **table)
@@ -65,7 +65,7 @@ def test_workers_are_a_valid_deployment_without_a_password() -> None:
     assert {"name": "CRAWL_STORAGE__URL", "value": url} in container["env"]
 
 
-def test_the_job_has_the_database_of_its_workers() -> None:
+def test_the_cron_job_has_the_database_of_its_workers() -> None:
     validate = pytest.importorskip("kubernetes_validate")
     url = "postgresql://crawl@db/crawl"
 

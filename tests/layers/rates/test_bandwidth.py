@@ -25,7 +25,7 @@ class Sizes(Spider):
         yield {"size": sum([len(piece) async for piece in response.aiter_bytes()])}
 
 
-def test_a_metered_body_comes_whole_decoded_or_streamed() -> None:
+def test_a_metered_body_is_complete_when_read_decoded_or_streamed() -> None:
     packed = gzip.compress(PAGE)
     headers = {"Content-Encoding": "gzip", "Content-Type": "text/html"}
     site = FakeSite({f"{SITE}packed": (200, headers, packed), f"{SITE}plain": PAGE})
@@ -36,7 +36,7 @@ def test_a_metered_body_comes_whole_decoded_or_streamed() -> None:
     assert report.bytes == len(packed) + len(PAGE)
 
 
-async def test_what_is_spent_makes_the_next_one_wait() -> None:
+async def test_used_bandwidth_delays_the_next_reader() -> None:
     bandwidth = Bandwidth(1_000)
     loop = asyncio.get_running_loop()
     started = loop.time()

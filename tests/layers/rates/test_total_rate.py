@@ -33,7 +33,7 @@ def taken(rate: TotalRate, times: list[float]) -> None:
     rate.ask()
 
 
-def test_no_turn_is_allowed_that_was_not_asked_for() -> None:
+def test_no_turn_is_allowed_without_a_request_for_it() -> None:
     woken: list[bool] = []
 
     async def main() -> None:

@@ -32,7 +32,7 @@ from tests.postgres import Server
         pytest.param(Texts, [], id="empty"),
     ],
 )
-def test_a_column_arrives_as_it_was(
+def test_a_column_is_stored_unchanged(
     postgres: Server, column: Any, values: list[Any]
 ) -> None:
     with psycopg.connect(postgres.uri) as connection:
@@ -42,7 +42,7 @@ def test_a_column_arrives_as_it_was(
     assert [value for (value,) in rows] == values
 
 
-def test_what_a_text_cannot_hold_is_replaced(postgres: Server) -> None:
+def test_characters_that_postgresql_text_lacks_are_replaced(postgres: Server) -> None:
     with psycopg.connect(postgres.uri) as connection:
         register(connection)
         ((text,),) = connection.execute(

@@ -197,7 +197,9 @@ async def compare(
         assert with_cuts[name] == rows_there, name
 
 
-async def test_a_commit(cuts: Cuts, postgres: Server, clock: Clock) -> None:
+async def test_a_commit_survives_a_cut_connection(
+    cuts: Cuts, postgres: Server, clock: Clock
+) -> None:
     async def commit(store: PostgresStore, number: int) -> None:
         outcomes = group(number)
         committed = await again(lambda: store.commit(outcomes))
@@ -209,7 +211,9 @@ async def test_a_commit(cuts: Cuts, postgres: Server, clock: Clock) -> None:
     await compare(cuts, postgres, clock, commit)
 
 
-async def test_a_page_in_parts(cuts: Cuts, postgres: Server, clock: Clock) -> None:
+async def test_a_page_stored_in_parts_survives_a_cut_connection(
+    cuts: Cuts, postgres: Server, clock: Clock
+) -> None:
     async def page(store: PostgresStore, number: int) -> None:
         place = entry(f"a{number}")
         for part in range(2):
@@ -224,7 +228,9 @@ async def test_a_page_in_parts(cuts: Cuts, postgres: Server, clock: Clock) -> No
     await compare(cuts, postgres, clock, page)
 
 
-async def test_what_is_read(cuts: Cuts, postgres: Server, clock: Clock) -> None:
+async def test_reading_survives_a_cut_connection(
+    cuts: Cuts, postgres: Server, clock: Clock
+) -> None:
     page = entry("a0")
 
     async def read(store: PostgresStore, number: int) -> None:
@@ -290,7 +296,9 @@ class Beats:
 
 
 @pytest.mark.parametrize("wanted", [3, -2])
-async def test_a_beat(cuts: Cuts, postgres: Server, clock: Clock, wanted: int) -> None:
+async def test_a_lease_renewal_survives_a_cut_connection(
+    cuts: Cuts, postgres: Server, clock: Clock, wanted: int
+) -> None:
     """Shards, permits and news come to each of two workers, and to one of them only."""
     limited = msgspec.structs.replace(START, pages=1_000)
     joining = msgspec.structs.replace(START, is_leader=False)
@@ -326,7 +334,7 @@ def rows(server: Server, query: str) -> list[Any]:
         return connection.execute(query.encode()).fetchall()
 
 
-async def test_the_opening_and_the_end_of_a_run(
+async def test_opening_and_ending_a_run_survive_a_cut_connection(
     cuts: Cuts, postgres: Server, clock: Clock
 ) -> None:
     """A process whose start was cut off ends; the next one goes on where it was."""

@@ -34,7 +34,9 @@ async def test_processes_share_the_files_of_a_job(database: str) -> None:
     await store.close(1.0)
 
 
-async def test_a_lost_connection_is_made_anew(postgres: Server, database: str) -> None:
+async def test_a_lost_connection_is_opened_again(
+    postgres: Server, database: str
+) -> None:
     store = open_store(StorageSettings(url=database), "books")
     await store.open(START)
     table = PostgresFileTable(PostgresServer(database), "books")

@@ -19,7 +19,7 @@ async def one(connection: Connection) -> object:
     return await (await connection.execute("SELECT 1")).fetchone()
 
 
-async def test_a_lost_connection_is_an_error_once(postgres: Server) -> None:
+async def test_a_lost_connection_is_reported_once(postgres: Server) -> None:
     link = WorkerLink(PostgresServer(postgres.uri))
     await link.once(one)
     postgres.cut()
@@ -31,7 +31,7 @@ async def test_a_lost_connection_is_an_error_once(postgres: Server) -> None:
     await link.close()
 
 
-async def test_a_reader_makes_a_new_connection_by_itself(postgres: Server) -> None:
+async def test_a_reader_opens_a_new_connection_by_itself(postgres: Server) -> None:
     link = WorkerLink(PostgresServer(postgres.uri))
     await link.once(one)
     postgres.cut()
@@ -40,7 +40,7 @@ async def test_a_reader_makes_a_new_connection_by_itself(postgres: Server) -> No
     await link.close()
 
 
-async def test_what_was_not_prepared_behind_a_failed_statement_is_prepared_again(
+async def test_statements_after_a_failed_one_are_prepared_again(
     postgres: Server,
 ) -> None:
     full = "DO $$ BEGIN RAISE 'full' USING ERRCODE = 'disk_full'; END $$"

@@ -21,7 +21,7 @@ COUNTERS = st.builds(
 
 
 @given(st.lists(COUNTERS, max_size=4))
-def test_the_counters_of_workers_add_up_and_stay_as_they_were(
+def test_counters_of_workers_are_added_without_changing_them(
     parts: list[Counters],
 ) -> None:
     before = [encoded(part) for part in parts]

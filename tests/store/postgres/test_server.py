@@ -51,7 +51,7 @@ def test_a_refused_connection_says_what_to_do(text: str, told: str) -> None:
     assert "secret" not in str(error)
 
 
-async def test_a_pooler_that_keeps_sessions_is_used(
+async def test_a_pooler_that_keeps_sessions_can_be_used(
     postgres: Server, database: str
 ) -> None:
     with pooling(postgres, "session") as url:
@@ -68,7 +68,7 @@ async def test_a_pooler_that_keeps_sessions_is_used(
 
 
 @pytest.mark.parametrize("mode", ["transaction", "statement"])
-async def test_a_pooler_without_sessions_is_refused(
+async def test_a_pooler_without_sessions_is_rejected(
     postgres: Server, database: str, mode: str
 ) -> None:
     with (

@@ -35,7 +35,7 @@ async def store(database: str, clock: Clock) -> AsyncIterator[PostgresStore]:
     await store.close(1.0)
 
 
-async def test_a_commit_on_a_lost_connection_may_be_tried_again(
+async def test_a_commit_on_a_lost_connection_can_be_repeated(
     store: PostgresStore, postgres: Server
 ) -> None:
     page = entry("a")
@@ -51,7 +51,7 @@ async def test_a_commit_on_a_lost_connection_may_be_tried_again(
     assert [row.body for row in await store.items_after(0, 10)] == [b'"x"']
 
 
-async def test_reading_on_a_lost_connection_makes_a_new_one(
+async def test_reading_on_a_lost_connection_opens_a_new_one(
     store: PostgresStore, postgres: Server
 ) -> None:
     await store.commit([found(entry("a"))])
@@ -62,14 +62,16 @@ async def test_reading_on_a_lost_connection_makes_a_new_one(
     assert taken.url == "https://books.example/a"
 
 
-async def test_a_job_that_another_process_runs_is_refused(
+async def test_a_job_that_another_process_runs_is_rejected(
     store: PostgresStore, database: str
 ) -> None:
     with pytest.raises(JobLocked, match="is being run by process"):
         await PostgresStore(database).open(START)
 
 
-async def test_priorities_and_depths_say_the_order(store: PostgresStore) -> None:
+async def test_pending_pages_are_ordered_by_priority_and_depth(
+    store: PostgresStore,
+) -> None:
     await store.commit(
         [
             found(
@@ -87,7 +89,7 @@ async def test_priorities_and_depths_say_the_order(store: PostgresStore) -> None
     assert [it.depth for it in taken] == [9, 1, 2]
 
 
-async def test_a_page_lowered_while_it_is_out_ends_at_the_lower_depth(
+async def test_a_page_whose_depth_is_lowered_in_flight_ends_at_the_lower_depth(
     store: PostgresStore,
 ) -> None:
     await store.commit([found(entry("a", depth=5))])
@@ -104,7 +106,7 @@ async def test_a_page_lowered_while_it_is_out_ends_at_the_lower_depth(
 JOINING = msgspec.structs.replace(START, is_leader=False)
 
 
-async def test_a_worker_that_was_given_up_lands_nothing(
+async def test_a_worker_whose_work_was_taken_over_commits_nothing(
     store: PostgresStore, postgres: Server
 ) -> None:
     """Without the fence in each commit this page would land."""
@@ -141,7 +143,7 @@ async def test_a_worker_that_was_given_up_lands_nothing(
         ),
     ],
 )
-async def test_a_worker_whose_row_is_not_as_it_left_it_notices_a_loss(
+async def test_a_worker_with_an_unexpected_row_notices_lost_commits(
     store: PostgresStore, postgres: Server, loss: str
 ) -> None:
     await store.commit([found(entry("a"))])
@@ -154,7 +156,7 @@ async def test_a_worker_whose_row_is_not_as_it_left_it_notices_a_loss(
     assert store.team.deadline == -math.inf
 
 
-async def test_a_worker_whose_number_is_anothers_now_lands_nothing(
+async def test_a_worker_whose_number_was_given_away_commits_nothing(
     store: PostgresStore, postgres: Server
 ) -> None:
     page = entry("a")
@@ -206,7 +208,7 @@ async def test_a_database_that_has_lost_commits_is_noticed(
     await second.close(0.0)
 
 
-async def test_a_worker_that_joins_takes_its_share_at_the_next_beats(
+async def test_a_joining_worker_takes_its_share_at_the_next_renewals(
     store: PostgresStore, database: str
 ) -> None:
     await store.commit([found(*(entry(f"https://h{n}.example/") for n in range(40)))])
@@ -226,7 +228,7 @@ async def test_a_worker_that_joins_takes_its_share_at_the_next_beats(
     await second.close(0.0)
 
 
-async def test_a_worker_that_joins_gets_its_share_of_the_busy_sites(
+async def test_a_joining_worker_receives_its_share_of_the_busy_sites(
     store: PostgresStore, database: str
 ) -> None:
     names = [f"h{number}.example" for number in range(40)]
@@ -244,7 +246,7 @@ async def test_a_worker_that_joins_gets_its_share_of_the_busy_sites(
     await second.close(0.0)
 
 
-async def test_an_idle_worker_gets_half_of_the_sites_with_work(
+async def test_an_idle_worker_receives_half_of_the_sites_with_work(
     store: PostgresStore, database: str
 ) -> None:
     names = [f"h{number}.example" for number in range(40)]
@@ -283,7 +285,7 @@ async def test_an_idle_worker_gets_half_of_the_sites_with_work(
     await second.close(0.0)
 
 
-async def test_a_single_site_with_work_stays(
+async def test_a_single_site_with_work_is_not_moved(
     store: PostgresStore, database: str
 ) -> None:
     await store.commit([found(entry("a"))])
@@ -302,7 +304,7 @@ async def test_a_single_site_with_work_stays(
     await second.close(0.0)
 
 
-async def test_a_shard_with_a_request_out_is_not_given_up(
+async def test_a_shard_with_a_request_in_flight_is_not_released(
     store: PostgresStore, database: str
 ) -> None:
     await store.commit([found(entry("a"))])
@@ -320,7 +322,7 @@ async def test_a_shard_with_a_request_out_is_not_given_up(
     await second.close(0.0)
 
 
-async def test_a_worker_gets_the_site_that_its_pages_wait_for(
+async def test_a_worker_receives_the_site_that_its_pages_wait_for(
     store: PostgresStore, database: str
 ) -> None:
     second = PostgresStore(database)
@@ -351,7 +353,7 @@ async def test_a_worker_gets_the_site_that_its_pages_wait_for(
     await second.close(0.0)
 
 
-async def test_a_site_that_two_workers_want_goes_from_one_to_the_other(
+async def test_a_site_that_two_workers_want_alternates_between_them(
     store: PostgresStore, database: str
 ) -> None:
     second = PostgresStore(database)
@@ -372,7 +374,7 @@ async def test_a_site_that_two_workers_want_goes_from_one_to_the_other(
     await second.close(0.0)
 
 
-async def test_a_dead_worker_wants_nothing(
+async def test_shards_wanted_by_a_dead_worker_are_not_released(
     store: PostgresStore, database: str, postgres: Server
 ) -> None:
     second = PostgresStore(database)
@@ -390,7 +392,7 @@ async def test_a_dead_worker_wants_nothing(
     await second.close(0.0)
 
 
-async def test_links_to_hosts_of_another_worker_are_its_news(
+async def test_links_to_hosts_of_another_worker_are_reported_to_it(
     store: PostgresStore, database: str
 ) -> None:
     second = PostgresStore(database)
@@ -411,7 +413,7 @@ async def test_links_to_hosts_of_another_worker_are_its_news(
     await second.close(0.0)
 
 
-async def test_permits_of_pages_are_exact_over_workers_that_die(
+async def test_page_permits_are_exact_even_if_workers_die(
     database: str, postgres: Server
 ) -> None:
     first, second = PostgresStore(database), PostgresStore(database)
@@ -452,7 +454,7 @@ async def test_a_worker_takes_a_fair_share_of_the_last_permits(
     await first.close(0.0)
 
 
-async def test_a_worker_tells_what_it_has_counted_itself(database: str) -> None:
+async def test_a_worker_reports_its_own_counts(database: str) -> None:
     first, second = PostgresStore(database), PostgresStore(database)
     await first.open(START)
     await second.open(JOINING)
@@ -468,7 +470,7 @@ async def test_a_worker_tells_what_it_has_counted_itself(database: str) -> None:
     await first.close(0.0)
 
 
-async def test_a_process_with_other_politeness_leaves(database: str) -> None:
+async def test_a_process_with_other_politeness_settings_leaves(database: str) -> None:
     first, second = PostgresStore(database), PostgresStore(database)
     polite = msgspec.structs.replace(START, politeness='{"rate":1.0}')
     await first.open(polite)
@@ -488,7 +490,7 @@ async def test_a_process_with_other_politeness_leaves(database: str) -> None:
     await third.close(0.0)
 
 
-async def test_permits_granted_while_a_leader_joins_count_for_its_limit(
+async def test_permits_granted_while_a_leader_joins_count_towards_its_limit(
     database: str, postgres: Server
 ) -> None:
     first, second = PostgresStore(database), PostgresStore(database)
@@ -530,7 +532,7 @@ def rows(postgres: Server, query: str) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("asks", ["beat", "commit"])
 @pytest.mark.parametrize(("before", "after"), [(None, 10), (10, None)])
-async def test_a_worker_joins_anew_when_pages_become_limited_or_unlimited(
+async def test_a_worker_joins_again_when_pages_become_limited_or_unlimited(
     database: str, before: int | None, after: int | None, asks: str
 ) -> None:
     """Without a limit it would take no permits; with one it would wait for them."""
@@ -555,7 +557,7 @@ async def test_a_worker_joins_anew_when_pages_become_limited_or_unlimited(
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, 1), (5, 1), (1, 5), (1, None)])
-async def test_a_worker_joins_anew_when_the_run_has_another_limit_on_items(
+async def test_a_worker_joins_again_when_the_run_has_another_limit_on_items(
     database: str, before: int | None, after: int | None
 ) -> None:
     """With the old limit its next commit would take too many items, or end the run."""
@@ -596,7 +598,7 @@ async def test_a_worker_stays_when_the_run_is_resumed_with_the_same_limits(
 
 
 @pytest.mark.parametrize(("limit", "over"), [(3, ""), (1, "pages_limit")])
-async def test_a_limit_below_what_a_worker_holds_takes_its_permits(
+async def test_a_lower_limit_takes_unused_permits_from_a_worker(
     database: str, limit: int, over: str
 ) -> None:
     first, second = PostgresStore(database), PostgresStore(database)
@@ -630,7 +632,7 @@ async def test_few_permits_are_scarce(database: str) -> None:
     await store.close(0.0)
 
 
-async def test_a_worker_waits_until_a_run_has_its_leader(
+async def test_a_worker_waits_until_the_run_has_a_leader(
     store: PostgresStore, database: str, postgres: Server
 ) -> None:
     """A run is made before its leader joins, with its limits and its code."""
@@ -642,7 +644,7 @@ async def test_a_worker_waits_until_a_run_has_its_leader(
 FRESH = msgspec.structs.replace(START, fresh=True)
 
 
-async def test_a_fresh_run_does_not_replace_one_that_a_process_leads(
+async def test_a_fresh_run_does_not_replace_a_run_with_a_leader(
     store: PostgresStore, database: str
 ) -> None:
     with pytest.raises(JobLocked, match="is being run by process"):
@@ -650,7 +652,7 @@ async def test_a_fresh_run_does_not_replace_one_that_a_process_leads(
     await store.commit([found(entry("a"))])
 
 
-async def test_a_fresh_run_dismisses_workers_and_outwaits_their_leases(
+async def test_a_fresh_run_dismisses_workers_and_waits_for_their_leases(
     database: str,
 ) -> None:
     first, second = PostgresStore(database), PostgresStore(database)
@@ -670,7 +672,7 @@ async def test_a_fresh_run_dismisses_workers_and_outwaits_their_leases(
     await fresh.close(0.0)
 
 
-async def test_a_fresh_run_waits_for_no_lease_of_a_process_that_was_killed(
+async def test_a_fresh_run_does_not_wait_for_the_lease_of_a_killed_process(
     database: str, postgres: Server
 ) -> None:
     first = PostgresStore(database)
@@ -685,7 +687,7 @@ async def test_a_fresh_run_waits_for_no_lease_of_a_process_that_was_killed(
     await fresh.close(0.0)
 
 
-async def test_a_run_that_the_database_has_lost_is_left(
+async def test_a_worker_leaves_a_run_that_the_database_has_lost(
     store: PostgresStore, postgres: Server
 ) -> None:
     """A restored backup may be older than the run."""
@@ -707,7 +709,7 @@ async def test_a_run_that_the_database_has_lost_is_left(
     assert store.team.deadline == -math.inf
 
 
-async def test_a_robots_txt_is_known_to_all_workers(store: PostgresStore) -> None:
+async def test_all_workers_know_a_fetched_robots_txt(store: PostgresStore) -> None:
     url = "https://books.example/robots.txt"
     assert await store.team.robots(url) is None
 
@@ -716,7 +718,7 @@ async def test_a_robots_txt_is_known_to_all_workers(store: PostgresStore) -> Non
     assert await store.team.robots(url) == (200, b"User-agent: *")
 
 
-async def test_cookies_reach_other_workers_with_the_next_beat(
+async def test_cookies_reach_other_workers_at_the_next_renewal(
     store: PostgresStore, database: str
 ) -> None:
     second = PostgresStore(database)
@@ -730,12 +732,12 @@ async def test_cookies_reach_other_workers_with_the_next_beat(
     await second.close(0.0)
 
 
-async def test_a_worker_without_a_run_is_told_so(database: str) -> None:
+async def test_a_worker_without_a_run_is_an_error(database: str) -> None:
     with pytest.raises(NoRun):
         await PostgresStore(database).open(JOINING)
 
 
-async def test_commits_cut_at_random_moments_land_once_and_say_what_they_added(
+async def test_commits_cut_at_random_moments_are_exact(
     store: PostgresStore, postgres: Server
 ) -> None:
     """A cut may come before COMMIT, or after it and before its answer."""

@@ -9,7 +9,7 @@ from tests.store.sqlite.opened import HOST, opened, urls_of
 from tests.store.values import done, entry, found
 
 
-async def test_a_lowered_page_is_taken_in_its_new_place(
+async def test_a_page_with_a_lowered_depth_is_found_at_its_new_position(
     tmp_path: Path, index_every: int
 ) -> None:
     pages = [entry("a", depth=2), entry("b", depth=3)]

@@ -17,12 +17,12 @@ from tests.store.values import entry, found
 
 
 @pytest.mark.parametrize("job", ["", "a/b", ".hidden"])
-async def test_a_job_needs_a_name_that_names_files(tmp_path: Path, job: str) -> None:
+async def test_an_invalid_job_name_is_rejected(tmp_path: Path, job: str) -> None:
     with pytest.raises(ConfigError, match="cannot name a job"):
         await SqliteStore(tmp_path).open(RunStart(job, "books"))
 
 
-async def test_a_job_may_have_any_other_name(tmp_path: Path) -> None:
+async def test_any_other_job_name_is_accepted(tmp_path: Path) -> None:
     folder = tmp_path / "a folder? #1%20é"
     start = RunStart("bücher & more?.db", "books")
 

@@ -9,7 +9,7 @@ from crawler.store.sqlite.store import SqliteStore
 from tests.store.values import START, entry, found
 
 
-async def test_the_facts_of_all_outcomes_are_there_when_a_run_is_resumed(
+async def test_a_resumed_run_has_the_facts_of_all_outcomes(
     tmp_path: Path,
 ) -> None:
     first = Facts({"a.example"}, {"a.example"}, {"https://a.example"})

@@ -18,7 +18,7 @@ def file(number: int) -> KeptFile:
     return KeptFile("files", f"https://a.example/{number}", f"{number}", "", 1, "")
 
 
-async def test_the_database_is_made_when_a_file_is_kept(tmp_path: Path) -> None:
+async def test_the_database_is_created_with_the_first_file(tmp_path: Path) -> None:
     path = tmp_path / "state" / "books.files"
     table = SqliteFileTable(path)
     assert not path.exists()
@@ -29,7 +29,7 @@ async def test_the_database_is_made_when_a_file_is_kept(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-async def test_tasks_may_use_it_at_once(tmp_path: Path) -> None:
+async def test_several_tasks_may_use_the_table_at_once(tmp_path: Path) -> None:
     table = SqliteFileTable(tmp_path / "books.files")
     async with anyio.create_task_group() as group:
         for number in range(50):
@@ -40,7 +40,7 @@ async def test_tasks_may_use_it_at_once(tmp_path: Path) -> None:
     await table.close()
 
 
-async def test_a_stranger_in_its_place_is_left_alone(tmp_path: Path) -> None:
+async def test_a_foreign_file_in_its_place_is_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "books.files"
     path.write_text("not a database")
     table = SqliteFileTable(path)
@@ -51,7 +51,7 @@ async def test_a_stranger_in_its_place_is_left_alone(tmp_path: Path) -> None:
     assert path.read_text() == "not a database"
 
 
-async def test_a_newer_version_is_refused(tmp_path: Path) -> None:
+async def test_a_newer_version_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "books.files"
     table = SqliteFileTable(path)
     await table.keep(file(1))

@@ -13,7 +13,7 @@ from tests.store.sqlite.opened import opened
 from tests.store.values import entry, found, items
 
 
-async def test_items_of_start_are_there_once_over_a_restart(tmp_path: Path) -> None:
+async def test_items_of_start_are_stored_once_over_a_restart(tmp_path: Path) -> None:
     async with opened(tmp_path) as (store, _):
         await store.commit([Outcome(None, items=items("x", "y"))])
 
@@ -26,7 +26,7 @@ async def test_items_of_start_are_there_once_over_a_restart(tmp_path: Path) -> N
     assert [row.body for row in rows] == [b'"x"', b'"y"', b'"z"']
 
 
-async def test_keys_of_items_hold_over_a_restart(tmp_path: Path) -> None:
+async def test_item_keys_are_kept_over_a_restart(tmp_path: Path) -> None:
     page = entry("a")
     item = Item(b"1", (("duplicate:url", b"u"),))
     async with opened(tmp_path) as (store, _):

@@ -14,7 +14,7 @@ from tests.store.sqlite.opened import opened
 from tests.store.values import entry, found
 
 
-async def test_a_link_that_entered_after_all_is_not_left_out_after_a_resume(
+async def test_a_link_that_was_accepted_later_is_not_skipped_after_a_resume(
     tmp_path: Path,
 ) -> None:
     page, link = entry("a"), entry("https://other.example/")
@@ -31,7 +31,7 @@ async def test_a_link_that_entered_after_all_is_not_left_out_after_a_resume(
         assert explained.state is State.PENDING
 
 
-async def test_known_urls_beyond_the_cache_stay_known(tmp_path: Path) -> None:
+async def test_known_urls_beyond_the_cache_are_still_known(tmp_path: Path) -> None:
     async with opened(tmp_path, index_every=1) as (store, _):
         await store.commit([found(*(entry(str(n)) for n in range(50)))])
 

@@ -63,7 +63,7 @@ def test_a_run_interrupted_by_an_earlier_version_is_resumed(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_run_of_an_earlier_version_is_read_as_it_is(
+def test_a_run_of_an_earlier_version_is_read_without_changes(
     tmp_path: Path, version: str
 ) -> None:
     restore(version, tmp_path)
@@ -77,7 +77,7 @@ def test_a_run_of_an_earlier_version_is_read_as_it_is(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_the_facts_of_an_earlier_version_are_known_again(
+async def test_the_facts_of_an_earlier_version_are_read(
     tmp_path: Path, version: str
 ) -> None:
     restore(version, tmp_path)

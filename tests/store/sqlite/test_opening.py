@@ -15,7 +15,7 @@ from tests.store.sqlite.opened import opened
 from tests.store.values import START, entry, found
 
 
-async def test_other_arguments_are_refused_with_the_ways_out(tmp_path: Path) -> None:
+async def test_other_arguments_are_rejected_with_advice(tmp_path: Path) -> None:
     async with opened(tmp_path) as (store, _):
         await store.commit([found(entry("a"))])
     other = RunStart("books", "books", '{"shelf":"b"}', 1.0)
@@ -27,7 +27,7 @@ async def test_other_arguments_are_refused_with_the_ways_out(tmp_path: Path) -> 
         assert opening.is_resumed
 
 
-async def test_another_spider_is_refused(tmp_path: Path) -> None:
+async def test_another_spider_is_rejected(tmp_path: Path) -> None:
     async with opened(tmp_path):
         pass
 
@@ -35,7 +35,7 @@ async def test_another_spider_is_refused(tmp_path: Path) -> None:
         await SqliteStore(tmp_path).open(RunStart("books", "films"))
 
 
-async def test_fresh_forgets_the_unfinished_run(tmp_path: Path) -> None:
+async def test_fresh_deletes_the_unfinished_run(tmp_path: Path) -> None:
     async with opened(tmp_path) as (store, _):
         await store.commit([found(entry("a"))])
     fresh = RunStart("books", "films", "[]", 5.0, fresh=True)
@@ -45,14 +45,14 @@ async def test_fresh_forgets_the_unfinished_run(tmp_path: Path) -> None:
         assert opening.hosts == {}
 
 
-async def test_the_state_of_a_job_is_for_its_owner_alone(tmp_path: Path) -> None:
+async def test_only_the_owner_can_read_the_state_of_a_job(tmp_path: Path) -> None:
     async with opened(tmp_path / "state"):
         pass
 
     assert (tmp_path / "state").stat().st_mode & 0o077 == 0
 
 
-async def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_created_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(StateError, match="file"):

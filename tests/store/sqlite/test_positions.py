@@ -11,7 +11,7 @@ from crawler.store.sqlite.store import SqliteStore
 from tests.store.sqlite.opened import opened
 
 
-async def test_the_positions_of_all_kept_runs_are_known_before_a_run_is_opened(
+async def test_positions_of_all_kept_runs_are_read_before_a_run_is_opened(
     tmp_path: Path,
 ) -> None:
     for number in range(2):
@@ -39,7 +39,7 @@ async def test_a_job_that_never_ran_has_no_positions(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["books.db", "books.runs/1.db"])
-async def test_a_state_that_cannot_be_resumed_is_an_error_before_any_output_is_judged(
+async def test_a_state_that_cannot_be_resumed_is_an_error_before_outputs_are_checked(
     tmp_path: Path, name: str
 ) -> None:
     async with opened(tmp_path) as (store, _):

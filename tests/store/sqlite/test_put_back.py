@@ -68,7 +68,7 @@ async def finds_the_slow_page(folder: Path) -> None:
     assert [it.state for it in explained.attempts] == [State.FAILED, State.DONE]
 
 
-def test_with_nothing_to_put_back_the_run_stays_finished(tmp_path: Path) -> None:
+def test_without_failed_pages_the_run_stays_finished(tmp_path: Path) -> None:
     crawled(tmp_path)
 
     assert put_back(tmp_path, "books") == 0

@@ -35,7 +35,7 @@ def test_the_items_of_one_page_are_found(tmp_path: Path) -> None:
     assert [row.body for row in rows] == [b'"x"', b'"y"']
 
 
-def test_a_report_is_kept(tmp_path: Path) -> None:
+def test_a_report_is_stored(tmp_path: Path) -> None:
     crawled(tmp_path)
 
     assert SqliteReader(tmp_path).report("books") == b'{"pages": 2}'
@@ -43,14 +43,14 @@ def test_a_report_is_kept(tmp_path: Path) -> None:
         SqliteReader(tmp_path).report("books", 9)
 
 
-def test_an_unknown_job_names_those_that_are_known(tmp_path: Path) -> None:
+def test_an_error_about_an_unknown_job_lists_the_known_jobs(tmp_path: Path) -> None:
     crawled(tmp_path)
 
     with pytest.raises(StateError, match=r"no job 'films'.*the known jobs are books"):
         SqliteReader(tmp_path).runs("films")
 
 
-def test_a_run_that_is_not_kept_says_so(tmp_path: Path) -> None:
+def test_a_run_that_is_no_longer_kept_is_an_error(tmp_path: Path) -> None:
     async def finish() -> None:
         store = SqliteStore(tmp_path, keep_items=1)
         await store.open(START)
@@ -64,7 +64,7 @@ def test_a_run_that_is_not_kept_says_so(tmp_path: Path) -> None:
         list(SqliteReader(tmp_path).run("books", 1).items())
 
 
-async def test_a_new_run_that_was_not_begun_is_forgotten(tmp_path: Path) -> None:
+async def test_a_new_run_that_did_not_begin_is_deleted(tmp_path: Path) -> None:
     await crawl(tmp_path, index_every=1)
     store = SqliteStore(tmp_path)
     opening = await store.open(START)
@@ -77,7 +77,7 @@ async def test_a_new_run_that_was_not_begun_is_forgotten(tmp_path: Path) -> None
     assert not await anyio.Path(tmp_path / "books.runs" / "2.db").exists()
 
 
-async def test_a_resumed_run_is_kept_also_where_it_was_not_begun(
+async def test_a_resumed_run_that_did_not_begin_is_kept(
     tmp_path: Path,
 ) -> None:
     first, second = SqliteStore(tmp_path), SqliteStore(tmp_path)

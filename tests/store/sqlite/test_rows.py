@@ -13,7 +13,9 @@ from tests.store.sqlite.opened import HOST, opened
 from tests.store.values import Clock, entry, found
 
 
-async def test_a_request_comes_back_whole(tmp_path: Path, index_every: int) -> None:
+async def test_a_request_is_read_back_completely(
+    tmp_path: Path, index_every: int
+) -> None:
     request = Request(
         "https://books.example/search",
         "parse_found",
@@ -41,7 +43,7 @@ async def test_a_request_comes_back_whole(tmp_path: Path, index_every: int) -> N
     assert taken.sequence == 1
 
 
-async def test_a_retry_waits_for_its_time_over_a_restart(
+async def test_a_retry_keeps_its_due_time_over_a_restart(
     tmp_path: Path, clock: Clock
 ) -> None:
     page = entry("a")
@@ -63,7 +65,9 @@ async def test_a_retry_waits_for_its_time_over_a_restart(
     assert later.due == 0.0
 
 
-async def test_a_clock_set_back_lengthens_no_wait(tmp_path: Path, clock: Clock) -> None:
+async def test_a_clock_that_is_set_back_does_not_extend_a_wait(
+    tmp_path: Path, clock: Clock
+) -> None:
     page = entry("a")
     async with opened(tmp_path, clock=clock) as (store, _):
         retry = Outcome(page, State.PENDING, "reset", due=clock.now + 60)

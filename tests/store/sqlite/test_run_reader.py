@@ -35,7 +35,7 @@ def run(folder: Path, **pages: str) -> int:
     return crawl(Books, kept, job="books", transport=site).run
 
 
-def test_each_attempt_is_a_line_with_its_page(tmp_path: Path) -> None:
+def test_each_try_is_a_line_with_its_page(tmp_path: Path) -> None:
     number = run(tmp_path, one="<h1>One</h1>", two="no heading")
 
     found = {
@@ -51,7 +51,7 @@ def test_each_attempt_is_a_line_with_its_page(tmp_path: Path) -> None:
     assert root == f"{SITE}/"
 
 
-def test_items_are_compared_by_the_page_that_gave_them(tmp_path: Path) -> None:
+def test_items_are_compared_by_their_page(tmp_path: Path) -> None:
     before = run(
         tmp_path, one="<h1>One</h1>", two="<h1>Two</h1>", three="<h1>Three</h1>"
     )
@@ -73,7 +73,7 @@ def test_a_sample_of_items_is_spread_over_the_run(tmp_path: Path) -> None:
     assert list(kept.sample(5)) == bodies[1::2]
 
 
-def test_a_run_that_is_not_kept_is_said_to_be(tmp_path: Path) -> None:
+def test_a_run_that_is_no_longer_kept_is_an_error(tmp_path: Path) -> None:
     run(tmp_path)
 
     with pytest.raises(StateError, match="no longer kept"):

@@ -14,5 +14,5 @@ def test_totals_are_read_as_they_were_written() -> None:
     assert read_totals(msgspec.json.encode(totals)) == totals
 
 
-def test_the_totals_of_a_new_run_are_nothing() -> None:
+def test_the_totals_of_a_new_run_are_zero() -> None:
     assert read_totals(b"{}") == Totals()

@@ -67,7 +67,7 @@ def gone(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [cut_short, emptied, garbage, zeroed, foreign, gone])
 @pytest.mark.parametrize("name", ["books.db", "books.runs/1.db"])
-def test_a_damaged_database_is_refused_and_kept(
+def test_a_damaged_database_is_rejected_and_kept(
     tmp_path: Path, name: str, damage: Damage
 ) -> None:
     crawl(tmp_path)
@@ -85,7 +85,7 @@ def test_a_damaged_database_is_refused_and_kept(
 
 @pytest.mark.parametrize("damage", [cut_short, emptied, garbage, zeroed, foreign, gone])
 @pytest.mark.parametrize("name", ["books.db", "books.runs/1.db"])
-def test_fresh_starts_beside_a_damaged_database(
+def test_fresh_creates_a_database_beside_a_damaged_one(
     tmp_path: Path, name: str, damage: Damage
 ) -> None:
     crawl(tmp_path)
@@ -104,7 +104,7 @@ def _catalog(contents: set[bytes]) -> bytes:
     return next((text for text in contents if text[68:72] == mark), b"")
 
 
-def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+def test_a_newer_database_is_rejected(tmp_path: Path) -> None:
     crawl(tmp_path)
     with sqlite3.connect(tmp_path / "books.runs" / "1.db") as connection:
         connection.execute("PRAGMA user_version = 99")
@@ -114,7 +114,7 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
         asyncio.run(SqliteStore(tmp_path).open(START))
 
 
-def test_an_older_database_takes_the_steps_that_it_lacks(tmp_path: Path) -> None:
+def test_an_older_database_is_migrated(tmp_path: Path) -> None:
     path = tmp_path / "job.db"
     first = "CREATE TABLE a(x); INSERT INTO a VALUES(7);"
     second = "ALTER TABLE a ADD COLUMN y DEFAULT 8;"
@@ -127,7 +127,7 @@ def test_an_older_database_takes_the_steps_that_it_lacks(tmp_path: Path) -> None
     connection.close()
 
 
-def test_a_step_that_fails_changes_nothing(tmp_path: Path) -> None:
+def test_a_failed_migration_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "job.db"
     first = "CREATE TABLE a(x);"
     schema.create(path, "job", (first,))
@@ -140,7 +140,7 @@ def test_a_step_that_fails_changes_nothing(tmp_path: Path) -> None:
     connection.close()
 
 
-def test_what_a_killed_creation_left_is_replaced(tmp_path: Path) -> None:
+def test_a_database_that_was_not_completely_created_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "books.runs").mkdir()
     (tmp_path / "books.db.new").write_bytes(b"half")
     (tmp_path / "books.runs" / "1.db.new").write_bytes(b"half")

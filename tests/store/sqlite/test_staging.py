@@ -14,7 +14,7 @@ from tests.store.sqlite.opened import HOST, opened
 from tests.store.values import done, entry, found, items
 
 
-async def test_staged_items_are_dropped_with_the_process(tmp_path: Path) -> None:
+async def test_staged_items_are_dropped_when_the_process_ends(tmp_path: Path) -> None:
     page = entry("a")
     async with opened(tmp_path) as (store, _):
         await store.commit([found(page)])
@@ -28,7 +28,7 @@ async def test_staged_items_are_dropped_with_the_process(tmp_path: Path) -> None
     assert [row.body for row in rows] == [b'"whole"']
 
 
-async def test_many_staged_items_land_in_one_commit(tmp_path: Path) -> None:
+async def test_many_staged_items_are_written_in_one_commit(tmp_path: Path) -> None:
     page = entry("a")
     async with opened(tmp_path) as (store, _):
         await store.commit([found(page)])
@@ -43,7 +43,7 @@ async def test_many_staged_items_land_in_one_commit(tmp_path: Path) -> None:
     assert [(row.sequence, row.ordinal) for row in last] == [(3_000, 2_999)]
 
 
-async def test_many_staged_requests_land_in_one_commit_and_stay(
+async def test_many_staged_requests_are_written_in_one_commit_and_kept(
     tmp_path: Path,
 ) -> None:
     page = entry("a")
@@ -64,7 +64,7 @@ async def test_many_staged_requests_land_in_one_commit_and_stay(
     assert [it.url.rpartition("/")[2] for it in taken] == ["0", "1", "2"]
 
 
-async def test_a_staged_request_keeps_all_that_it_was_made_with(
+async def test_a_staged_request_keeps_all_its_options(
     tmp_path: Path,
 ) -> None:
     page = entry("a")
@@ -83,7 +83,9 @@ async def test_a_staged_request_keeps_all_that_it_was_made_with(
     assert (taken.depth, taken.parent, taken.found_as) == (2, 7, "request")
 
 
-async def test_staged_requests_are_dropped_with_the_process(tmp_path: Path) -> None:
+async def test_staged_requests_are_dropped_when_the_process_ends(
+    tmp_path: Path,
+) -> None:
     page, link = entry("a"), entry("b")
     async with opened(tmp_path) as (store, _):
         await store.commit([found(page)])

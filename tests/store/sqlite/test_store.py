@@ -17,7 +17,7 @@ from tests.store.sqlite.opened import HOST, opened, urls_of
 from tests.store.values import START, done, entry, found
 
 
-async def test_an_unfinished_run_is_resumed_as_it_was(tmp_path: Path) -> None:
+async def test_an_unfinished_run_is_resumed_unchanged(tmp_path: Path) -> None:
     page, link = entry("a"), entry("https://other.example/")
     async with opened(tmp_path) as (store, opening):
         assert not opening.is_resumed
@@ -54,7 +54,7 @@ async def test_a_finished_run_is_followed_by_a_new_one(tmp_path: Path) -> None:
         assert committed.counters == Counters(found=1)
 
 
-async def test_a_commit_that_is_cancelled_lands_whole(tmp_path: Path) -> None:
+async def test_a_cancelled_commit_is_written_completely(tmp_path: Path) -> None:
     """What the disk has and what memory has are the same, whatever cancels."""
     page = entry("a")
     writing = asyncio.Event()

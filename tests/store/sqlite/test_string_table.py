@@ -17,7 +17,7 @@ def connection() -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
-def test_a_word_has_one_number_for_good(connection: sqlite3.Connection) -> None:
+def test_a_word_keeps_its_number(connection: sqlite3.Connection) -> None:
     names = StringTable(connection)
     first = names.word("parse")
     names.keep()
@@ -30,7 +30,7 @@ def test_a_word_has_one_number_for_good(connection: sqlite3.Connection) -> None:
     assert again.spelled(0) == ""
 
 
-def test_words_beyond_the_limit_are_stored_as_they_are(
+def test_words_beyond_the_limit_are_stored_as_text(
     connection: sqlite3.Connection,
 ) -> None:
     names = StringTable(connection)
@@ -45,7 +45,9 @@ def test_words_beyond_the_limit_are_stored_as_they_are(
     ]
 
 
-def test_what_did_not_land_gets_its_number_anew(connection: sqlite3.Connection) -> None:
+def test_a_word_of_a_failed_commit_gets_a_new_number(
+    connection: sqlite3.Connection,
+) -> None:
     names = StringTable(connection)
     connection.execute("BEGIN")
     lost = names.host("a.example")
@@ -56,7 +58,7 @@ def test_what_did_not_land_gets_its_number_anew(connection: sqlite3.Connection) 
     assert names.host("b.example") == lost
 
 
-def test_a_reader_learns_words_that_were_added_meanwhile(
+def test_a_reader_learns_words_that_were_added_later(
     connection: sqlite3.Connection,
 ) -> None:
     spelled, names = spelled_words(connection), StringTable(connection)

@@ -8,7 +8,9 @@ from tests.store.sqlite.opened import HOST, opened, urls_of
 from tests.store.values import done, entry, found
 
 
-async def test_entries_are_taken_best_first(tmp_path: Path, index_every: int) -> None:
+async def test_entries_are_taken_in_order_of_rank(
+    tmp_path: Path, index_every: int
+) -> None:
     pages = [
         entry("deep", depth=2),
         entry("late", depth=1),
@@ -36,12 +38,12 @@ async def test_entries_in_the_index_and_in_the_tail_are_merged(tmp_path: Path) -
     assert urls_of([*taken]) == ["1", "2", "3", "4"]
 
 
-async def test_taking_from_an_unknown_host_gives_nothing(tmp_path: Path) -> None:
+async def test_an_unknown_host_has_no_entries(tmp_path: Path) -> None:
     async with opened(tmp_path) as (store, _):
         assert await store.take("nobody.example", 5, (), 0.0) == []
 
 
-async def test_pages_that_ended_are_passed_by(tmp_path: Path) -> None:
+async def test_finished_pages_are_skipped(tmp_path: Path) -> None:
     pages = [entry(str(number)) for number in range(6)]
     async with opened(tmp_path, index_every=6) as (store, _):
         await store.commit([found(*pages)])  # all six are in the index now

@@ -10,7 +10,7 @@ import pytest
 from crawler.store.sqlite.thread import StoreThread
 
 
-async def test_work_is_done_one_piece_at_a_time_in_one_thread() -> None:
+async def test_calls_run_one_after_the_other_in_one_thread() -> None:
     thread = StoreThread()
 
     names = await asyncio.gather(
@@ -21,7 +21,7 @@ async def test_work_is_done_one_piece_at_a_time_in_one_thread() -> None:
     assert names == ["crawler-store_0"] * 5
 
 
-async def test_a_cancellation_waits_for_the_work() -> None:
+async def test_a_cancellation_waits_for_the_running_call() -> None:
     thread, may_end, done = StoreThread(), threading.Event(), []
 
     def work() -> None:
@@ -45,7 +45,7 @@ async def test_a_cancellation_waits_for_the_work() -> None:
     assert done == ["work"]
 
 
-async def test_what_the_work_raises_is_raised_to_the_caller() -> None:
+async def test_an_exception_of_the_call_is_raised_to_the_caller() -> None:
     thread = StoreThread()
 
     with pytest.raises(ZeroDivisionError):

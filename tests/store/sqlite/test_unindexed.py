@@ -3,7 +3,7 @@ from __future__ import annotations
 from crawler.store.sqlite.unindexed import UnindexedTail
 
 
-def test_a_hosts_fresh_pages_come_best_first() -> None:
+def test_new_pages_of_a_host_come_in_order_of_rank() -> None:
     tail = UnindexedTail(0)
     tail.add([(1, (0, 2, 1)), (1, (0, 1, 2)), (2, (0, 0, 3)), (1, (-5, 9, 4))])
 
@@ -11,7 +11,7 @@ def test_a_hosts_fresh_pages_come_best_first() -> None:
     assert tail.best(3, 2) == []
 
 
-def test_ended_pages_are_passed_by_however_many() -> None:
+def test_any_number_of_finished_pages_is_skipped() -> None:
     tail = UnindexedTail(0)
     tail.add([(1, (0, 0, number)) for number in range(1, 1_001)])
     tail.ended.update(range(1, 1_000))

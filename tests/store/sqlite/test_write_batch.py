@@ -32,7 +32,7 @@ def files_limited_to(size: int) -> Iterator[None]:
 
 
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="needs POSIX limits")
-async def test_a_commit_on_a_full_disk_can_be_tried_again(
+async def test_a_commit_on_a_full_disk_can_be_repeated(
     tmp_path: Path, index_every: int
 ) -> None:
     page = entry("a")
@@ -61,7 +61,7 @@ async def test_a_commit_on_a_full_disk_can_be_tried_again(
         assert opening.hosts == {HOST: 1, "new.example": 1}
 
 
-async def test_a_commit_while_somebody_else_writes_can_be_tried_again(
+async def test_a_commit_while_another_program_writes_can_be_repeated(
     tmp_path: Path,
 ) -> None:
     async with opened(tmp_path) as (store, _):
