@@ -24,7 +24,7 @@ def guard(*starts: str) -> AddressGuard:
     return AddressGuard(TransportOptions(is_start=set(starts).__contains__))
 
 
-def test_a_start_keeps_the_private_address_that_it_had_at_first() -> None:
+def test_a_start_host_keeps_its_first_private_address() -> None:
     judge = guard("intranet.example")
 
     assert judge.allowed("intranet.example", [PRIVATE]) == [PRIVATE]
@@ -34,7 +34,7 @@ def test_a_start_keeps_the_private_address_that_it_had_at_first() -> None:
     assert judge.allowed("intranet.example", [PRIVATE]) == [PRIVATE]
 
 
-def test_a_start_that_was_public_cannot_turn_private() -> None:
+def test_a_public_start_host_cannot_become_private() -> None:
     judge = guard("site.example")
 
     assert judge.allowed("site.example", [PUBLIC]) == [PUBLIC]
@@ -42,7 +42,7 @@ def test_a_start_that_was_public_cannot_turn_private() -> None:
         judge.allowed("site.example", [OTHER])
 
 
-def test_a_name_that_a_page_gave_is_never_private() -> None:
+def test_a_host_from_a_page_must_not_be_private() -> None:
     judge = guard("site.example")
 
     with pytest.raises(BlockedAddressError):
@@ -66,7 +66,7 @@ def test_a_name_that_a_page_gave_is_never_private() -> None:
     ],
 )
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
-async def test_a_private_target_is_refused_before_the_proxy_is_asked(
+async def test_a_private_target_is_rejected_before_the_proxy_is_used(
     url: str, scheme: str
 ) -> None:
     proxy = http_proxy if scheme == "http" else socks_proxy()
@@ -79,7 +79,7 @@ async def test_a_private_target_is_refused_before_the_proxy_is_asked(
         assert served.connections == 0
 
 
-async def test_a_blocked_port_is_refused_before_the_proxy_is_asked() -> None:
+async def test_a_blocked_port_is_rejected_before_the_proxy_is_used() -> None:
     async with (
         serve(http_proxy) as served,
         client(Transport(options=options())) as http,
@@ -92,7 +92,7 @@ async def test_a_blocked_port_is_refused_before_the_proxy_is_asked() -> None:
         assert served.connections == 0
 
 
-async def test_a_private_target_that_a_person_named_goes_through_the_proxy() -> None:
+async def test_a_private_target_named_by_a_person_is_requested_by_the_proxy() -> None:
     made = options(allow_private=nobody, is_start={"localhost"}.__contains__)
     async with (
         serve(scripted([answer()])) as site,
@@ -112,14 +112,14 @@ async def test_a_private_target_that_a_person_named_goes_through_the_proxy() -> 
         ("file:///etc/passwd", Reason.BLOCKED_SCHEME),
     ],
 )
-def test_a_target_is_checked_without_a_connection(url: str, reason: Reason) -> None:
+def test_a_target_can_be_checked_without_a_connection(url: str, reason: Reason) -> None:
     with pytest.raises(FetchError) as caught:
         check_target(url)
 
     assert caught.value.reason is reason
 
 
-def test_a_target_is_checked_by_its_addresses_too() -> None:
+def test_the_addresses_of_a_target_are_checked_too() -> None:
     check_target("https://site.example/", [PUBLIC])
     check_target("https://site.example/", [PRIVATE], allow_private=lambda host: True)
     with pytest.raises(FetchError, match="blocked_address"):

@@ -26,7 +26,7 @@ async def whole(body: Body) -> bytes:
     return b"".join([piece async for piece in body])
 
 
-async def test_a_small_complete_body_is_taken_at_once() -> None:
+async def test_a_small_complete_body_is_returned_at_once() -> None:
     body = Body(Source())
     body.feed(b"pa")
     body.feed(b"ge")
@@ -46,7 +46,7 @@ async def test_a_large_or_incomplete_body_is_read_instead() -> None:
     assert len(await whole(body)) == 300_000
 
 
-async def test_a_body_is_read_as_it_comes() -> None:
+async def test_a_body_is_read_as_it_arrives() -> None:
     source = Source()
     body = Body(source)
     reading = asyncio.ensure_future(whole(body))
@@ -62,7 +62,7 @@ async def test_a_body_is_read_as_it_comes() -> None:
     assert not source.is_abandoned
 
 
-async def test_a_body_is_read_once() -> None:
+async def test_a_body_can_be_read_only_once() -> None:
     body = Body(Source())
     body.end()
     await whole(body)
@@ -71,7 +71,7 @@ async def test_a_body_is_read_once() -> None:
         await whole(body)
 
 
-async def test_what_came_before_an_error_is_given_first() -> None:
+async def test_data_before_an_error_is_returned_first() -> None:
     body = Body(Source())
     body.feed(b"page")
     body.fail(TruncatedError("cut"))
@@ -112,7 +112,7 @@ async def test_a_reader_that_is_cancelled_leaves_a_body_that_can_be_closed() -> 
 
 
 @pytest.mark.parametrize("size", [10, 3_000_000])
-async def test_a_body_is_decoded_on_the_loop_or_beside_it(size: int) -> None:
+async def test_a_body_is_decoded_on_the_loop_or_in_a_thread(size: int) -> None:
     page = random.Random(7).randbytes(size // 10) * 10
     body = Body(Source())
     body.decode_with(Decoder(["gzip"], Bounds()))
@@ -124,7 +124,7 @@ async def test_a_body_is_decoded_on_the_loop_or_beside_it(size: int) -> None:
     assert await whole(body) == page
 
 
-async def test_a_body_cut_inside_its_encoding_is_truncated() -> None:
+async def test_a_body_cut_within_its_encoding_is_truncated() -> None:
     body = Body(Source())
     body.decode_with(Decoder(["gzip"], Bounds()))
     body.feed(gzip.compress(b"page")[:-9])

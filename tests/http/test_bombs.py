@@ -150,7 +150,9 @@ BOMBS: dict[str, Callable[[bytes], bytes]] = {
 
 @protocols
 @pytest.mark.parametrize("encoding", BOMBS)
-async def test_a_bomb_bursts_nothing(over: Over, encoding: str) -> None:
+async def test_a_decompression_bomb_takes_little_memory(
+    over: Over, encoding: str
+) -> None:
     fields = [(b"content-encoding", encoding.encode())]
     said = Answer(fields, BOMBS[encoding](ZEROS))
 
@@ -160,7 +162,7 @@ async def test_a_bomb_bursts_nothing(over: Over, encoding: str) -> None:
 
 
 @protocols
-async def test_a_bomb_that_nobody_reads_is_not_unpacked(over: Over) -> None:
+async def test_an_unread_decompression_bomb_is_not_decoded(over: Over) -> None:
     said = Answer([(b"content-encoding", b"gzip")], gzip.compress(ZEROS))
 
     async with asking(over, said) as (http, url):
@@ -170,7 +172,7 @@ async def test_a_bomb_that_nobody_reads_is_not_unpacked(over: Over) -> None:
 
 
 @protocols
-async def test_a_body_without_end_is_cut_and_takes_little_memory(over: Over) -> None:
+async def test_an_endless_body_is_cut_and_takes_little_memory(over: Over) -> None:
     said = Answer([], bytes(65_536), is_endless=True)
     bounds = Bounds(max_body=64 * MiB)
 
@@ -188,7 +190,7 @@ async def test_a_body_without_end_is_cut_and_takes_little_memory(over: Over) -> 
 
 
 @protocols
-async def test_ten_announced_gigabytes_are_not_awaited(over: Over) -> None:
+async def test_ten_announced_gigabytes_are_rejected_at_once(over: Over) -> None:
     length = [(b"content-length", b"10000000000")]
     said = Answer(length, bytes(65_536), is_endless=True)
 
@@ -198,7 +200,7 @@ async def test_ten_announced_gigabytes_are_not_awaited(over: Over) -> None:
 
 
 @protocols
-async def test_a_head_may_be_large_but_not_too_large(over: Over) -> None:
+async def test_a_head_has_a_maximum_size(over: Over) -> None:
     large = [(b"x-%d" % index, b"y" * 100) for index in range(400)]
     async with asking(over, Answer(large, b"page")) as (http, url):
         response = await http.get(url)
@@ -213,7 +215,7 @@ async def test_a_head_may_be_large_but_not_too_large(over: Over) -> None:
 
 
 @protocols
-async def test_ten_thousand_fields_are_too_many(over: Over) -> None:
+async def test_ten_thousand_header_fields_are_too_many(over: Over) -> None:
     said = Answer([(b"a", b"b")] * 10_000, b"page")
 
     transport = Transport(http1=over is over_http1, options=options())

@@ -36,7 +36,7 @@ HEADERS = httpx.Headers(
         (["*.books.example"], "https://notbooks.example/", False),
     ],
 )
-def test_a_host_is_named_with_or_without_its_port_or_as_a_part(
+def test_a_host_pattern_matches_with_or_without_port_or_as_a_part(
     hosts: list[str], url: str, is_allowed: bool
 ) -> None:
     bound = BoundTo(hosts, None)
@@ -45,25 +45,25 @@ def test_a_host_is_named_with_or_without_its_port_or_as_a_part(
     assert bound.allows(Request(url), is_start=True)
 
 
-def test_a_robots_txt_never_carries_secrets() -> None:
+def test_a_robots_txt_request_never_contains_secrets() -> None:
     request = Request("https://books.example/robots.txt").for_purpose("robots")
 
     assert not BoundTo(["books.example"], None).allows(request, is_start=True)
 
 
-def test_one_name_for_a_list_of_hosts_is_an_error() -> None:
+def test_a_string_instead_of_a_list_of_hosts_is_an_error() -> None:
     with pytest.raises(ConfigError, match="give a list of host names"):
         BoundTo("books.example", None)
 
 
-def test_a_stranger_gets_only_what_is_for_all() -> None:
+def test_an_unknown_host_receives_only_the_general_headers() -> None:
     found = BoundTo([], {"b": "2"}).headers(HEADERS, authorized=False)
 
     assert sorted(dict(found)) == ["accept-language", "connection", "user-agent"]
     assert all(is_for_all(name.upper()) for name, _ in found)
 
 
-def test_a_known_host_gets_all_and_the_cookies_in_one_field() -> None:
+def test_a_known_host_receives_all_headers_and_one_cookie_field() -> None:
     found = BoundTo([], {"b": "2", "c": "3"}).headers(HEADERS, authorized=True)
 
     assert [value for name, value in found if name.lower() == "cookie"] == [
@@ -72,7 +72,7 @@ def test_a_known_host_gets_all_and_the_cookies_in_one_field() -> None:
     assert ("x-token", "secret") in found
 
 
-def test_without_cookies_the_headers_are_those_given() -> None:
+def test_without_cookies_the_headers_are_unchanged() -> None:
     found = BoundTo([], None).headers(HEADERS, authorized=True)
 
     assert found == HEADERS.multi_items()

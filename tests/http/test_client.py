@@ -49,7 +49,7 @@ def encoded(body: bytes, encoding: str) -> tuple[int, dict[str, str], bytes]:
     return (200, {"content-encoding": encoding, "content-type": "text/html"}, body)
 
 
-async def test_a_body_is_decoded_whatever_the_transport() -> None:
+async def test_a_body_is_decoded_with_any_transport() -> None:
     page = encoded(gzip.compress(b"one ") + gzip.compress(b"two"), "gzip")
 
     assert await body_of(client(page)) == b"one two"
@@ -92,13 +92,13 @@ async def test_a_body_is_decoded_whatever_the_transport() -> None:
         ),
     ],
 )
-async def test_what_goes_wrong_has_a_reason(
+async def test_every_failure_has_a_reason(
     page: Any, http: dict[str, Any], reason: Reason
 ) -> None:
     assert await reason_of(client(page, settings(**http))) is reason
 
 
-async def test_an_endless_body_without_a_length_ends_at_its_bound() -> None:
+async def test_an_endless_body_without_a_length_ends_at_the_limit() -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield bytes(100_000)
@@ -108,13 +108,13 @@ async def test_an_endless_body_without_a_length_ends_at_its_bound() -> None:
     assert await reason_of(made) is Reason.TOO_LARGE
 
 
-async def test_a_streamed_body_has_no_bound() -> None:
+async def test_a_streamed_body_has_no_size_limit() -> None:
     made = client(b"x" * 9000, settings(max_body=5000))
 
     assert len(await body_of(made, Request(URL, stream=True))) == 9000
 
 
-async def test_the_request_carries_its_own_headers_in_place_of_the_clients() -> None:
+async def test_headers_of_the_request_replace_those_of_the_client() -> None:
     seen: list[httpx.Headers] = []
 
     def note(request: httpx.Request) -> Any:
@@ -151,7 +151,7 @@ async def test_the_request_carries_its_own_headers_in_place_of_the_clients() -> 
         ),
     ],
 )
-async def test_there_is_one_cookie_field(request_: Request, sent: bytes) -> None:
+async def test_there_is_only_one_cookie_field(request_: Request, sent: bytes) -> None:
     seen: list[httpx.Headers] = []
 
     def note(request: httpx.Request) -> Any:
@@ -177,7 +177,7 @@ async def test_there_is_one_cookie_field(request_: Request, sent: bytes) -> None
         ),
     ],
 )
-async def test_a_body_has_one_length_and_an_empty_one_zero(
+async def test_a_body_has_one_content_length_and_an_empty_body_has_zero(
     request_: Request, lengths: list[str]
 ) -> None:
     seen: list[httpx.Headers] = []
@@ -192,7 +192,7 @@ async def test_a_body_has_one_length_and_an_empty_one_zero(
     assert seen[0].get_list("content-length") == lengths
 
 
-async def test_a_redirect_is_not_followed_and_its_location_not_judged() -> None:
+async def test_a_redirect_is_neither_followed_nor_checked() -> None:
     hooks: dict[str, list[Any]] = {"response": [_nothing]}
     page = (302, {"location": "javascript:x"}, "")
     for made in (client(page), client(page, event_hooks=hooks)):
@@ -208,7 +208,7 @@ async def _nothing(response: httpx.Response) -> None:
     return None
 
 
-async def test_auth_is_sent_and_can_be_left_out() -> None:
+async def test_auth_is_sent_and_can_be_turned_off() -> None:
     seen: list[str | None] = []
 
     def note(request: httpx.Request) -> Any:
@@ -224,14 +224,14 @@ async def test_auth_is_sent_and_can_be_left_out() -> None:
     assert seen[1] is None
 
 
-async def test_a_hook_that_reads_the_body_leaves_it_to_the_spider() -> None:
+async def test_a_hook_that_reads_the_body_leaves_it_readable_for_the_spider() -> None:
     async def read(response: httpx.Response) -> None:
         await response.aread()
 
     assert await body_of(client("hello", event_hooks={"response": [read]})) == b"hello"
 
 
-async def test_it_is_an_httpx_client_with_all_that_belongs_to_one() -> None:
+async def test_the_client_is_a_complete_httpx_client() -> None:
     async with client("<p>hello</p>") as made:
         assert isinstance(made, httpx.AsyncClient)
         response = await made.get(URL, params={})
@@ -241,18 +241,18 @@ async def test_it_is_an_httpx_client_with_all_that_belongs_to_one() -> None:
     assert response.text == text == "<p>hello</p>"
 
 
-def test_a_ca_file_that_is_not_there_is_one_clear_line() -> None:
+def test_a_missing_ca_file_is_reported_in_one_line() -> None:
     with pytest.raises(ConfigError, match=r"http\.ca_file = '/nowhere'"):
         Client(ClientOptions(settings(ca_file="/nowhere")))
 
 
-def test_only_a_fake_is_a_fake() -> None:
+def test_only_a_fake_site_counts_as_fake() -> None:
     assert is_fake(FakeSite({}))
     assert not is_fake(None)
     assert not is_fake(httpx.AsyncHTTPTransport())
 
 
-async def test_the_proxy_of_the_settings_gets_every_request() -> None:
+async def test_the_proxy_of_the_settings_receives_every_request() -> None:
     asked: list[bytes] = []
 
     async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -271,7 +271,7 @@ async def test_the_proxy_of_the_settings_gets_every_request() -> None:
 
 
 @pytest.mark.parametrize("transport", ["own", "httpx"])
-async def test_a_proxy_that_is_not_there_is_named_in_place_of_the_target(
+async def test_an_unreachable_proxy_is_named_instead_of_the_target(
     transport: str,
 ) -> None:
     http = settings(proxy="http://me:secret@127.0.0.1:1", transport=transport)
@@ -286,7 +286,7 @@ async def test_a_proxy_that_is_not_there_is_named_in_place_of_the_target(
     )
 
 
-async def test_the_proxy_of_one_request_is_named_too() -> None:
+async def test_the_proxy_of_a_single_request_is_named_too() -> None:
     request = Request(URL, proxy="http://127.0.0.1:1")
 
     with pytest.raises(
@@ -297,7 +297,7 @@ async def test_the_proxy_of_one_request_is_named_too() -> None:
 
 @pytest.mark.parametrize("transport", ["own", "httpx"])
 @pytest.mark.parametrize("status", [403, 407])
-async def test_a_proxy_that_refuses_us_is_not_asked_again(
+async def test_a_proxy_that_refuses_access_is_not_retried(
     status: int, transport: str
 ) -> None:
     async with serve(scripted([answer(status=f"{status} No")])) as proxy:
@@ -310,7 +310,7 @@ async def test_a_proxy_that_refuses_us_is_not_asked_again(
     assert str(status) in caught.value.detail
 
 
-async def test_what_fails_beyond_the_proxy_is_not_put_down_to_it() -> None:
+async def test_a_failure_behind_the_proxy_is_not_blamed_on_it() -> None:
     async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.close()
@@ -325,7 +325,7 @@ async def test_what_fails_beyond_the_proxy_is_not_put_down_to_it() -> None:
     assert "the proxy" not in caught.value.detail
 
 
-async def test_a_request_whose_proxy_cannot_be_used_does_not_go_directly() -> None:
+async def test_a_request_whose_proxy_cannot_be_used_is_not_sent_directly() -> None:
     request = Request(URL, proxy="http://127.0.0.1:1")
 
     with pytest.raises(FetchError, match="needs one proxy for all requests"):

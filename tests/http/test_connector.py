@@ -79,7 +79,7 @@ def nobody(host: str) -> bool:
         "[64:ff9b::7f00:1]",
     ],
 )
-async def test_an_address_that_is_not_public_is_refused_in_every_spelling(
+async def test_a_private_address_is_rejected_in_every_spelling(
     host: str,
 ) -> None:
     async with (
@@ -92,7 +92,7 @@ async def test_an_address_that_is_not_public_is_refused_in_every_spelling(
         assert served.connections == 0
 
 
-async def test_a_name_that_turns_to_loopback_is_refused_when_it_is_dialled() -> None:
+async def test_a_name_that_resolves_to_loopback_is_rejected_when_connecting() -> None:
     resolve = names(**{"rebound.example": ["127.0.0.1"]})
     transport = Transport(options=options(allow_private=nobody, resolve=resolve))
     async with serve(scripted([answer()])) as served, client(transport) as http:
@@ -102,7 +102,7 @@ async def test_a_name_that_turns_to_loopback_is_refused_when_it_is_dialled() -> 
         assert served.connections == 0
 
 
-async def test_a_host_that_was_named_may_be_private() -> None:
+async def test_a_named_host_may_be_private() -> None:
     resolve = names(**{"named.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]})
     transport = Transport(
         options=options(allow_private={"named.example"}.__contains__, resolve=resolve)
@@ -114,21 +114,21 @@ async def test_a_host_that_was_named_may_be_private() -> None:
 
 
 @pytest.mark.parametrize("port", [22, 25, 6379, 11211])
-async def test_a_port_of_another_service_is_refused(port: int) -> None:
+async def test_a_port_of_another_service_is_rejected(port: int) -> None:
     async with client(Transport(options=options())) as http:
         with pytest.raises(BlockedPortError):
             await http.get(f"http://127.0.0.1:{port}/")
 
 
 @pytest.mark.parametrize("url", ["ftp://a.example/", "file:///etc/passwd", "http:///x"])
-async def test_a_scheme_that_is_not_http_is_refused(url: str) -> None:
+async def test_a_scheme_other_than_http_is_rejected(url: str) -> None:
     transport = Transport(options=options())
     with pytest.raises(httpx.UnsupportedProtocol):
         await transport.handle_async_request(httpx.Request("GET", url))
     await transport.aclose()
 
 
-async def test_a_name_that_does_not_exist_is_a_dns_error_and_asked_for_once() -> None:
+async def test_a_name_that_does_not_exist_is_a_dns_error_after_one_lookup() -> None:
     resolve = names()
     async with client(Transport(options=options(resolve=resolve))) as http:
         for _ in range(3):
@@ -138,7 +138,7 @@ async def test_a_name_that_does_not_exist_is_a_dns_error_and_asked_for_once() ->
     assert resolve.asked == ["missing.example"]  # type: ignore[attr-defined]
 
 
-async def test_a_resolver_that_hangs_is_a_connect_timeout() -> None:
+async def test_a_dns_resolver_that_hangs_is_a_connect_timeout() -> None:
     async def hangs(host: str) -> list[Address]:
         await asyncio.Event().wait()
         return []
@@ -151,7 +151,7 @@ async def test_a_resolver_that_hangs_is_a_connect_timeout() -> None:
             await http.get("http://slow.example/")
 
 
-async def test_dead_addresses_are_passed_over() -> None:
+async def test_dead_addresses_are_skipped() -> None:
     async with serve(scripted([answer()])) as served:
         resolve = names(**{"many.example": ["127.0.0.3", "127.0.0.2", "127.0.0.1"]})
         async with client(Transport(options=options(resolve=resolve))) as http:
@@ -160,7 +160,7 @@ async def test_dead_addresses_are_passed_over() -> None:
             assert response.text == "page"
 
 
-async def test_when_all_addresses_are_dead_the_request_is_refused() -> None:
+async def test_if_all_addresses_are_dead_the_connection_is_refused() -> None:
     resolve = names(**{"dead.example": ["127.0.0.3", "127.0.0.2"]})
     async with client(Transport(options=options(resolve=resolve))) as http:
         with free_port() as port, pytest.raises(RefusedError):
@@ -231,7 +231,7 @@ def self_signed() -> ssl.SSLContext:
     [expired, of_another_host, of_another_authority, self_signed],
     ids=lambda make: make.__name__.replace("_", " "),
 )
-async def test_a_handshake_that_proves_nothing_is_a_tls_error(context: object) -> None:
+async def test_an_untrusted_certificate_is_a_tls_error(context: object) -> None:
     made = context()  # type: ignore[operator]
     transport = Transport(certificates().client(), options=options())
     async with serve(scripted([answer()]), made) as served, client(transport) as http:
@@ -295,7 +295,7 @@ async def test_a_server_of_an_old_version_of_tls_is_a_tls_error(version: str) ->
 
 
 @pytest.mark.parametrize("end", [lambda writer: writer.close(), reset])
-async def test_a_server_that_hangs_up_in_the_handshake_is_a_connect_error(
+async def test_a_server_that_hangs_up_during_the_handshake_is_a_connect_error(
     end: Callable[[asyncio.StreamWriter], None],
 ) -> None:
     async def brief(
@@ -322,7 +322,7 @@ async def test_a_server_that_hangs_up_in_the_handshake_is_a_connect_error(
         pytest.param(116, id="a client certificate is demanded"),
     ],
 )
-async def test_an_alert_of_the_server_is_a_tls_error(alert: int) -> None:
+async def test_an_alert_from_the_server_is_a_tls_error(alert: int) -> None:
     async def alerting(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -350,7 +350,7 @@ async def test_a_handshake_that_stalls_is_a_connect_timeout() -> None:
             await http.get(f"https://localhost:{served.port}/")
 
 
-async def test_without_verification_any_certificate_will_do() -> None:
+async def test_without_verification_any_certificate_is_accepted() -> None:
     transport = Transport(verify=False, options=options())
     async with (
         serve(scripted([answer()]), of_another_authority()) as served,
@@ -359,7 +359,7 @@ async def test_without_verification_any_certificate_will_do() -> None:
         assert (await http.get(served.url)).text == "page"
 
 
-async def test_a_file_of_certificates_may_be_trusted(
+async def test_a_file_of_certificates_can_be_trusted(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     path = tmp_path_factory.mktemp("trust") / "ca.pem"
@@ -391,7 +391,9 @@ async def by_alpn(
         ([], "HTTP/1.1"),
     ],
 )
-async def test_what_tls_agrees_on_is_spoken(offered: list[str], version: str) -> None:
+async def test_the_protocol_that_tls_negotiates_is_used(
+    offered: list[str], version: str
+) -> None:
     context = certificates().server(*offered)
     transport = Transport(certificates().client(), options=options())
     async with serve(by_alpn, context) as served, client(transport) as http:
@@ -405,7 +407,7 @@ async def test_what_tls_agrees_on_is_spoken(offered: list[str], version: str) ->
     ("speaks", "version"),
     [({"http2": False}, "HTTP/1.1"), ({"http1": False}, "HTTP/2")],
 )
-async def test_only_what_was_allowed_is_offered(
+async def test_only_allowed_protocols_are_offered(
     speaks: dict[str, bool], version: str
 ) -> None:
     context = certificates().server("h2", "http/1.1")
@@ -414,7 +416,7 @@ async def test_only_what_was_allowed_is_offered(
         assert (await http.get(served.url)).http_version == version
 
 
-async def test_an_origin_in_http1_opens_its_connections_side_by_side() -> None:
+async def test_an_http1_origin_opens_its_connections_in_parallel() -> None:
     async def together(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -437,7 +439,7 @@ async def test_an_origin_in_http1_opens_its_connections_side_by_side() -> None:
         assert len(responses) == served.connections == 16
 
 
-async def test_an_origin_in_http2_keeps_one_connection_of_its_probes() -> None:
+async def test_an_http2_origin_keeps_one_of_its_first_connections() -> None:
     context = certificates().server("h2")
     transport = Transport(certificates().client(), options=options())
     async with serve(by_alpn, context) as served, client(transport) as http:
@@ -449,7 +451,7 @@ async def test_an_origin_in_http2_keeps_one_connection_of_its_probes() -> None:
         assert served.connections == before
 
 
-async def test_origins_may_share_a_context_and_speak_differently() -> None:
+async def test_origins_may_share_a_tls_context_and_use_different_protocols() -> None:
     context = certificates().client()
     both = certificates().server("h2", "http/1.1")
     newer = Transport(context, options=options())
@@ -495,9 +497,7 @@ async def resumptions(context: ssl.SSLContext, transport: Transport) -> list[boo
 
 @pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
-async def test_a_handshake_goes_on_from_the_one_before(
-    version: str, protocol: str
-) -> None:
+async def test_a_tls_session_is_resumed(version: str, protocol: str) -> None:
     context = certificates().server(protocol)
     context.maximum_version = ssl.TLSVersion[version]
     transport = Transport(certificates().client(), options=options())
@@ -505,7 +505,7 @@ async def test_a_handshake_goes_on_from_the_one_before(
     assert await resumptions(context, transport) == [False, True, True, True]
 
 
-def test_a_handshake_goes_on_from_the_one_before_on_uvloop_too() -> None:
+def test_a_tls_session_is_resumed_on_uvloop_too() -> None:
     uvloop = pytest.importorskip("uvloop")
     context = certificates().server("http/1.1")
     transport = Transport(certificates().client(), options=options())
@@ -515,7 +515,7 @@ def test_a_handshake_goes_on_from_the_one_before_on_uvloop_too() -> None:
     assert resumed == [False, True, True, True]
 
 
-async def test_a_server_that_knows_no_session_any_more_is_greeted_anew() -> None:
+async def test_a_server_that_forgot_the_tls_session_gets_a_full_handshake() -> None:
     transport = Transport(certificates().client(), options=options())
     port = 0
     async with client(transport) as http:

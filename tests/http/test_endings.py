@@ -93,7 +93,7 @@ VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 @pytest.mark.parametrize("is_late", [False, True], ids=["read at once", "read late"])
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.name)
-async def test_a_body_without_a_length_ends_with_tls_itself(
+async def test_a_body_without_a_length_ends_with_close_notify(
     version: ssl.TLSVersion, is_late: bool
 ) -> None:
     body = await fetch_until(says_goodbye, server(version), is_late=is_late)
@@ -102,7 +102,7 @@ async def test_a_body_without_a_length_ends_with_tls_itself(
         await fetch_until(is_cut_off, server(version), is_late=is_late)
 
 
-def test_a_body_without_a_length_ends_with_tls_on_uvloop_too() -> None:
+def test_a_body_without_a_length_ends_with_close_notify_on_uvloop_too() -> None:
     uvloop = pytest.importorskip("uvloop")
 
     for version in VERSIONS:
@@ -145,7 +145,7 @@ async def cut_off(sent: bytes, **changes: object) -> bytes | type[Exception]:
         pytest.param("utf-8", PAGE, TruncatedError, id="no coding"),
     ],
 )
-async def test_a_coding_tells_whether_a_body_was_cut(
+async def test_a_content_encoding_shows_whether_a_body_was_cut(
     coding: str, wire: bytes, expected: bytes | type[Exception]
 ) -> None:
     head = OK + b"Content-Encoding: %b\r\n\r\n" % coding.encode()
@@ -157,11 +157,11 @@ async def test_a_coding_tells_whether_a_body_was_cut(
     "sent",
     [answer(b"page"), CHUNKED + b"4\r\npage\r\n0\r\n\r\n", CHUNKED + b"4\npage\n0\n"],
 )
-async def test_framing_tells_whether_a_body_was_cut(sent: bytes) -> None:
+async def test_framing_shows_whether_a_body_was_cut(sent: bytes) -> None:
     assert await cut_off(sent) == b"page"
 
 
-async def test_a_server_that_never_says_goodbye_may_be_believed() -> None:
+async def test_bodies_of_a_server_without_close_notify_can_be_accepted() -> None:
     assert await cut_off(UNTIL_CLOSE + PAGE, require_close_notify=False) == PAGE
 
 
@@ -191,7 +191,7 @@ async def test_a_server_that_never_says_goodbye_may_be_believed() -> None:
         ),
     ],
 )
-async def test_a_peer_that_closes_its_half_has_said_its_last(
+async def test_a_peer_that_closes_its_half_has_ended_its_response(
     script: Script, expected: bytes | type[Exception]
 ) -> None:
     """It goes on listening, and would for ever: the socket is given up all the same."""
@@ -212,7 +212,7 @@ async def test_a_peer_that_closes_its_half_has_said_its_last(
         assert served.connections == 4
 
 
-async def test_a_peer_that_closes_its_half_of_http2_loses_no_request() -> None:
+async def test_a_half_closed_http2_connection_loses_no_request() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         first, _ = await peer.request()
@@ -229,7 +229,7 @@ async def test_a_peer_that_closes_its_half_of_http2_loses_no_request() -> None:
         assert transport.statistics().open_connections == 1
 
 
-async def test_a_body_that_ends_with_an_http2_connection_is_truncated() -> None:
+async def test_a_body_that_ends_with_its_http2_connection_is_truncated() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -260,7 +260,7 @@ async def test_a_status_without_a_body_has_none_over_http1(status: str) -> None:
     ("method", "status"), [("GET", b"204"), ("GET", b"304"), ("HEAD", b"200")]
 )
 @pytest.mark.parametrize("has_length", [False, True])
-async def test_an_answer_without_a_body_has_none_over_http2(
+async def test_a_response_without_a_body_has_none_over_http2(
     method: str, status: bytes, has_length: bool
 ) -> None:
     async def behaviour(peer: Peer) -> None:

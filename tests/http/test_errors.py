@@ -26,7 +26,7 @@ def below(exc: Exception, *causes: BaseException) -> Exception:
 @pytest.mark.parametrize(
     "name", [name for name in errors.__all__ if name.endswith("Error")]
 )
-def test_an_error_of_our_own_is_httpxs_and_has_a_reason_of_the_crawls(
+def test_errors_of_the_transport_are_httpx_errors_with_a_reason(
     name: str,
 ) -> None:
     kind: Any = getattr(errors, name)
@@ -77,11 +77,13 @@ def test_an_error_of_our_own_is_httpxs_and_has_a_reason_of_the_crawls(
         ),
     ],
 )
-def test_a_stranger_is_filed_by_what_lies_below_it(exc: Exception, reason: str) -> None:
+def test_a_foreign_error_gets_its_reason_from_its_cause(
+    exc: Exception, reason: str
+) -> None:
     assert reason_of(exc) == reason
 
 
-def test_a_ring_of_causes_comes_to_an_end() -> None:
+def test_a_loop_of_causes_ends() -> None:
     first, second = httpx.ReadError("first"), OSError()
     first.__cause__, second.__cause__ = second, first
 

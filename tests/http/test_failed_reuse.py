@@ -27,7 +27,7 @@ def transfer(method: str = "POST", path: str = "/") -> Transfer:
     return Transfer(request, origin(), Home())
 
 
-async def test_the_next_try_of_a_noted_request_is_taken_once() -> None:
+async def test_a_recorded_request_is_returned_once() -> None:
     failed = FailedReuse()
     failed.note(transfer())
 
@@ -44,7 +44,7 @@ async def test_another_method_or_url_is_another_request() -> None:
     assert failed.takes(transfer())
 
 
-async def test_requests_whose_caller_never_asks_again_fill_no_memory() -> None:
+async def test_requests_that_are_never_repeated_do_not_fill_the_memory() -> None:
     failed = FailedReuse()
     for number in range(10_001):
         failed.note(transfer(path=f"/{number}"))

@@ -23,7 +23,7 @@ from crawler.web import urls
         "https://xn--bcher-kva.example/%C3%BC",
     ],
 )
-def test_a_lean_url_is_the_url_that_httpx_makes(url: str) -> None:
+def test_a_fast_url_equals_the_url_that_httpx_makes(url: str) -> None:
     canonical = urls.canonical(url)
 
     made = fast_models.url(canonical)
@@ -35,7 +35,7 @@ def test_a_lean_url_is_the_url_that_httpx_makes(url: str) -> None:
 
 
 @given(st.text(alphabet="abc/?&=.-_~%20", max_size=30))
-def test_a_lean_url_asks_for_exactly_the_canonical_target(path: str) -> None:
+def test_a_fast_url_requests_exactly_the_canonical_target(path: str) -> None:
     try:
         canonical = urls.canonical("https://site.example/" + path)
     except urls.InvalidUrl:
@@ -46,7 +46,7 @@ def test_a_lean_url_asks_for_exactly_the_canonical_target(path: str) -> None:
     assert "https://site.example" + target == canonical
 
 
-def test_a_lean_request_is_a_request_to_httpx() -> None:
+def test_a_fast_request_is_a_request_for_httpx() -> None:
     headers = [(b"Host", b"host", b"site.example"), (b"Accept", b"accept", b"*/*")]
 
     made = fast_models.request(
@@ -59,7 +59,7 @@ def test_a_lean_request_is_a_request_to_httpx() -> None:
     assert repr(made) == repr(httpx.Request("POST", "http://site.example/"))
 
 
-async def test_a_lean_request_goes_through_a_stock_client() -> None:
+async def test_a_fast_request_can_be_sent_by_a_stock_client() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         assert request.content == b""
         return httpx.Response(200, text=request.headers["host"])

@@ -48,7 +48,7 @@ def tls() -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize("make_context", [lambda: None, tls], ids=["clear", "tls"])
-async def test_keep_alive_that_ends_at_any_moment_fails_no_request(
+async def test_connections_that_end_at_any_moment_fail_no_request(
     make_context: object,
 ) -> None:
     async def fickle(
@@ -74,7 +74,7 @@ async def test_keep_alive_that_ends_at_any_moment_fails_no_request(
         assert served.connections > 50
 
 
-async def test_a_storm_of_resets_ends_each_request_once_and_leaves_nothing() -> None:
+async def test_many_resets_end_each_request_once_and_leave_nothing() -> None:
     """At every moment of a stream, with every code."""
 
     async def stormy(peer: Peer) -> None:
@@ -109,7 +109,7 @@ async def test_a_storm_of_resets_ends_each_request_once_and_leaves_nothing() -> 
         await until(lambda: transport.statistics().idle_connections == 1)
 
 
-async def test_connections_that_break_at_any_moment_are_each_replaced() -> None:
+async def test_connections_that_break_at_any_moment_are_replaced() -> None:
     async def breaking(peer: Peer) -> None:
         chance = random.Random(peer.number)
         await peer.start({CONCURRENT: 100})

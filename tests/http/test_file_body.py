@@ -30,7 +30,7 @@ async def received(request: Request) -> tuple[httpx.Headers, bytes]:
     return site.requests[0].headers, site.requests[0].content
 
 
-async def test_a_file_is_sent_with_its_length_announced(tmp_path: Path) -> None:
+async def test_a_file_is_sent_with_its_content_length(tmp_path: Path) -> None:
     path = tmp_path / "cv.pdf"
     path.write_bytes(b"%PDF" * 200_000)
 
@@ -69,9 +69,7 @@ async def test_a_body_can_be_sent_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["gone", "folder"])
-async def test_a_file_that_is_not_there_is_a_typed_failure(
-    kind: str, tmp_path: Path
-) -> None:
+async def test_a_missing_file_is_a_typed_error(kind: str, tmp_path: Path) -> None:
     path = tmp_path if kind == "folder" else tmp_path / "gone"
 
     with pytest.raises(FetchError, match="cannot be sent") as caught:
@@ -82,7 +80,7 @@ async def test_a_file_that_is_not_there_is_a_typed_failure(
     assert not caught.value.is_retried
 
 
-async def test_a_file_that_shrinks_while_it_is_sent_is_a_typed_failure(
+async def test_a_file_that_shrinks_while_it_is_sent_is_a_typed_error(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "x"
@@ -94,7 +92,7 @@ async def test_a_file_that_shrinks_while_it_is_sent_is_a_typed_failure(
         [piece async for piece in body]
 
 
-async def test_a_large_file_goes_over_a_real_connection(tmp_path: Path) -> None:
+async def test_a_large_file_is_sent_over_a_real_connection(tmp_path: Path) -> None:
     path = tmp_path / "large"
     path.write_bytes(b"0123456789" * 300_000)
     bodies: list[bytes] = []
@@ -122,7 +120,7 @@ async def test_a_large_file_goes_over_a_real_connection(tmp_path: Path) -> None:
     assert bodies[0].endswith(b"--\r\n")
 
 
-def test_a_file_that_is_gone_reaches_the_errback(tmp_path: Path) -> None:
+def test_a_missing_file_calls_the_errback(tmp_path: Path) -> None:
     class Uploads(Spider):
         name = "uploads"
 
@@ -138,7 +136,9 @@ def test_a_file_that_is_gone_reaches_the_errback(tmp_path: Path) -> None:
     assert report.errors == {"file_error": 1}
 
 
-def test_two_files_are_two_requests_and_one_file_is_one(tmp_path: Path) -> None:
+def test_requests_with_different_files_differ_and_with_equal_files_are_equal(
+    tmp_path: Path,
+) -> None:
     one, other = upload(tmp_path / "a"), upload(tmp_path / "b")
 
     assert one.fingerprint() == upload(tmp_path / "a").fingerprint()
@@ -146,7 +146,7 @@ def test_two_files_are_two_requests_and_one_file_is_one(tmp_path: Path) -> None:
     assert one == upload(tmp_path / "a")
 
 
-def test_a_new_body_takes_the_place_of_the_files(tmp_path: Path) -> None:
+def test_a_new_body_replaces_the_files(tmp_path: Path) -> None:
     changed = upload(tmp_path / "a").replace(data={"a": 1})
 
     assert changed.options.pieces == ()

@@ -15,7 +15,7 @@ def idle(wheel: TimeoutWheel, *times: float) -> tuple[IdleConnections, list[Stil
     return kept, made
 
 
-async def test_the_one_that_was_idle_for_longest_is_the_oldest() -> None:
+async def test_the_connection_that_was_idle_longest_is_the_oldest() -> None:
     wheel = TimeoutWheel(lambda now: False)
     kept, (first, second) = idle(wheel, 1.0, 2.0)
 
@@ -27,7 +27,7 @@ async def test_the_one_that_was_idle_for_longest_is_the_oldest() -> None:
     wheel.stop()
 
 
-async def test_a_connection_expires_after_its_seconds_and_not_before() -> None:
+async def test_a_connection_expires_exactly_after_its_seconds() -> None:
     wheel = TimeoutWheel(lambda now: False)
     kept, (first, _) = idle(wheel, 1.0, 2.0)
 
@@ -49,7 +49,7 @@ async def test_a_connection_frees_its_memory_once_after_a_second() -> None:
     wheel.stop()
 
 
-async def test_what_is_not_idle_any_more_can_be_discarded_again() -> None:
+async def test_a_connection_that_is_not_idle_can_be_discarded_again() -> None:
     wheel = TimeoutWheel(lambda now: False)
     kept, (only,) = idle(wheel, 1.0)
 

@@ -88,7 +88,7 @@ async def crawl(http: httpx.AsyncClient, url: str, count: int) -> list[httpx.Res
 
 
 @pytest.mark.parametrize(("http2", "version"), [(True, "HTTP/2"), (False, "HTTP/1.1")])
-async def test_a_server_that_counts_requests_fails_none(
+async def test_a_server_that_limits_requests_per_connection_fails_none(
     tmp_path: Path, http2: bool, version: str
 ) -> None:
     context: ssl.SSLContext = certificates().client()
@@ -104,7 +104,7 @@ async def test_a_server_that_counts_requests_fails_none(
         assert transport.statistics().fallbacks == 0
 
 
-async def test_large_bodies_that_are_abandoned_use_up_no_window(tmp_path: Path) -> None:
+async def test_large_abandoned_bodies_use_up_no_window(tmp_path: Path) -> None:
     transport = Transport(certificates().client(), options=options())
     async with nginx(tmp_path) as url, client(transport) as http:
         for _ in range(20):

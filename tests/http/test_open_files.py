@@ -52,11 +52,13 @@ async def what_comes_of(case: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "case", ["all_are_idle", "a_name_is_asked_for", "all_are_busy"]
 )
-async def test_a_connection_that_is_free_gives_its_file_to_a_new_one(case: str) -> None:
+async def test_a_free_connection_gives_its_file_descriptor_to_a_new_one(
+    case: str,
+) -> None:
     assert await what_comes_of(case) == {"text": "page"}
 
 
-async def test_without_a_file_and_a_connection_to_wait_for_it_is_an_error() -> None:
+async def test_without_a_descriptor_and_a_connection_the_request_is_an_error() -> None:
     results = await what_comes_of("none_stands")
 
     assert "ConnectError" in results["error"]
@@ -66,14 +68,14 @@ async def test_without_a_file_and_a_connection_to_wait_for_it_is_an_error() -> N
     assert "1 open, 1 idle, 0 being opened" in results["state"]
 
 
-async def test_all_requests_are_served_by_the_few_connections_that_can_be() -> None:
+async def test_all_requests_are_sent_over_the_few_possible_connections() -> None:
     results = await what_comes_of("many_at_a_time")
 
     assert results["texts"] == results["later"] == ["page"]
     assert results["most"] <= 6
 
 
-async def test_a_low_limit_of_open_files_is_noticed_and_named() -> None:
+async def test_a_low_limit_on_open_files_is_named() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with out_of_files(spare=2):
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -88,6 +90,6 @@ async def test_a_low_limit_of_open_files_is_noticed_and_named() -> None:
     assert f"up to {hard:,}" in advice or soft == hard
 
 
-def test_a_limit_of_the_system_is_another_one() -> None:
+def test_a_limit_of_the_whole_system_is_named_differently() -> None:
     assert "fs.file-max" in how_to_raise(errno.ENFILE)
     assert spare_files() >= 1

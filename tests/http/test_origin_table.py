@@ -12,7 +12,7 @@ BOTH = ("h2", "http/1.1")
 HTTP_PROXY = proxy_server("http://proxy.example:3128")
 
 
-def test_a_request_finds_the_origin_of_the_one_before() -> None:
+def test_a_request_finds_the_origin_of_an_earlier_request() -> None:
     table = OriginTable(BOTH)
 
     assert table.get("https", "a.example", 443) is table.get("https", "a.example", 443)
@@ -29,7 +29,7 @@ def test_a_request_finds_the_origin_of_the_one_before() -> None:
         ("https", "a.example", 443, None, "identity"),
     ],
 )
-def test_another_way_or_another_partition_shares_no_connection(other: tuple) -> None:  # type: ignore[type-arg]
+def test_another_route_or_partition_shares_no_connection(other: tuple) -> None:  # type: ignore[type-arg]
     table = OriginTable(BOTH)
 
     assert table.get(*other) is not table.get("https", "a.example", 443)
@@ -46,7 +46,7 @@ def test_another_way_or_another_partition_shares_no_connection(other: tuple) -> 
         pytest.param(BOTH, "https", HTTP_PROXY, None, id="a tunnel"),
     ],
 )
-def test_what_is_known_of_the_protocol_before_the_first_handshake(
+def test_the_protocol_is_known_before_the_first_handshake_if_only_one_fits(
     protocols: list[str], scheme: str, proxy: object, is_http2: bool | None
 ) -> None:
     made = OriginTable(protocols).get(scheme, "a.example", 80, proxy)  # type: ignore[arg-type]
@@ -54,7 +54,7 @@ def test_what_is_known_of_the_protocol_before_the_first_handshake(
     assert made.is_http2 is is_http2
 
 
-def test_only_unused_origins_are_forgotten_and_the_oldest_first() -> None:
+def test_only_unused_origins_are_forgotten_the_oldest_first() -> None:
     table = OriginTable(BOTH)
     used = table.get("https", "h0.example", 443)
     used.open = 1
@@ -68,7 +68,7 @@ def test_only_unused_origins_are_forgotten_and_the_oldest_first() -> None:
     assert len(hosts) == 10_001
 
 
-def test_a_table_that_is_cleared_knows_nothing() -> None:
+def test_a_cleared_table_is_empty() -> None:
     table = OriginTable(BOTH)
     table.get("https", "a.example", 443).idle[Still(table.get("https", "a", 1))] = None
 

@@ -36,7 +36,7 @@ def origin(*, waiting: int = 0, dials: int = 0, proxy: str = "", **more: Any) ->
     return made
 
 
-def test_the_transfer_that_has_waited_longest_is_served_first() -> None:
+def test_the_request_that_has_waited_longest_is_served_first() -> None:
     place = origin(waiting=3)
     first, second, _ = place.waiting
 
@@ -52,7 +52,7 @@ def test_the_transfer_that_has_waited_longest_is_served_first() -> None:
         pytest.param(1, True, 0, id="the connection is new"),
     ],
 )
-def test_a_transfer_whose_idle_connection_failed_waits_for_a_new_one(
+def test_a_request_whose_idle_connection_failed_waits_for_a_new_one(
     dials: int, is_fresh: bool, served: int
 ) -> None:
     place = origin(dials=dials)
@@ -62,7 +62,7 @@ def test_a_transfer_whose_idle_connection_failed_waits_for_a_new_one(
     assert place.first_waiting(is_fresh=is_fresh) is transfers[served]
 
 
-def test_where_no_transfer_may_use_the_connection_none_is_served() -> None:
+def test_if_no_request_may_use_the_connection_none_is_served() -> None:
     place = origin(dials=1)
     place.waiting = {Waiting(wants_fresh=True): None}
 
@@ -83,7 +83,7 @@ def test_where_no_transfer_may_use_the_connection_none_is_served() -> None:
         pytest.param(True, [], 1, False, 0, id="HTTP/2 without a connection"),
     ],
 )
-def test_requests_beyond_the_handshakes_are_kept_back(
+def test_requests_beyond_the_running_handshakes_wait(
     is_http2: bool | None, full: list[bool], dials: int, is_starved: bool, kept: int
 ) -> None:
     place = origin(waiting=3, dials=dials)
@@ -108,7 +108,7 @@ def test_requests_beyond_the_handshakes_are_kept_back(
         ("http://p.example", False, True, ProxyError, "did not connect in 5 s"),
     ],
 )
-def test_a_dial_that_took_too_long_blames_the_proxy_or_the_host(
+def test_a_connect_timeout_blames_the_proxy_or_the_host(
     proxy: str, is_through: bool, is_forwarding: bool, kind: type, said: str
 ) -> None:
     place = origin(proxy=proxy, is_forwarding=is_forwarding)
@@ -120,7 +120,7 @@ def test_a_dial_that_took_too_long_blames_the_proxy_or_the_host(
     assert said in str(error)
 
 
-def test_an_origin_is_used_by_connections_transfers_and_dials() -> None:
+def test_an_origin_with_connections_requests_or_handshakes_is_in_use() -> None:
     open_one = origin()
     open_one.open = 1
 

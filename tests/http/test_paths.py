@@ -79,7 +79,7 @@ async def by_all_ways(url: str, **http: Any) -> dict[str, Seen | str]:
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_an_answer_is_the_same_by_all_ways_over_http1(name: str) -> None:
+async def test_a_response_is_the_same_by_all_code_paths_over_http1(name: str) -> None:
     async with serve(scripted(CASES[name].script)) as served:
         seen = await by_all_ways(served.url)
 
@@ -94,7 +94,7 @@ async def test_an_answer_is_the_same_by_all_ways_over_http1(name: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 10, 400_000])
-async def test_an_answer_is_the_same_by_all_ways_over_http2(size: int) -> None:
+async def test_a_response_is_the_same_by_all_code_paths_over_http2(size: int) -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         while True:
@@ -109,7 +109,7 @@ async def test_an_answer_is_the_same_by_all_ways_over_http2(size: int) -> None:
     assert set(seen.values()) == {Seen(200, "HTTP/2", fields, bytes(size))}
 
 
-async def test_a_bound_is_the_same_by_all_ways() -> None:
+async def test_a_limit_is_the_same_by_all_code_paths() -> None:
     async with serve(scripted(CASES["a length"].script)) as served:
         seen = await by_all_ways(served.url, max_body=3)
 

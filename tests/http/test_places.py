@@ -11,7 +11,7 @@ def filled(places: ConnectionPlaces, count: int) -> ConnectionPlaces:
     return places
 
 
-def test_a_connection_that_is_being_made_has_its_place_already() -> None:
+def test_a_connection_that_is_being_opened_counts() -> None:
     places = filled(ConnectionPlaces(3), 2)
     assert places.is_free
 
@@ -20,7 +20,7 @@ def test_a_connection_that_is_being_made_has_its_place_already() -> None:
     assert (places.used, places.is_free, places.is_below_limit) == (3, False, False)
 
 
-def test_a_socket_that_is_not_closed_yet_takes_a_file_but_no_place() -> None:
+def test_a_socket_that_is_being_closed_counts_only_as_an_open_file() -> None:
     places = filled(ConnectionPlaces(10), 2)
     places.closing[Still(origin())] = 0.0
     places.run_out()  # three files, as many as there are
@@ -33,7 +33,7 @@ def test_a_socket_that_is_not_closed_yet_takes_a_file_but_no_place() -> None:
     assert places.is_free
 
 
-def test_a_limit_that_files_lowered_recovers_by_doubling() -> None:
+def test_a_limit_lowered_for_lack_of_files_recovers_by_doubling() -> None:
     places = filled(ConnectionPlaces(10), 3)
     assert not places.recover()  # nothing has lowered it
 
@@ -46,7 +46,7 @@ def test_a_limit_that_files_lowered_recovers_by_doubling() -> None:
     assert not places.is_short_of_files  # twelve files for ten connections
 
 
-def test_there_is_a_place_left_even_if_no_file_is() -> None:
+def test_at_least_one_connection_is_allowed() -> None:
     places = ConnectionPlaces(10)
 
     places.run_out()

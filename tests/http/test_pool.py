@@ -90,7 +90,7 @@ async def test_the_oldest_idle_connection_makes_room_for_a_new_one() -> None:
         assert transport.statistics().pool_waits == 0
 
 
-async def test_an_origin_that_has_none_gets_the_place_of_one_that_has_many() -> None:
+async def test_an_origin_without_connections_gets_the_place_of_one_with_many() -> None:
     gate = Gate()
     transport = Transport(options=options(max_connections=4))
     async with serve(gate) as busy, servers(1) as (other,), client(transport) as http:
@@ -105,7 +105,7 @@ async def test_an_origin_that_has_none_gets_the_place_of_one_that_has_many() -> 
         await asyncio.gather(*many)
 
 
-async def test_a_request_waits_no_longer_than_its_pool_timeout() -> None:
+async def test_a_request_waits_at_most_for_the_pool_timeout() -> None:
     gate = Gate()
     transport = Transport(
         options=options(max_connections=1, timeouts=Timeouts(pool=0.3))
@@ -135,9 +135,7 @@ def parsers() -> int:
     return sum(type(thing) is kind for thing in gc.get_objects())
 
 
-async def test_an_idle_connection_keeps_no_parser_and_carries_the_next_request() -> (
-    None
-):
+async def test_an_idle_connection_frees_its_parser_and_is_used_again() -> None:
     transport = Transport(options=options())
     gc.collect()
     others = parsers()
@@ -162,7 +160,7 @@ def few_files(count: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def test_sockets_are_counted_against_the_files_that_may_be_open() -> None:
+async def test_sockets_count_towards_the_limit_on_open_files() -> None:
     with few_files(40):
         transport = Transport(options=options(max_connections=1000))
     async with serve(scripted([answer()])) as served, client(transport) as http:
@@ -172,7 +170,7 @@ async def test_sockets_are_counted_against_the_files_that_may_be_open() -> None:
         assert served.connections == 8
 
 
-async def test_a_connection_that_is_still_closing_has_its_file_still() -> None:
+async def test_a_connection_that_is_being_closed_counts_as_an_open_file() -> None:
     most: list[int] = []
 
     async def deaf(
@@ -196,7 +194,7 @@ async def test_a_connection_that_is_still_closing_has_its_file_still() -> None:
         assert transport.statistics().pool_waits == 1
 
 
-async def test_who_waits_for_an_origins_own_limit_is_counted() -> None:
+async def test_requests_that_wait_for_the_limit_of_an_origin_are_counted() -> None:
     context = certificates().server("http/1.1")
     trusting = certificates().client()
     narrow = Transport(trusting, options=options(max_per_origin=2))
@@ -210,7 +208,9 @@ async def test_who_waits_for_an_origins_own_limit_is_counted() -> None:
 
 
 @pytest.mark.parametrize(("limit", "waits"), [(1, 10), (100, 0)])
-async def test_who_waits_for_a_stream_is_counted(limit: int, waits: int) -> None:
+async def test_requests_that_wait_for_a_stream_are_counted(
+    limit: int, waits: int
+) -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start({CONCURRENT: limit})
         # So many are opened before the peer has said how many it takes.
@@ -227,7 +227,7 @@ async def test_who_waits_for_a_stream_is_counted(limit: int, waits: int) -> None
         assert transport.statistics().pool_waits == waits
 
 
-async def test_a_dial_that_nobody_waits_for_is_given_up() -> None:
+async def test_a_connection_attempt_without_waiting_requests_is_cancelled() -> None:
     async def silent(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -243,7 +243,7 @@ async def test_a_dial_that_nobody_waits_for_is_given_up() -> None:
         await until(lambda: "0 being opened" in repr(transport))
 
 
-async def test_a_released_connection_goes_to_one_who_waits() -> None:
+async def test_a_released_connection_goes_to_a_waiting_request() -> None:
     transport = Transport(options=options(max_connections=1))
     async with servers(1) as (site,), client(transport) as http:
         await asyncio.gather(*(http.get(site.url) for _ in range(50)))
@@ -251,7 +251,7 @@ async def test_a_released_connection_goes_to_one_who_waits() -> None:
         assert site.connections == 1
 
 
-async def test_a_closed_transport_takes_no_requests() -> None:
+async def test_a_closed_transport_accepts_no_requests() -> None:
     transport = Transport(options=options())
     await transport.aclose()
 
@@ -259,7 +259,7 @@ async def test_a_closed_transport_takes_no_requests() -> None:
         await transport.handle_async_request(httpx.Request("GET", "http://127.0.0.1/"))
 
 
-async def test_requests_under_way_fail_when_the_transport_is_closed() -> None:
+async def test_requests_in_flight_fail_when_the_transport_is_closed() -> None:
     gate = Gate()
     transport = Transport(options=options())
     async with serve(gate) as served:
@@ -410,7 +410,7 @@ async def test_cancellations_in_handshakes_leak_nothing() -> None:
     await storm_over_tls(300)
 
 
-def test_a_storm_leaks_nothing_on_uvloop_either() -> None:
+def test_cancellations_leak_nothing_on_uvloop_either() -> None:
     uvloop = pytest.importorskip("uvloop")
 
     async def main() -> None:

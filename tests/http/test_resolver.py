@@ -42,7 +42,7 @@ def failing(code: int) -> Callable[[str], list[Address]]:
     return fail
 
 
-async def test_a_name_is_asked_for_once_a_minute() -> None:
+async def test_a_name_is_looked_up_once_a_minute() -> None:
     names = Names(found)
 
     for now in (0, 59, 61):
@@ -52,7 +52,7 @@ async def test_a_name_is_asked_for_once_a_minute() -> None:
     assert names.asked == ["a.example"] * 2
 
 
-def test_an_old_answer_is_used_if_no_new_one_comes_soon() -> None:
+def test_a_known_address_is_used_if_a_new_lookup_is_slow() -> None:
     async def main() -> tuple[float, int]:
         names, loop = Names(found), asyncio.get_running_loop()
         await names.resolver.addresses("a.example")
@@ -71,7 +71,7 @@ def test_an_old_answer_is_used_if_no_new_one_comes_soon() -> None:
     assert asked == 2
 
 
-async def test_all_who_ask_at_the_same_time_share_one_lookup() -> None:
+async def test_simultaneous_requests_share_one_lookup() -> None:
     names = Names(found)
     names.open.clear()
     asking = [
@@ -108,7 +108,7 @@ async def test_a_missing_name_is_remembered_for_a_while() -> None:
         TimeoutError("no answer"),
     ],
 )
-async def test_that_no_answer_came_is_not_remembered(trouble: OSError) -> None:
+async def test_an_unanswered_lookup_is_not_remembered(trouble: OSError) -> None:
     def fails(host: str) -> list[Address]:
         raise trouble
 
@@ -120,7 +120,7 @@ async def test_that_no_answer_came_is_not_remembered(trouble: OSError) -> None:
     assert len(names.asked) == 2
 
 
-async def test_an_old_answer_is_used_where_there_is_no_new_one() -> None:
+async def test_a_known_address_is_used_if_a_new_lookup_fails() -> None:
     names = Names(found)
     await names.resolver.addresses("a.example")
     names.answer = failing(socket.EAI_AGAIN)
@@ -132,7 +132,7 @@ async def test_an_old_answer_is_used_where_there_is_no_new_one() -> None:
     assert len(names.asked) == 4
 
 
-async def test_the_resolver_is_away_when_no_name_is_answered_any_more() -> None:
+async def test_the_resolver_counts_as_away_when_no_lookup_is_answered() -> None:
     async def kind(host: str) -> type[Exception]:
         with pytest.raises(DnsError) as caught:
             await names.resolver.addresses(host)
@@ -155,7 +155,7 @@ async def test_the_resolver_is_away_when_no_name_is_answered_any_more() -> None:
     assert await kind("bad.example") is TemporaryDnsError
 
 
-async def test_a_name_without_addresses_is_missing() -> None:
+async def test_a_name_without_addresses_counts_as_missing() -> None:
     names = Names(lambda host: [])
 
     with pytest.raises(DnsError, match="no address"):
@@ -174,7 +174,7 @@ async def test_ten_thousand_names_are_kept() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "0x7f.1"])
-async def test_an_address_is_not_asked_for(host: str) -> None:
+async def test_an_ip_address_is_not_looked_up(host: str) -> None:
     names = Names(found)
 
     (address,) = await names.resolver.addresses(host)
@@ -183,7 +183,7 @@ async def test_an_address_is_not_asked_for(host: str) -> None:
     assert names.asked == []
 
 
-async def test_the_system_knows_localhost() -> None:
+async def test_localhost_is_resolved_by_the_system() -> None:
     resolver = NameResolver()
 
     addresses = await resolver.addresses("localhost")
@@ -193,7 +193,7 @@ async def test_the_system_knows_localhost() -> None:
     assert resolver.lookups == 1
 
 
-async def test_a_name_that_no_name_can_be_is_a_dns_error() -> None:
+async def test_an_invalid_host_name_is_a_dns_error() -> None:
     resolver = NameResolver()
 
     with pytest.raises(DnsError):

@@ -56,7 +56,7 @@ def ticker(
     return TimeoutWheel(sweep, lambda: loop)
 
 
-def test_a_thing_expires_when_it_is_due_and_not_before() -> None:
+def test_an_entry_expires_exactly_when_it_is_due() -> None:
     loop = Loop()
     clock, thing = ticker(loop), Thing(due=2.0)
     clock.watch(thing)
@@ -69,7 +69,7 @@ def test_a_thing_expires_when_it_is_due_and_not_before() -> None:
     assert len(thing.expired_at) == 1
 
 
-def test_what_is_not_watched_any_more_does_not_expire() -> None:
+def test_an_entry_that_was_removed_does_not_expire() -> None:
     loop = Loop()
     clock, thing = ticker(loop), Thing(due=1.0)
     clock.watch(thing)
@@ -80,7 +80,7 @@ def test_what_is_not_watched_any_more_does_not_expire() -> None:
     assert thing.expired_at == []
 
 
-def test_the_clock_stops_when_nobody_looks_at_it() -> None:
+def test_the_timer_stops_while_there_are_no_entries() -> None:
     loop = Loop()
     clock, thing = ticker(loop), Thing(due=1.0)
     clock.watch(thing)
@@ -92,7 +92,7 @@ def test_the_clock_stops_when_nobody_looks_at_it() -> None:
     assert loop.timers == []
 
 
-def test_it_goes_on_while_the_sweep_finds_something() -> None:
+def test_the_timer_continues_while_there_are_entries() -> None:
     loop = Loop()
     swept: list[float] = []
 
@@ -109,7 +109,7 @@ def test_it_goes_on_while_the_sweep_finds_something() -> None:
     assert loop.timers == []
 
 
-def test_time_in_which_the_process_stood_still_does_not_count() -> None:
+def test_time_during_which_the_process_was_suspended_does_not_count() -> None:
     loop = Loop()
     clock, thing = ticker(loop), Thing(due=15.0)
     clock.watch(thing)
@@ -122,7 +122,7 @@ def test_time_in_which_the_process_stood_still_does_not_count() -> None:
     assert clock.now < 5
 
 
-async def test_it_runs_on_the_running_loop_by_itself() -> None:
+async def test_the_wheel_runs_on_the_event_loop() -> None:
     expired = asyncio.Event()
 
     class Soon:

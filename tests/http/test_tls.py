@@ -61,7 +61,7 @@ def server_context(
         ("ECDHE-ECDSA-AES128-SHA", trustme.KeyType.ECDSA),
     ],
 )
-async def test_older_suites_of_tls_1_2_are_spoken(
+async def test_older_cipher_suites_of_tls_1_2_are_supported(
     ciphers: str, key: trustme.KeyType
 ) -> None:
     context = server_context(ciphers, ssl.TLSVersion.TLSv1_2, key)
@@ -73,7 +73,7 @@ async def test_older_suites_of_tls_1_2_are_spoken(
         assert (await http.get(served.url)).text == "page"
 
 
-async def test_a_server_that_hangs_up_on_tls_1_2_is_told_to_be_too_old() -> None:
+async def test_a_server_that_hangs_up_on_tls_1_2_is_reported_as_too_old() -> None:
     context = server_context("ALL:@SECLEVEL=0", ssl.TLSVersion.TLSv1_1)
     transport = Transport(trusting(), options=options())
     async with (
@@ -86,7 +86,7 @@ async def test_a_server_that_hangs_up_on_tls_1_2_is_told_to_be_too_old() -> None
     assert served.requests == []
 
 
-async def test_a_server_that_hangs_up_for_no_reason_may_be_asked_again() -> None:
+async def test_a_request_is_retried_if_a_server_hangs_up_without_reason() -> None:
     async def rude(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -142,7 +142,7 @@ def asking_for_certificates(*protocols: str) -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize("protocols", [("http/1.1",), ("h2",)])
-async def test_a_server_that_wants_a_certificate_is_asked_once(
+async def test_a_server_that_requires_a_certificate_is_requested_once(
     protocols: tuple[str, ...],
 ) -> None:
     with asking_for_certificates(*protocols) as (url, seen):
@@ -166,7 +166,7 @@ def files(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     "names", [{"cert": "own.pem", "key": "own.key"}, {"cert": "both.pem"}]
 )
-async def test_a_certificate_is_shown_to_a_server_that_asks(
+async def test_a_certificate_is_sent_to_a_server_that_requests_it(
     names: dict[str, str], tmp_path: Path
 ) -> None:
     paths = files(tmp_path)
@@ -189,7 +189,7 @@ async def test_a_certificate_is_shown_to_a_server_that_asks(
         ({"cert": "own.pem", "key": "ca.pem"}, r"http\.key .*ca\.pem"),
     ],
 )
-def test_a_certificate_that_cannot_be_used_is_one_clear_line(
+def test_an_unusable_certificate_is_reported_in_one_line(
     names: dict[str, str], message: str, tmp_path: Path
 ) -> None:
     paths = files(tmp_path)

@@ -17,7 +17,7 @@ def session_of(connection: Still) -> object:
     return connection.origin.tls_session
 
 
-def test_an_origin_has_the_session_of_its_last_connection() -> None:
+def test_an_origin_keeps_the_session_of_its_last_connection() -> None:
     sessions, site = TlsSessions(), origin()
 
     sessions.keep(ended("", "first", site))
@@ -34,7 +34,7 @@ def test_a_connection_without_tls_leaves_no_session() -> None:
     assert site.tls_session is None
 
 
-def test_the_origin_that_was_used_least_lately_loses_its_session() -> None:
+def test_the_least_recently_used_origin_loses_its_session() -> None:
     sessions = TlsSessions()
     connections = [ended(f"h{n}.example", n) for n in range(500)]
     for connection in connections:

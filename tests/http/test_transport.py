@@ -127,7 +127,7 @@ def is_as(got: bytes | type[Exception], expected: bytes | type[Exception]) -> bo
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("make", [own, stock])
-async def test_http1_conforms(make: Make, name: str) -> None:
+async def test_the_transport_conforms_over_http1(make: Make, name: str) -> None:
     case = CASES[name]
     async with (
         serve(scripted({"/": case.script, "/next": [answer(b"next")]})) as served,
@@ -173,7 +173,7 @@ async def fine(peer: Peer) -> None:
     [(fine, False), (refusing, True), (going_away, True), (pushing, True)],
 )
 @pytest.mark.parametrize("make", [own, stock])
-async def test_http2_conforms(
+async def test_the_transport_conforms_over_http2(
     make: Make, behaviour: Behaviour, stock_fails: bool
 ) -> None:
     transport = make(http1=False, http2=True)
@@ -187,7 +187,7 @@ async def test_http2_conforms(
 
 
 @pytest.mark.parametrize("make", [own, stock])
-async def test_a_response_is_as_httpx_gives_it(make: Make) -> None:
+async def test_a_response_has_the_attributes_of_an_httpx_response(make: Make) -> None:
     script = [answer(b'{"a": "\xc3\xa4"}', "Content-Type: application/json", "X: y")]
     context = certificates().client()
     async with (
@@ -208,7 +208,7 @@ async def test_a_response_is_as_httpx_gives_it(make: Make) -> None:
 
 
 @pytest.mark.parametrize("make", [own, stock])
-async def test_a_client_is_used_as_always(make: Make) -> None:
+async def test_a_client_can_be_used_as_any_httpx_client(make: Make) -> None:
     scripts: Mapping[str, Script] = {
         "/": [b"HTTP/1.1 302 Found\r\nLocation: /to\r\nContent-Length: 0\r\n\r\n"],
         "/to": [answer(b"there", "Set-Cookie: a=b")],
@@ -240,7 +240,7 @@ async def test_a_client_is_used_as_always(make: Make) -> None:
         assert seen == ["302", "200", "200"]
 
 
-async def test_a_small_body_can_be_taken_without_waiting() -> None:
+async def test_a_small_body_can_be_returned_without_waiting() -> None:
     transport = own()
     async with serve(
         scripted([answer(gzip.compress(b"page"), "Content-Encoding: gzip")])
@@ -254,12 +254,12 @@ async def test_a_small_body_can_be_taken_without_waiting() -> None:
         await transport.aclose()
 
 
-async def test_a_transport_speaks_something() -> None:
+async def test_a_transport_needs_at_least_one_protocol() -> None:
     with pytest.raises(ValueError, match="no version of HTTP"):
         Transport(http1=False, http2=False)
 
 
-def test_uvloop_is_as_good_a_loop() -> None:
+def test_the_transport_works_on_uvloop() -> None:
     uvloop = pytest.importorskip("uvloop")
     context = certificates().client()
 

@@ -40,7 +40,7 @@ def spider_of(*urls: str) -> Spider:
     return One()
 
 
-async def test_the_host_that_a_person_named_is_asked() -> None:
+async def test_the_private_host_that_a_person_named_is_requested() -> None:
     page = answer(b"<p>page</p>", "Content-Type: text/html")
     signed = Signed(Transport())
 
@@ -50,7 +50,7 @@ async def test_the_host_that_a_person_named_is_asked() -> None:
     assert (report.pages, signed.signed) == (1, 1)
 
 
-async def test_a_page_leads_no_further_into_the_private_network() -> None:
+async def test_a_page_cannot_lead_further_into_the_private_network() -> None:
     async with serve(scripted([answer(b"secret")])) as inside:
         link = f"<a href=http://127.0.0.1:{inside.port}/>in</a>".encode()
         page = answer(link, "Content-Type: text/html")
@@ -86,7 +86,7 @@ async def test_a_page_leads_no_further_into_the_private_network() -> None:
         pytest.param([HANG], {"read": 0.2}, "read_timeout", id="read"),
     ],
 )
-async def test_the_limits_of_the_settings_hold(
+async def test_the_limits_of_the_settings_apply(
     script: list[bytes | str], http: dict[str, object], reason: str
 ) -> None:
     async with serve(scripted(script)) as served:

@@ -74,7 +74,7 @@ def test_an_address_of_the_internet_is_public(text: str) -> None:
         "4000::1",
     ],
 )
-def test_an_address_that_leads_elsewhere_is_not_public(text: str) -> None:
+def test_a_reserved_or_private_address_is_not_public(text: str) -> None:
     assert not is_public(ip_address(text))
 
 
@@ -122,12 +122,14 @@ def test_every_spelling_of_an_ipv6_address_is_read(host: str) -> None:
         "::g",
     ],
 )
-def test_what_is_no_address_is_a_name(host: str) -> None:
+def test_text_that_is_not_an_address_is_a_name(host: str) -> None:
     assert parse_address(host) is None
 
 
 @given(st.ip_addresses(v=4))
-def test_an_ipv4_address_fares_alike_in_every_carrier(address: IPv4Address) -> None:
+def test_an_embedded_ipv4_address_is_judged_like_a_plain_one(
+    address: IPv4Address,
+) -> None:
     carriers = [
         f"::ffff:{address}",
         f"::ffff:0:{address}",
@@ -141,7 +143,7 @@ def test_an_ipv4_address_fares_alike_in_every_carrier(address: IPv4Address) -> N
 
 
 @given(st.ip_addresses())
-def test_what_is_public_is_global_as_well(
+def test_every_public_address_is_global(
     address: IPv4Address | IPv6Address,
 ) -> None:
     carried = parse_address(str(address))

@@ -40,16 +40,18 @@ from crawler.web.content_disposition import file_name
         ("attachment; filename=a%20b.txt", "a%20b.txt"),
     ],
 )
-def test_names(field: str, name: str) -> None:
+def test_the_file_name_of_a_content_disposition_is_parsed(
+    field: str, name: str
+) -> None:
     assert file_name((field.encode(),)) == name
 
 
-def test_bytes_are_utf_8_or_else_latin_1() -> None:
+def test_bytes_are_decoded_as_utf_8_or_else_latin_1() -> None:
     assert file_name((b'attachment; filename="\xc3\xa9.txt"',)) == "é.txt"
     assert file_name((b'attachment; filename="\xe9.txt"',)) == "é.txt"
 
 
-def test_the_first_field_with_a_name_counts() -> None:
+def test_the_first_header_field_with_a_file_name_counts() -> None:
     assert file_name((b"attachment", b"attachment; filename=b", b"filename=c")) == "b"
     assert file_name(()) == ""
 

@@ -35,7 +35,9 @@ def jar_of(*lines: str | bytes, url: str = SHOP) -> Jar:
         for fact in FACTS
     ],
 )
-def test_a_jar_sends_what_browsers_send(lines: list[str], to: str, sent: str) -> None:
+def test_a_jar_sends_the_cookies_that_browsers_send(
+    lines: list[str], to: str, sent: str
+) -> None:
     jar = jar_of(*lines, url=HOME + "/cookie-parser")
 
     url = to if to.startswith("http") else HOME + to
@@ -61,21 +63,21 @@ def test_an_empty_jar_sends_nothing() -> None:
         ("shop.example.com.", SHOP),
     ],
 )
-def test_a_host_sets_no_cookie_for_strangers(domain: str, url: str) -> None:
+def test_a_host_cannot_set_a_cookie_for_other_sites(domain: str, url: str) -> None:
     jar = Jar()
 
     assert jar.store(url, [f"a=b; Domain={domain}"], NOW) == 1
     assert len(jar) == 0
 
 
-def test_a_host_that_is_a_suffix_itself_may_set_its_own() -> None:
+def test_a_host_that_is_a_public_suffix_may_set_its_own_cookie() -> None:
     jar = jar_of("a=b; Domain=github.io", url="https://github.io/")
 
     assert jar.header("https://github.io/", NOW) == b"a=b"
     assert jar.header("https://other.github.io/", NOW) is None
 
 
-def test_a_domain_outside_ascii_is_the_hosts_own_name() -> None:
+def test_a_domain_outside_ascii_is_the_name_of_the_host() -> None:
     host = "https://shop.xn--bcher-kva.example/"
 
     assert (
@@ -109,13 +111,13 @@ def test_an_address_and_localhost_keep_their_own_cookies() -> None:
         ("a=b; Secure", SHOP, True),
     ],
 )
-def test_prefixes_and_secure_keep_their_promise(
+def test_the_rules_for_cookie_prefixes_and_secure_are_kept(
     line: str, url: str, kept: bool
 ) -> None:
     assert len(jar_of(line, url=url)) == kept
 
 
-def test_a_secure_cookie_is_not_sent_and_not_replaced_over_http() -> None:
+def test_a_secure_cookie_is_neither_sent_nor_replaced_over_http() -> None:
     jar = jar_of("a=safe; Secure; Path=/")
     plain = SHOP.replace("https", "http")
 
@@ -124,7 +126,7 @@ def test_a_secure_cookie_is_not_sent_and_not_replaced_over_http() -> None:
     assert jar.header(SHOP, NOW) == b"a=safe"
 
 
-def test_a_cookie_ends_at_its_time() -> None:
+def test_a_cookie_expires_at_its_time() -> None:
     jar = jar_of("a=b; Max-Age=10; Expires=Fri, 01 Jan 1999 00:00:00 GMT")
 
     assert jar.header(SHOP, NOW + 9) == b"a=b"
@@ -137,13 +139,13 @@ def test_no_cookie_lives_longer_than_400_days() -> None:
     assert jar.header(SHOP, NOW + 401 * 86400) == b"c=d"
 
 
-def test_a_new_value_keeps_the_place_of_the_old() -> None:
+def test_a_new_value_keeps_the_position_of_the_old_one() -> None:
     jar = jar_of("a=1", "b=2", "a=3")
 
     assert jar.header(SHOP, NOW) == b"a=3; b=2"
 
 
-def test_of_one_response_only_the_first_fifty_lines_are_kept() -> None:
+def test_only_the_first_fifty_lines_of_a_response_are_kept() -> None:
     jar = Jar()
 
     refused = jar.store(SHOP, [f"c{number}=x" for number in range(500)], NOW)
@@ -166,7 +168,7 @@ def test_a_domain_keeps_its_most_used_cookies() -> None:
     assert sent.count(b"a") == 20
 
 
-def test_ten_thousand_cookies_stay_within_the_bounds() -> None:
+def test_ten_thousand_cookies_stay_within_the_limits() -> None:
     jar = Jar()
     for number in range(300):
         url = f"https://h{number}.example.com/"
@@ -176,7 +178,7 @@ def test_ten_thousand_cookies_stay_within_the_bounds() -> None:
     assert jar.header("https://h299.example.com/", NOW) is not None
 
 
-def test_what_is_over_makes_room_first() -> None:
+def test_expired_cookies_are_removed_first() -> None:
     lines = [f"c{number}=x" for number in range(MAX_PER_DOMAIN - 1)]
     jar = jar_of("over=x; Max-Age=5", *lines)
 
@@ -188,7 +190,7 @@ def test_what_is_over_makes_room_first() -> None:
     assert b"c1=x" in sent
 
 
-def test_a_cookie_field_is_at_most_8_kib() -> None:
+def test_a_cookie_header_has_at_most_8_kib() -> None:
     jar = jar_of(*(f"c{number}={'x' * 1000}" for number in range(20)))
 
     sent = jar.header(SHOP, NOW)
@@ -210,7 +212,7 @@ def test_a_cookie_field_is_at_most_8_kib() -> None:
         ";" * 20_000,
     ],
 )
-def test_a_bad_line_is_refused_and_harms_no_other(line: str | bytes) -> None:
+def test_an_invalid_line_is_rejected_and_affects_no_other(line: str | bytes) -> None:
     jar = jar_of(line, "good=1")
 
     assert jar.header(SHOP, NOW) == b"good=1"
@@ -227,7 +229,7 @@ def test_a_bad_line_is_refused_and_harms_no_other(line: str | bytes) -> None:
         ("a=b; Path=/" + "x" * 2000, b"a=b"),
     ],
 )
-def test_octets_are_sent_as_they_came(line: str | bytes, sent: bytes) -> None:
+def test_bytes_of_cookies_are_sent_unchanged(line: str | bytes, sent: bytes) -> None:
     jar = jar_of(line)
 
     assert jar.header(SHOP, NOW) == sent
@@ -236,7 +238,7 @@ def test_octets_are_sent_as_they_came(line: str | bytes, sent: bytes) -> None:
     assert again.header(SHOP, NOW) == sent
 
 
-def test_a_jar_written_and_read_again_is_the_same() -> None:
+def test_a_jar_that_is_written_and_read_is_equal() -> None:
     jar = jar_of("a=1; Max-Age=60", "b=2; Domain=example.com", "c=3; Path=/; Secure")
 
     again = Jar()
@@ -250,13 +252,13 @@ def test_a_jar_written_and_read_again_is_the_same() -> None:
     assert again.header(SHOP, NOW) == b"a=1; b=2; d=4; c=3"
 
 
-def test_what_is_no_jar_is_refused() -> None:
+def test_an_invalid_jar_is_rejected() -> None:
     for data in (b"", b"{}", b"[1]", b'[["a"]]'):
         with pytest.raises(msgspec.DecodeError):
             Jar().add_json(data)
 
 
-def test_two_jars_share_nothing() -> None:
+def test_two_jars_share_no_cookies() -> None:
     one, other = jar_of("a=1"), Jar()
 
     assert one.header(SHOP, NOW) == b"a=1"
@@ -267,7 +269,9 @@ def test_two_jars_share_nothing() -> None:
     st.lists(st.one_of(st.text(), st.binary()), max_size=8),
     st.sampled_from([SHOP, "http://127.0.0.1/", "https://\u00e9.example/x"]),
 )
-def test_no_line_breaks_the_next_request(lines: list[str | bytes], url: str) -> None:
+def test_no_cookie_line_breaks_the_next_request(
+    lines: list[str | bytes], url: str
+) -> None:
     named = [b"n=" + line for line in lines if isinstance(line, bytes)]
     jar = jar_of(*lines, *named, url=url)
 
@@ -296,7 +300,7 @@ def test_no_line_breaks_the_next_request(lines: list[str | bytes], url: str) -> 
         (["a=" + ";" * 8_000], {"a": ""}),
     ],
 )
-def test_the_cookies_of_one_response_are_what_a_jar_keeps(
+def test_the_cookies_of_a_response_are_those_that_a_jar_keeps(
     lines: list[str | bytes], cookies: dict[str, str]
 ) -> None:
     assert read(SHOP, lines, NOW) == cookies

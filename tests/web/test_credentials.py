@@ -15,7 +15,7 @@ from crawler.web.credentials import basic_of
         ("https://m\u00e9:s@a.example/", b"m\xc3\xa9:s"),
     ],
 )
-def test_user_and_password_become_a_header(url: str, pair: bytes) -> None:
+def test_user_and_password_of_a_url_become_a_header(url: str, pair: bytes) -> None:
     scheme, _, value = basic_of(url).partition(" ")
 
     assert scheme == "Basic"

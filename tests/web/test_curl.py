@@ -123,7 +123,9 @@ def posted(body: bytes, *headers: tuple[str, str]) -> dict[str, Any]:
         ("--max-time 10 --", {"timeout": 10.0}),
     ],
 )  # fmt: skip
-def test_options_mean_what_curl_means(arguments: str, expected: dict[str, Any]) -> None:
+def test_options_have_the_meaning_that_curl_gives_them(
+    arguments: str, expected: dict[str, Any]
+) -> None:
     assert said(f"curl {URL} {arguments}") == expected
     assert said(f"curl.exe {arguments} --url '{URL}'") == expected or "--" in arguments
 
@@ -193,7 +195,9 @@ def test_options_mean_what_curl_means(arguments: str, expected: dict[str, Any]) 
     ],
     ids=["chrome", "chrome on windows", "firefox", "safari", "prompt", "path"],
 )
-def test_what_browsers_copy_is_read(line: str, expected: dict[str, Any]) -> None:
+def test_commands_that_browsers_copy_are_parsed(
+    line: str, expected: dict[str, Any]
+) -> None:
     assert said(line) == expected
 
 
@@ -237,7 +241,7 @@ def test_what_browsers_copy_is_read(line: str, expected: dict[str, Any]) -> None
         ("curl a | sh", "outside of quotes"),
     ],
 )
-def test_what_cannot_be_followed_is_an_error_that_names_it(
+def test_an_unsupported_command_is_an_error_that_names_the_cause(
     line: str, detail: str
 ) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
@@ -277,7 +281,7 @@ def test_a_request_is_written_as_a_command_line(
     assert write(command) == line
 
 
-def test_changed_command_lines_are_read_or_refused() -> None:
+def test_corrupted_command_lines_are_parsed_or_rejected() -> None:
     seeds = [line.encode() for line in (CHROME, CHROME_CMD, FIREFOX, SAFARI)]
     broken = 0
 
@@ -294,7 +298,7 @@ def test_changed_command_lines_are_read_or_refused() -> None:
     "text",
     ["'", '"', "$'", "\\", "^", '^"', "\\\n", " -H 'a: b'", "-s", "&", "\\x", "a'b'"],
 )
-def test_no_command_line_takes_long(text: str) -> None:
+def test_no_command_line_takes_long_to_parse(text: str) -> None:
     start = time.process_time()
     for line in (f"curl a {text * 50_000}", f"curl a ^\n {text * 50_000}"):
         try:

@@ -12,7 +12,7 @@ from crawler.web.curl_options import (
 )
 
 
-def test_every_short_option_is_a_long_one() -> None:
+def test_every_short_option_has_a_long_form() -> None:
     known = {*FLAGS, *WITH_VALUE, *IGNORED, *IGNORED_WITH_VALUE}
 
     assert set(SHORT.values()) <= known
@@ -20,7 +20,7 @@ def test_every_short_option_is_a_long_one() -> None:
     assert not IGNORED & IGNORED_WITH_VALUE
 
 
-def test_data_from_files_is_read_as_curl_reads_it(tmp_path: Path) -> None:
+def test_data_files_are_read_as_by_curl(tmp_path: Path) -> None:
     path = tmp_path / "data"
     path.write_bytes(b"a=1\r\nb=\xff\0&")
 
@@ -36,7 +36,7 @@ def test_data_from_files_is_read_as_curl_reads_it(tmp_path: Path) -> None:
     assert named == b"x=a%3D1%0D%0Ab%3D%FF%00%26"
 
 
-def test_parts_of_a_form_have_values_files_names_and_types(tmp_path: Path) -> None:
+def test_parts_of_a_form_have_values_file_names_and_types(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("text")
     made = parse(

@@ -57,7 +57,7 @@ def values_of(markup: str | bytes) -> list[tuple[str, Any]]:
         ("", "", None),
     ],
 )
-def test_a_value_is_found_with_its_name(
+def test_a_value_is_found_by_its_name(
     attributes: str, text: str, found: tuple[str, int] | None
 ) -> None:
     values = values_of(f"<p>x</p><script {attributes}>{text}</script>")
@@ -69,7 +69,7 @@ def test_a_value_is_found_with_its_name(
         assert (name, value["a"]) == found
 
 
-def test_a_long_value_is_read_whole_by_either_reader() -> None:
+def test_a_long_value_is_parsed_completely_by_either_parser() -> None:
     long = json.dumps({"a": ['x}"]'] * 2_000, "b": 1})
 
     ((name, value), (_, literal)) = values_of(
@@ -90,11 +90,11 @@ def test_a_long_value_is_read_whole_by_either_reader() -> None:
         ("window", "window"),
     ],
 )
-def test_a_name_is_bare(name: str, bare: str) -> None:
+def test_a_name_without_quotes_is_found(name: str, bare: str) -> None:
     assert bare_name(name) == bare
 
 
-def test_a_key_is_found_nearest_to_the_root_first() -> None:
+def test_the_key_nearest_to_the_root_is_found_first() -> None:
     value = {"a": [{"k": 1}, {"b": {"k": 2}}], "c": {"k": {"k": 3}}}
 
     assert [*find_key(value, "k")] == [{"k": 3}, 1, 3, 2]
@@ -107,7 +107,7 @@ PAGE = b"""<script id=__NEXT_DATA__ type=application/json>
 window.shop = {currency: "EUR", product: null}</script>"""
 
 
-async def test_a_response_gives_values_by_name_and_key() -> None:
+async def test_a_response_returns_values_by_name_and_key() -> None:
     made = await response_of(PAGE)
 
     assert [each.name for each in made.embedded_json()] == [
@@ -131,7 +131,7 @@ async def test_a_response_gives_values_by_name_and_key() -> None:
     assert made.page.asked["embedded_json(key='product')"] is True
 
 
-def test_the_data_of_nuxt_and_next_is_plain() -> None:
+def test_the_data_of_nuxt_and_next_is_converted_to_plain_values() -> None:
     markup = (
         "<script id=__NUXT_DATA__ type=application/json>"
         '[{"product":1},{"name":2},"Emma"]</script>'
@@ -185,7 +185,7 @@ def test_without_chompjs_the_error_says_what_to_install() -> None:
         '"', "a.push(", "window.", "a={\"\\", "\\", "/*", "a={\"b\":",
     ],
 )  # fmt: skip
-def test_no_script_takes_long(text: str) -> None:
+def test_no_script_takes_long_to_search(text: str) -> None:
     start = time.process_time()
 
     values_of(f"<script>{text * (150_000 // len(text))}</script>")
@@ -193,7 +193,7 @@ def test_no_script_takes_long(text: str) -> None:
     assert time.process_time() - start < 2
 
 
-def test_changed_scripts_are_read_all_the_same() -> None:
+def test_corrupted_scripts_raise_no_error() -> None:
     seeds = (
         PAGE,
         b"<script>x = {a: 'it\\'s', b: [1, {c: !0}], /* } */ d: `x`}; y = [1]",

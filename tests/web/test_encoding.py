@@ -37,7 +37,7 @@ WHATWG = [
         (None, None),
     ],
 )
-def test_labels_are_those_of_the_standard(
+def test_labels_of_encodings_are_those_of_the_standard(
     written: str | None, name: str | None
 ) -> None:
     assert label(written) == name
@@ -59,7 +59,7 @@ def test_labels_are_those_of_the_standard(
         pytest.param(b"", None, "", "utf-8", id="nothing"),
     ],
 )
-def test_bom_and_header_decide(
+def test_byte_order_mark_and_header_decide_the_encoding(
     body: bytes, declared: str | None, text: str, name: str
 ) -> None:
     assert decode(body, declared) == (text, name)
@@ -89,7 +89,7 @@ def test_bom_and_header_decide(
         ("<script>'<meta charset=koi8-r>'</script>", "koi8-r"),
     ],
 )
-def test_a_page_s_own_word_is_taken_where_browsers_look(head: str, name: str) -> None:
+def test_a_meta_element_is_searched_where_browsers_search(head: str, name: str) -> None:
     assert decode(head.encode("ascii"))[1] == name
 
 
@@ -111,15 +111,13 @@ def test_a_page_s_own_word_is_taken_where_browsers_look(head: str, name: str) ->
     ],
 )
 @pytest.mark.parametrize("before", [1010, 1100, 50_000])
-def test_the_parser_changes_the_encoding_at_a_late_meta(
-    markup: str, name: str, before: int
-) -> None:
+def test_a_late_meta_changes_the_encoding(markup: str, name: str, before: int) -> None:
     body = "<title>x</title>" + " " * before + "<i></i>" + markup
 
     assert decode(body.encode("ascii"))[1] == name
 
 
-def test_a_late_meta_goes_before_an_xml_declaration() -> None:
+def test_a_late_meta_takes_precedence_over_an_xml_declaration() -> None:
     body = b"<?xml version='1.0' encoding='big5'?>" + b" " * 2000
 
     assert decode(body)[1] == "big5"
@@ -128,13 +126,13 @@ def test_a_late_meta_goes_before_an_xml_declaration() -> None:
 
 
 @pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
-def test_an_xml_declaration_in_utf_16_shows_by_its_bytes(codec: str) -> None:
+def test_an_xml_declaration_in_utf_16_is_recognised_by_its_bytes(codec: str) -> None:
     body = "<?xml version='1.0' encoding='utf-8'?><a>é</a>".encode(codec)
 
     assert decode(body, html=False)[0].endswith("<a>é</a>")
 
 
-def test_only_html_is_asked_for_meta() -> None:
+def test_only_html_is_searched_for_meta_elements() -> None:
     assert decode(b"<meta charset=koi8-r>", html=False)[1] == "utf-8"
 
 
@@ -153,7 +151,9 @@ def test_only_html_is_asked_for_meta() -> None:
         ("utf-16-le", RUSSIAN),
     ],
 )
-def test_a_page_that_says_nothing_is_told_by_its_bytes(codec: str, text: str) -> None:
+def test_the_encoding_of_an_undeclared_page_is_detected_from_its_bytes(
+    codec: str, text: str
+) -> None:
     body = f"<html><body><p>{text}</p></body></html>".encode(codec)
 
     assert text in decode(body)[0]
@@ -177,23 +177,23 @@ def test_a_page_that_says_nothing_is_told_by_its_bytes(codec: str, text: str) ->
         b"\x81\x8d",
     ],
 )
-def test_little_evidence_is_windows_1252(body: bytes) -> None:
+def test_a_page_with_few_hints_is_windows_1252(body: bytes) -> None:
     assert decode(body)[1] == "windows-1252"
 
 
 @pytest.mark.parametrize("codec", ["cp866", "mac-roman", "mac-cyrillic"])
-def test_no_dos_or_mac_set_is_guessed(codec: str) -> None:
+def test_no_dos_or_mac_encoding_is_detected(codec: str) -> None:
     body = (RUSSIAN if codec != "mac-roman" else "Été à la plage, où? ").encode(codec)
 
     assert decode(body * 9)[1] not in ("ibm866", "macintosh", "x-mac-cyrillic")
 
 
 @pytest.mark.parametrize("codec", ["shift_jis", "euc_jp"])
-def test_short_japanese_is_not_taken_for_russian(codec: str) -> None:
+def test_short_japanese_text_is_not_detected_as_russian(codec: str) -> None:
     assert decode("これは本です".encode(codec) * 4)[0].startswith("これは本です")
 
 
-def test_a_body_that_is_cut_within_a_character_is_still_utf_8() -> None:
+def test_a_body_cut_within_a_character_is_still_utf_8() -> None:
     assert decode("Bücher é".encode()[:-1])[1] == "utf-8"
 
 
@@ -233,7 +233,7 @@ def test_decoding_never_fails(body: bytes, start: bytes, declared: str | None) -
         ("/кот", "windows-1251", "/кот"),
     ],
 )
-def test_a_query_goes_out_in_the_page_s_encoding(
+def test_a_query_uses_the_encoding_of_the_page(
     reference: str, name: str, expected: str
 ) -> None:
     assert encode_query(reference, name) == expected
@@ -256,7 +256,7 @@ def test_a_query_goes_out_in_the_page_s_encoding(
         b'<meta charset="windows-1251" charset="utf-8">',
     ],
 )
-def test_the_usual_beginning_of_a_page_means_what_the_whole_prescan_finds(
+def test_the_fast_path_finds_the_same_encoding_as_the_full_prescan(
     xml: bytes, doctype: bytes, html: bytes, head: bytes, meta: bytes
 ) -> None:
     page = xml + doctype + html + head + meta
@@ -265,6 +265,6 @@ def test_the_usual_beginning_of_a_page_means_what_the_whole_prescan_finds(
     assert detect(page) == detect(xml + b"<!---->" + page.removeprefix(xml))
 
 
-def test_a_damaged_utf_8_body_has_a_mark_for_each_part_that_is_none() -> None:
+def test_each_invalid_part_of_utf_8_becomes_a_replacement_character() -> None:
     assert decode_as(b"\xe2\x82x\xf5", "utf-8") == "\ufffdx\ufffd"
     assert decode_as(b"\xef\xbb\xbfx", "utf-8") == "x"

@@ -23,11 +23,13 @@ from crawler.web.file_extensions import SKIPPED, extension_of, unwanted
         ("a.", ""),
     ],
 )
-def test_the_extension_is_that_of_the_last_segment(path: str, extension: str) -> None:
+def test_the_extension_comes_from_the_last_path_segment(
+    path: str, extension: str
+) -> None:
     assert extension_of(f"https://files.zip/{path}") == extension
 
 
-def test_pages_are_not_taken_for_files() -> None:
+def test_pages_do_not_count_as_files() -> None:
     for page in (
         "html",
         "htm",
@@ -43,7 +45,7 @@ def test_pages_are_not_taken_for_files() -> None:
         assert page not in SKIPPED
 
 
-def test_a_type_that_is_accepted_by_name_is_not_skipped() -> None:
+def test_a_type_that_the_spider_accepts_is_not_skipped() -> None:
     assert unwanted(["pdf", ".ZIP"], ["text/html"]) == {"pdf", "zip"}
     assert unwanted(["pdf", "zip"], ["application/pdf"]) == {"zip"}
     assert unwanted(["pdf", "zip"], ["*/*"]) == frozenset()

@@ -38,28 +38,28 @@ DEVICES = ["CON", "con.txt", "Aux.tar.gz", "NUL ", "nul .txt", "COM1", "lpt9.pdf
         ("COM10.txt", "COM10.txt"),
     ],
 )  # fmt: skip
-def test_names(text: str, name: str) -> None:
+def test_unsafe_characters_are_removed_from_file_names(text: str, name: str) -> None:
     assert safe_name(text) == name
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_no_name_is_a_device_of_windows(device: str) -> None:
+def test_no_file_name_is_a_device_of_windows(device: str) -> None:
     assert safe_name(device).startswith("_")
 
 
-def test_a_long_name_keeps_its_extension() -> None:
+def test_a_long_file_name_keeps_its_extension() -> None:
     name = safe_name("é" * 300 + ".jpeg")
     assert len(name.encode()) <= MAX_BYTES
     assert name.endswith("é.jpeg")
 
 
-def test_a_long_extension_is_none() -> None:
+def test_a_very_long_extension_is_not_kept() -> None:
     assert split_name("a." + "b" * 40) == ("a." + "b" * 40, "")
     assert len(safe_name("a." + "b" * 400)) == MAX_BYTES
 
 
 @given(st.text(max_size=600))
-def test_every_name_is_safe(text: str) -> None:
+def test_every_file_name_is_safe(text: str) -> None:
     name = safe_name(text)
     assert 0 < len(name.encode()) <= MAX_BYTES
     assert not set(name) & set('<>:"/\\|?*')
@@ -72,7 +72,7 @@ def test_every_name_is_safe(text: str) -> None:
 
 
 @given(st.text(max_size=40), st.integers(1, 40))
-def test_no_name_is_longer_than_asked(text: str, size: int) -> None:
+def test_no_file_name_is_longer_than_the_limit(text: str, size: int) -> None:
     assert len(safe_name(text, default="x", max_bytes=size).encode()) <= size
 
 
@@ -87,5 +87,5 @@ def test_no_name_is_longer_than_asked(text: str, size: int) -> None:
         ("https://a.example/%ff.pdf", "\ufffd.pdf"),
     ],
 )
-def test_the_name_in_a_url(url: str, name: str) -> None:
+def test_the_file_name_of_a_url_is_its_last_segment(url: str, name: str) -> None:
     assert name_in_url(url) == name

@@ -22,20 +22,20 @@ def ids(found: list[LexborNode]) -> list[str | None]:
     return [node.attributes.get("id") for node in found]
 
 
-def test_elements_are_found_in_the_order_of_the_page() -> None:
+def test_elements_are_found_in_document_order() -> None:
     tree = tree_of()
 
     assert ids(find_all(tree.root, "p", tree)) == ["1", "2"]
     assert find_all(tree.root, "h1", tree) == []
 
 
-def test_an_element_of_several_parts_of_a_list_is_found_once() -> None:
+def test_an_element_that_matches_several_selectors_of_a_list_is_found_once() -> None:
     tree = tree_of()
 
     assert ids(find_all(tree.root, "p, .a, [id]", tree)) == ["1", "2"]
 
 
-def test_the_first_element_is_found_or_none() -> None:
+def test_the_first_element_is_returned_or_none() -> None:
     tree = tree_of()
     first = find_first(tree.root, "p", tree)
 
@@ -44,7 +44,7 @@ def test_the_first_element_is_found_or_none() -> None:
     assert find_first(tree.root, "h1", tree) is None
 
 
-def test_an_element_matches_wherever_the_selector_begins() -> None:
+def test_an_element_matches_from_any_starting_element() -> None:
     tree = tree_of()
     first, second = find_all(tree.root, "p", tree)
 
@@ -65,7 +65,7 @@ def test_an_element_matches_wherever_the_selector_begins() -> None:
         ("p::text", r"write "),
     ],
 )
-def test_a_selector_that_is_none_is_an_error_that_helps(
+def test_an_invalid_selector_is_an_error_with_advice(
     find: object, selector: str, said: str
 ) -> None:
     tree = tree_of()

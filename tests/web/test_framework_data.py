@@ -32,13 +32,11 @@ from crawler.web.framework_data import from_devalue, next_rows
         ([[1], [2], [3], 4], [[[4]]]),
     ],
 )
-def test_places_become_the_values_that_stand_there(
-    values: list[Any], plain: Any
-) -> None:
+def test_references_become_the_referenced_values(values: list[Any], plain: Any) -> None:
     assert from_devalue(values) == plain
 
 
-def test_a_list_that_would_grow_too_much_stays_as_it_is() -> None:
+def test_a_list_that_would_grow_too_much_is_not_expanded() -> None:
     doubling = [[place + 1, place + 1] for place in range(60)] + ["x"]
     long = [[1] * 100_000, "x" * 1_000]
     deep = [[place + 1] for place in range(5_000)] + ["x"]
@@ -48,7 +46,7 @@ def test_a_list_that_would_grow_too_much_stays_as_it_is() -> None:
     assert from_devalue(deep) is deep
 
 
-def test_rows_are_joined_and_read() -> None:
+def test_rows_are_joined_and_parsed() -> None:
     pushed = [
         [0],
         [1, '1:I["x",[]]\n2:{"product":{"name":"Em'],
@@ -65,7 +63,7 @@ def test_rows_are_joined_and_read() -> None:
     }
 
 
-def test_any_lists_are_read_in_bounded_time() -> None:
+def test_any_lists_are_converted_in_bounded_time() -> None:
     chance = random.Random(4)
     start = time.process_time()
     for _ in range(1_000):

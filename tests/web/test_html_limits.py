@@ -56,7 +56,7 @@ SEEDS = range(10)
 
 @pytest.mark.parametrize("unit", TROUBLE)
 @pytest.mark.parametrize("number", [5_000, 8_000])
-def test_a_page_that_grows_with_each_unit_is_suspicious(unit: str, number: int) -> None:
+def test_a_page_with_superlinear_markup_is_suspicious(unit: str, number: int) -> None:
     page = (unit * number).encode()
 
     for seed in SEEDS:
@@ -64,7 +64,7 @@ def test_a_page_that_grows_with_each_unit_is_suspicious(unit: str, number: int) 
 
 
 @pytest.mark.parametrize("unit", SLOPPY)
-def test_a_page_of_sloppy_markup_is_not(unit: str) -> None:
+def test_a_page_with_sloppy_markup_is_not_suspicious(unit: str) -> None:
     page = f"<html><body>{unit * 8_000}".encode()
 
     for seed in SEEDS:
@@ -72,7 +72,7 @@ def test_a_page_of_sloppy_markup_is_not(unit: str) -> None:
 
 
 @pytest.mark.parametrize("before", [0, 3_000, 41_000, 100_000])
-def test_a_deep_part_of_a_long_page_is_found_wherever_it_is(before: int) -> None:
+def test_a_deep_part_of_a_long_page_is_found_at_any_position(before: int) -> None:
     page = bytearray(b"<p>Plain text.</p>\n" * 8_000)
     page[before:before] = b"<div>" * 7_000
 
@@ -81,7 +81,7 @@ def test_a_deep_part_of_a_long_page_is_found_wherever_it_is(before: int) -> None
 
 
 @pytest.mark.parametrize("clump", [1, 20, 160, 1_000])
-def test_clumps_of_open_elements_are_found_in_a_long_page(clump: int) -> None:
+def test_groups_of_open_elements_are_found_in_a_long_page(clump: int) -> None:
     rest = b"<p>Plain text.</p>\n" * (12_000 * clump // 12_000)
     page = (b"<div>" * clump + rest) * (12_000 // clump)
 
@@ -90,7 +90,7 @@ def test_clumps_of_open_elements_are_found_in_a_long_page(clump: int) -> None:
 
 
 @pytest.mark.parametrize("block", ["p", "div", "p><span"])
-def test_formatting_that_each_block_opens_again_is_suspicious(block: str) -> None:
+def test_formatting_that_each_block_reopens_is_suspicious(block: str) -> None:
     page = "".join(f"<{block}><b x={n}></{block[:3]}>" for n in range(400))
 
     for seed in SEEDS:
@@ -109,7 +109,9 @@ def test_formatting_that_each_block_opens_again_is_suspicious(block: str) -> Non
 @pytest.mark.parametrize(
     "attribute", ["a{}", "a{}=1", "a{}='>'", 'a{}="<"', "a{}='<b></b>'", "<a{}"]
 )
-def test_an_element_of_many_attributes_is_suspicious(tag: str, attribute: str) -> None:
+def test_an_element_with_many_attributes_is_suspicious(
+    tag: str, attribute: str
+) -> None:
     attributes = " ".join(attribute.format(n) for n in range(9_000))
     page = tag.format(attributes).encode()
 
@@ -117,7 +119,7 @@ def test_an_element_of_many_attributes_is_suspicious(tag: str, attribute: str) -
         assert suspicion(page, chance=Random(seed).random)
 
 
-def test_attributes_of_further_bodies_count_for_the_first() -> None:
+def test_attributes_of_further_body_tags_count_for_the_first() -> None:
     page = "".join(f"<body a{n} b{n}>" for n in range(4_000)).encode()
 
     for seed in SEEDS:
@@ -139,12 +141,12 @@ def test_attributes_of_further_bodies_count_for_the_first() -> None:
         pytest.param(b"<script>" + b'"a": "/b/c", ' * 9_000, id="JSON in a script"),
     ],
 )
-def test_a_page_of_few_tags_is_not_suspicious(page: bytes) -> None:
+def test_a_page_with_few_tags_is_not_suspicious(page: bytes) -> None:
     for seed in SEEDS:
         assert not suspicion(page, chance=Random(seed).random)
 
 
-def test_a_large_page_of_many_tags_is_tried_in_any_case() -> None:
+def test_a_large_page_with_many_tags_is_always_suspicious() -> None:
     assert suspicion(b"<br>" * 300_000) == "it is large"
     assert not suspicion(b"<br>" * 30_000)
     assert suspicion(b"<br>" * 30_000, max_nodes=50_000) == "it is large"

@@ -32,7 +32,7 @@ def verdict(
     return TrialVerdict(process.stdout.readline().decode().strip())
 
 
-def test_pages_are_judged_one_after_the_other_by_one_process(process: Process) -> None:
+def test_one_process_tries_pages_one_after_the_other(process: Process) -> None:
     assert verdict(process, b"<p>plain") is TrialVerdict.FINE
     assert verdict(process, b"<div>" * 40_000) is TrialVerdict.TIME
     assert verdict(process, b"<p a b c d e f g h>" * 500_000) is TrialVerdict.NODES

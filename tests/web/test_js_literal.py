@@ -24,7 +24,7 @@ def test_a_literal_ends_at_its_bracket(literal: str) -> None:
     assert text[4 : end_of(text, 4)] == literal
 
 
-def test_a_literal_that_does_not_end_goes_to_the_end() -> None:
+def test_an_unfinished_literal_extends_to_the_end() -> None:
     assert end_of("a = {b: [", 4) == 9
     assert value_of("{b: [") is None
 
@@ -46,7 +46,7 @@ def test_a_literal_that_does_not_end_goes_to_the_end() -> None:
         ("[" * 9_000 + "]" * 9_000, None),
     ],
 )
-def test_a_literal_has_a_value(literal: str, value: Any) -> None:
+def test_a_literal_is_converted_to_its_value(literal: str, value: Any) -> None:
     assert value_of(literal) == value
 
 
@@ -59,5 +59,5 @@ def test_a_literal_has_a_value(literal: str, value: Any) -> None:
         ("`a\\\nb`", "ab"),
     ],
 )
-def test_the_text_of_a_string_has_its_escapes_undone(literal: str, text: str) -> None:
+def test_escapes_in_a_string_are_decoded(literal: str, text: str) -> None:
     assert text_of(literal) == text

@@ -37,13 +37,13 @@ def shown(item: LinkedItem) -> tuple[Any, ...]:
         ("null", []),
     ],
 )
-def test_items_are_found_in_every_frame(
+def test_items_are_found_in_every_container(
     text: str, found: list[tuple[Any, ...]]
 ) -> None:
     assert [shown(item) for item in items(text)] == found
 
 
-def test_an_object_with_a_type_is_an_item_wherever_it_is() -> None:
+def test_an_object_with_a_type_is_an_item_at_any_depth() -> None:
     (item,) = items('{"a": [{"@type": "B", "c": {"d": {"@type": "E", "f": 1}}}]}')
 
     (inner,) = item["a"]
@@ -53,7 +53,7 @@ def test_an_object_with_a_type_is_an_item_wherever_it_is() -> None:
     assert item.get("a.c.d.f") == 1
 
 
-def test_what_is_too_deep_stays_as_it_is() -> None:
+def test_data_that_is_nested_too_deeply_is_not_converted() -> None:
     deep = '{"a": ' * (MAX_DEPTH + 5) + '{"@type": "B"}' + "}" * (MAX_DEPTH + 5)
 
     (value,) = items(deep)
@@ -65,6 +65,6 @@ def test_what_is_too_deep_stays_as_it_is() -> None:
     assert items('{"@graph": ' * 200 + '{"@type": "B"}' + "}" * 200) == []
 
 
-def test_what_is_no_json_is_an_error() -> None:
+def test_invalid_json_is_an_error() -> None:
     with pytest.raises(ValueError, match="Expecting"):
         items("{")

@@ -27,7 +27,7 @@ BOMS = [
     st.booleans(),
     st.booleans(),
 )
-def test_json_means_the_same_in_every_encoding(
+def test_json_is_decoded_in_every_encoding(
     value: object, encoding: tuple[str, bytes], has_bom: bool, is_ascii: bool
 ) -> None:
     codec, bom = encoding
@@ -50,18 +50,18 @@ def test_json_means_the_same_in_every_encoding(
         (b'"caf\xe9"', "caf\ufffd"),
     ],
 )
-def test_what_is_no_character_becomes_the_one_that_says_so(
+def test_an_invalid_character_becomes_a_replacement_character(
     data: bytes, text: str
 ) -> None:
     assert json.loads(as_utf8(data)) == text
 
 
 @pytest.mark.parametrize("charset", ["iso-8859-1", "windows-1252"])
-def test_a_charset_is_asked_where_the_bytes_are_no_utf_8(charset: str) -> None:
+def test_the_charset_is_used_if_the_bytes_are_not_utf_8(charset: str) -> None:
     assert json.loads(as_utf8(b'"caf\xe9"', charset)) == "café"
     assert json.loads(as_utf8('"café"'.encode(), charset)) == "café"
 
 
 @pytest.mark.parametrize("charset", ["base64", "nonsense", "idna"])
-def test_a_charset_that_is_none_does_no_harm(charset: str) -> None:
+def test_an_unknown_charset_does_no_harm(charset: str) -> None:
     assert json.loads(as_utf8(b'"caf\xe9"', charset)) == "caf\ufffd"

@@ -11,7 +11,7 @@ import crawler
 from crawler.web.lazy_regex import lazy_regex
 
 
-def test_it_answers_as_the_compiled_expression_does() -> None:
+def test_a_lazy_expression_matches_like_the_compiled_one() -> None:
     lazy, compiled = (
         make("(?P<word>[a-z]+)", re.I) for make in (lazy_regex, re.compile)
     )
@@ -27,11 +27,11 @@ def test_it_answers_as_the_compiled_expression_does() -> None:
     assert lazy.groupindex == compiled.groupindex
 
 
-def test_bytes_are_matched_by_bytes() -> None:
+def test_bytes_are_matched_by_byte_patterns() -> None:
     assert lazy_regex(rb"[0-9]+").fullmatch(b"12")
 
 
-def test_nothing_is_compiled_before_its_first_use() -> None:
+def test_no_expression_is_compiled_before_its_first_use() -> None:
     wrong = lazy_regex("(")
 
     with pytest.raises(re.error):

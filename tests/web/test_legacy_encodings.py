@@ -56,7 +56,9 @@ BAD = "\ufffd"
         ("replacement", b"", ""),
     ],
 )
-def test_bytes_are_read_as_the_standard_says(name: str, body: bytes, text: str) -> None:
+def test_bytes_are_decoded_as_the_standard_says(
+    name: str, body: bytes, text: str
+) -> None:
     assert decode(body, name) == text
 
 
@@ -70,7 +72,7 @@ def test_bytes_are_read_as_the_standard_says(name: str, body: bytes, text: str) 
         ("shift_jis", 18676, "7a9f49afeb02573f"),
     ],
 )
-def test_all_pairs_of_bytes_are_those_of_the_index(
+def test_all_pairs_of_bytes_are_decoded_as_the_index_says(
     name: str, characters: int, digest: str
 ) -> None:
     """The digests are of the standard's own index files."""
@@ -106,19 +108,19 @@ def test_all_pairs_of_bytes_are_those_of_the_index(
         ("\ufffd", "windows-1253", None),
     ],
 )
-def test_characters_are_written_as_the_standard_says(
+def test_characters_are_encoded_as_the_standard_says(
     char: str, name: str, data: bytes | None
 ) -> None:
     assert encode_char(char, name) == data
 
 
 @given(st.binary(max_size=40), st.sampled_from(NAMES))
-def test_every_body_has_a_text(body: bytes, name: str) -> None:
+def test_every_body_can_be_decoded(body: bytes, name: str) -> None:
     assert len(decode(body, name)) <= len(body)
 
 
 @given(st.text(max_size=20), st.sampled_from(sorted({*NAMES} - {"replacement"})))
-def test_every_query_can_be_sent(query: str, name: str) -> None:
+def test_every_query_can_be_encoded(query: str, name: str) -> None:
     if not name.startswith("utf"):
         sent = encode_query(query, name)
 

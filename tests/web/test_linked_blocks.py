@@ -109,7 +109,7 @@ MICRODATA = [
 
 
 @pytest.mark.parametrize("script", JSON_LD)
-def test_json_ld_is_what_extruct_finds(script: str) -> None:
+def test_json_ld_is_found_as_by_extruct(script: str) -> None:
     markup = f"<p>x</p><script type='application/ld+json'>{script}</script>"
 
     judged = extruct.extract(markup, base_url=URL, syntaxes=["json-ld"])["json-ld"]
@@ -119,7 +119,7 @@ def test_json_ld_is_what_extruct_finds(script: str) -> None:
 
 
 @pytest.mark.parametrize("markup", MICRODATA)
-def test_microdata_is_what_extruct_finds(markup: str) -> None:
+def test_microdata_is_found_as_by_extruct(markup: str) -> None:
     base = URL if "<base" not in markup else "https://shop.example/other/"
     judged = extruct.extract(markup, base_url=base, syntaxes=["microdata"])
 
@@ -129,7 +129,7 @@ def test_microdata_is_what_extruct_finds(markup: str) -> None:
     assert {item.source for item in items_of(markup)} == {"microdata"}
 
 
-def test_open_graph_is_what_extruct_finds() -> None:
+def test_open_graph_is_found_as_by_extruct() -> None:
     markup = (
         "<html prefix='og: http://ogp.me/ns#'><head><meta property=og:title content=T>"
         "<meta property='og:type' content=product><meta property=product:price:amount "
@@ -154,7 +154,7 @@ def test_open_graph_is_what_extruct_finds() -> None:
     }
 
 
-def test_all_kinds_come_in_order() -> None:
+def test_all_kinds_of_linked_data_come_in_order() -> None:
     markup = (
         "<meta name=twitter:card content=summary><meta property=og:title content=T>"
         "<div itemscope><b itemprop=n>x</b></div>"
@@ -169,7 +169,7 @@ def test_all_kinds_come_in_order() -> None:
     ]
 
 
-def test_json_ld_that_cannot_be_read_is_named_and_the_rest_is_found() -> None:
+def test_invalid_json_ld_is_reported_and_the_rest_is_found() -> None:
     markup = "<script type=application/ld+json>{</script>" * 20 + (
         "<script type=application/ld+json>{'a': 1}</script>"
         '<script type=application/ld+json>{"a": 1}</script><script>{}</script>'
@@ -216,7 +216,7 @@ def test_a_page_without_linked_data_has_none() -> None:
         f"<p itemscope><b itemprop='{'a ' * 9_999}'>{'x' * 20_000}",
     ],
 )  # fmt: skip
-def test_no_page_takes_long_or_grows(markup: str) -> None:
+def test_no_page_takes_long_or_gives_too_many_items(markup: str) -> None:
     start = time.process_time()
     found = items_of(markup)
     seconds = time.process_time() - start
@@ -238,7 +238,7 @@ def test_no_page_takes_long_or_grows(markup: str) -> None:
     assert text < 50_000_000
 
 
-def test_changed_pages_are_read_all_the_same() -> None:
+def test_corrupted_pages_raise_no_error() -> None:
     seeds = [
         f"<script type='application/ld+json'>{param.values[0]}</script>x".encode()
         for param in JSON_LD

@@ -27,12 +27,14 @@ BOOK = LinkedItem(
         ("", []),
     ],
 )
-def test_a_path_gives_first_and_all_values(path: str, values: list[object]) -> None:
+def test_a_path_returns_the_first_value_or_all_values(
+    path: str, values: list[object]
+) -> None:
     assert BOOK.all(path) == values
     assert BOOK.get(path, "none") == (values[0] if values else "none")
 
 
-def test_properties_are_asked_by_name() -> None:
+def test_properties_are_read_by_name() -> None:
     assert BOOK["name"] == "Emma"
     assert "offers" in BOOK
     assert "price" not in BOOK
@@ -52,12 +54,12 @@ def test_properties_are_asked_by_name() -> None:
         ("", ""),
     ],
 )
-def test_the_prefix_of_schema_org_does_not_count(kind: str, short: str) -> None:
+def test_the_schema_org_prefix_is_optional(kind: str, short: str) -> None:
     assert short_type(kind) == short
     assert BOOK.is_a(kind) is (short == "Product")
 
 
-def test_inner_items_come_behind_their_item() -> None:
+def test_inner_items_come_after_their_item() -> None:
     wrapped = LinkedItem("json-ld", (), {"main": {"x": [BOOK]}, "z": OFFERS[0]})
 
     assert [*item_and_inner(wrapped)] == [wrapped, BOOK, *OFFERS, OFFERS[0]]

@@ -11,7 +11,7 @@ from tests.web.url_pieces import BASE, bases, references
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(bases, references), max_size=12))
-def test_the_resolver_says_what_join_says(pairs: list[tuple[str, str]]) -> None:
+def test_the_resolver_agrees_with_join(pairs: list[tuple[str, str]]) -> None:
     resolver = Resolver(maximum=4)
 
     for base, reference in pairs * 2:
@@ -55,7 +55,7 @@ def test_the_resolver_says_what_join_says(pairs: list[tuple[str, str]]) -> None:
         pytest.param("./Talk:Books", "https://books.example/shelf/one/Talk:Books"),
     ],
 )
-def test_a_reference_means_what_a_browser_means(
+def test_a_reference_is_resolved_as_in_a_browser(
     reference: str, expected: str | None
 ) -> None:
     resolver = Resolver()
@@ -65,7 +65,7 @@ def test_a_reference_means_what_a_browser_means(
     assert [link and link.url for link in links] == [expected, expected]
 
 
-def test_a_page_has_each_link_once_in_the_order_of_first_mention() -> None:
+def test_a_page_has_each_link_once_in_order_of_first_appearance() -> None:
     resolver = Resolver()
 
     links = resolver.resolve_all(
@@ -80,7 +80,7 @@ def test_a_page_has_each_link_once_in_the_order_of_first_mention() -> None:
     assert resolver.rejected == {"blocked_scheme": 2}
 
 
-def test_a_known_origin_spares_the_parser_only_where_it_would_change_nothing() -> None:
+def test_the_fast_path_for_known_origins_changes_no_result() -> None:
     resolver = Resolver()
     rests = [
         "",
@@ -115,7 +115,7 @@ def test_a_known_reference_is_the_same_object_on_every_page_of_its_directory() -
     assert first is again
 
 
-def test_a_page_s_own_references_are_not_taken_for_another_page_s() -> None:
+def test_references_of_one_page_are_not_reused_for_another() -> None:
     resolver = Resolver()
     pages = ["https://books.example/a?x", "https://books.example/b?y"]
 
@@ -126,7 +126,7 @@ def test_a_page_s_own_references_are_not_taken_for_another_page_s() -> None:
             assert link.url == join(page, reference)
 
 
-def test_the_resolver_forgets_rather_than_grow() -> None:
+def test_the_cache_of_the_resolver_is_limited() -> None:
     resolver = Resolver(maximum=100)
 
     for page in range(500):
@@ -143,7 +143,7 @@ def test_a_link_that_is_too_long_is_counted() -> None:
     assert resolver.rejected == {"too_long": 1}
 
 
-def test_a_resolver_that_sees_one_place_only_stays_within_its_bound() -> None:
+def test_the_cache_of_a_single_directory_is_limited() -> None:
     resolver = Resolver(maximum=100)
 
     for page in range(100):
@@ -168,5 +168,5 @@ def test_a_resolver_that_sees_one_place_only_stays_within_its_bound() -> None:
         (" , ,", []),
     ],
 )
-def test_a_srcset_is_taken_apart_as_browsers_do(text: str, urls: list[str]) -> None:
+def test_a_srcset_is_split_as_browsers_do(text: str, urls: list[str]) -> None:
     assert srcset_urls(text) == urls

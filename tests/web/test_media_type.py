@@ -55,7 +55,7 @@ from crawler.web.media_type import (
         (["te\xe9t/html"], "", None),
     ],
 )
-def test_the_last_valid_type_of_all_fields_counts(
+def test_the_last_valid_type_of_all_header_fields_counts(
     fields: list[str], essence: str, charset: str | None
 ) -> None:
     found = extract(tuple(field.encode("latin-1") for field in fields))
@@ -63,11 +63,11 @@ def test_the_last_valid_type_of_all_fields_counts(
     assert (found.essence, found.parameters.get("charset")) == (essence, charset)
 
 
-def test_a_type_that_says_unknown_declares_nothing() -> None:
+def test_an_unknown_type_declares_nothing() -> None:
     assert extract((b"unknown/unknown",)) is UNDECLARED
 
 
-def test_a_parameter_that_is_no_text_is_skipped() -> None:
+def test_an_invalid_parameter_is_skipped() -> None:
     found = parse("a/b;x=\x01;y=\x7f;(=1;z=\xff")
 
     assert found is not None
@@ -85,7 +85,7 @@ def test_a_parameter_that_is_no_text_is_skipped() -> None:
         ("application/xml-dtd", False),
     ],
 )
-def test_xml_is_told_by_its_essence(essence: str, expected: bool) -> None:
+def test_xml_is_recognised_by_its_type(essence: str, expected: bool) -> None:
     assert is_xml(essence) is expected
 
 
@@ -101,7 +101,7 @@ def test_xml_is_told_by_its_essence(essence: str, expected: bool) -> None:
         (b"", False),
     ],
 )
-def test_xhtml_is_told_by_its_root(body: bytes, expected: bool) -> None:
+def test_xhtml_is_recognised_by_its_root_element(body: bytes, expected: bool) -> None:
     assert is_xhtml(body) is expected
 
 
@@ -143,16 +143,18 @@ def test_xhtml_is_told_by_its_root(body: bytes, expected: bool) -> None:
         (b"a" * 1445 + b"\0", "text/plain"),
     ],
 )
-def test_a_body_is_sniffed_by_its_first_bytes(body: bytes, essence: str) -> None:
+def test_the_type_of_a_body_is_detected_from_its_first_bytes(
+    body: bytes, essence: str
+) -> None:
     assert sniff(body) == essence
 
 
-def test_nosniff_leaves_markup_as_text() -> None:
+def test_with_nosniff_markup_stays_text() -> None:
     assert sniff(b"<html>", scriptable=False) == "text/plain"
     assert sniff(b"GIF89a", scriptable=False) == "image/gif"
 
 
-def test_only_the_first_value_says_nosniff() -> None:
+def test_only_the_first_value_counts_for_nosniff() -> None:
     assert is_nosniff([b" NoSniff "])
     assert is_nosniff([b"nosniff", b"x"])
     assert not is_nosniff([b"x, nosniff"])

@@ -20,7 +20,7 @@ from crawler.web.meta_elements import metas, metas_of_prefix
         (b"<meta\n\ta='x\ny'>", {b"a": b"x\ny"}),
     ],
 )
-def test_attributes_are_read_by_the_rules_of_html(
+def test_attributes_are_parsed_by_the_rules_of_html(
     markup: bytes, attributes: dict[bytes, bytes]
 ) -> None:
     assert list(metas(b"<head>" + markup)) == [attributes]
@@ -40,7 +40,7 @@ def test_attributes_are_read_by_the_rules_of_html(
         b"<metadata a=1>",
     ],
 )
-def test_text_that_looks_like_an_element_is_none(markup: bytes) -> None:
+def test_text_that_looks_like_an_element_is_not_one(markup: bytes) -> None:
     assert list(metas(markup)) == []
 
 
@@ -59,7 +59,7 @@ def test_an_element_after_text_is_found(before: bytes) -> None:
     assert list(metas(before + b"<meta a=1>")) == [{b"a": b"1"}]
 
 
-def test_the_first_bytes_of_a_page_may_be_cut_inside_a_script() -> None:
+def test_the_first_bytes_of_a_page_may_end_within_a_script() -> None:
     markup = b"<script><meta charset=utf-8>"
 
     assert list(metas(markup)) == []
@@ -70,7 +70,7 @@ PIECES = [b"<meta a=1>", b"<script>", b"</script>", b"<!--", b"-->", b"'", b'"',
 
 
 @given(st.lists(st.sampled_from([*PIECES, b"<", b">", b" ", b"</title>", b"<title>"])))
-def test_any_markup_gives_its_elements_and_no_others(pieces: list[bytes]) -> None:
+def test_any_markup_gives_only_its_meta_elements(pieces: list[bytes]) -> None:
     markup = b"".join(pieces)
 
     assert len(list(metas(markup))) <= markup.count(b"<meta ")

@@ -36,7 +36,9 @@ def items_of(markup: str) -> list[LinkedItem]:
         ("<script itemprop=x>y</script>", "y"),
     ],
 )
-def test_the_value_of_a_property_is_its_element_s(element: str, value: str) -> None:
+def test_the_value_of_a_property_depends_on_its_element(
+    element: str, value: str
+) -> None:
     (item,) = items_of(f"<div itemscope>{element}</div>")
 
     assert item.properties == {"x": value}
@@ -51,7 +53,7 @@ def test_an_item_has_types_and_an_absolute_identifier() -> None:
     assert items_of("<div itemscope itemid=x></div>")[0].id == ""
 
 
-def test_properties_of_a_reference_come_in_document_order() -> None:
+def test_referenced_properties_come_in_document_order() -> None:
     markup = (
         "<p id=a><b itemprop=x>1</b></p><div itemscope itemref='b a a nowhere'>"
         "<b itemprop=x>2</b></div><p id=b itemprop=x>3</p><p id=a itemprop=x>4</p>"
@@ -60,7 +62,7 @@ def test_properties_of_a_reference_come_in_document_order() -> None:
     assert [item.properties for item in items_of(markup)] == [{"x": ["1", "2", "3"]}]
 
 
-def test_a_reference_to_an_item_gives_the_item_and_not_its_properties() -> None:
+def test_a_reference_to_an_item_returns_the_item_without_its_properties() -> None:
     markup = (
         "<div itemscope itemref=a></div><div id=a itemscope itemprop=y>"
         "<b itemprop=x>1</b></div><div itemscope itemref=a></div>"
@@ -83,7 +85,7 @@ def test_a_loop_of_items_is_cut() -> None:
     assert item["x"]["y"].properties == {}
 
 
-def test_items_within_items_are_read_to_a_depth() -> None:
+def test_nested_items_are_read_up_to_a_depth() -> None:
     (item,) = items_of("<div itemscope>" + "<p><div itemscope itemprop=x>" * 500)
 
     depth = 0

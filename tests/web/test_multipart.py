@@ -10,7 +10,7 @@ from crawler.web.multipart import (
 )
 
 
-def test_parts_of_bytes_are_one_body() -> None:
+def test_parts_in_memory_become_one_body() -> None:
     made = multipart(
         [MultipartField(b"a", b"1"), MultipartField(b"b", b"2", b"x.txt", "text/plain")]
     )
@@ -25,7 +25,7 @@ def test_parts_of_bytes_are_one_body() -> None:
     )  # fmt: skip
 
 
-def test_a_file_by_its_path_stays_a_piece_of_its_own() -> None:
+def test_a_file_given_by_path_remains_a_separate_piece() -> None:
     file = FilePiece("/tmp/x")
     made = multipart(
         [
@@ -40,7 +40,7 @@ def test_a_file_by_its_path_stays_a_piece_of_its_own() -> None:
     assert kinds == [bytes, FilePiece, bytes, FilePiece, bytes]
 
 
-def test_bodies_are_told_apart_by_the_paths_of_their_files() -> None:
+def test_bodies_with_different_file_paths_differ() -> None:
     pieces = (b"a", FilePiece("/x"), b"b")
 
     assert identity(pieces) == identity((b"a", FilePiece("/x"), b"b"))
@@ -48,13 +48,13 @@ def test_bodies_are_told_apart_by_the_paths_of_their_files() -> None:
     assert identity(()) == b""
 
 
-def test_a_file_s_type_is_told_by_its_ending() -> None:
+def test_the_type_of_a_file_comes_from_its_suffix() -> None:
     assert type_of("a.PDF") == "application/pdf"
     assert type_of("a.tar.zzz") == "application/octet-stream"
     assert type_of("a") == "application/octet-stream"
 
 
-def test_a_type_has_an_ending() -> None:
+def test_a_type_has_a_suffix() -> None:
     assert ending_of("application/pdf") == ".pdf"
     assert ending_of("application/json") == ".json"
     assert ending_of("x/y") == ".bin"

@@ -29,7 +29,7 @@ def test_a_password_is_not_shown(text: str, shown: str) -> None:
 
 
 @given(st.text(alphabet="ab#?/:@%[]", max_size=12))
-def test_no_password_is_shown_whatever_it_holds(password: str) -> None:
+def test_no_password_is_shown_whatever_it_contains(password: str) -> None:
     secret = f"S{password}T"
 
     assert secret not in redacted(f"http://user:{secret}@proxy.example:3128/x")
@@ -48,7 +48,7 @@ def test_no_password_is_shown_whatever_it_holds(password: str) -> None:
         "dbPassword",
     ],
 )
-def test_a_name_says_that_its_value_is_a_secret(name: str) -> None:
+def test_a_name_shows_that_its_value_is_secret(name: str) -> None:
     assert is_secret(name)
     assert without_secret(name, "x") == "…"
 
@@ -56,7 +56,7 @@ def test_a_name_says_that_its_value_is_a_secret(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["shelf", "keyboard", "tokens_max", "monkey", "author"]
 )
-def test_other_names_do_not(name: str) -> None:
+def test_other_names_are_not_secret(name: str) -> None:
     assert not is_secret(name)
     assert without_secret(name, "x") == "x"
 
@@ -69,7 +69,7 @@ def test_arguments_are_shown_without_their_secrets() -> None:
     assert shown == '{"url":"https://…@a.example/","token":"…","limit":3}'
 
 
-def test_secrets_inside_of_values_are_masked_and_values_are_read_one_by_one() -> None:
+def test_secrets_within_values_are_masked_and_values_are_read_one_by_one() -> None:
     shown = without_secrets(
         '{"login":{"password":"s3cret","at":["//me:s3cret@a.example"]},"n":"//",'
         '"word":"@"}'

@@ -34,7 +34,7 @@ srcset='/f 1x, /g 2x'><form action=/h></form><object data=/i></object><a>none</a
         pytest.param("img", ["src", "data-src"], ["/d", "/e"], id="two attributes"),
     ],
 )
-def test_what_is_a_link(
+def test_links_are_found_in_their_elements_and_attributes(
     tags: str | Sequence[str] | None,
     attributes: str | Sequence[str] | None,
     links: list[str],
@@ -42,13 +42,13 @@ def test_what_is_a_link(
     assert found(PAGE, Wanted(tags, attributes)) == links
 
 
-def test_only_links_in_href_are_kept_ready() -> None:
+def test_only_links_in_href_are_cached() -> None:
     assert Wanted().is_href
     assert not Wanted("img").is_href
 
 
 @pytest.mark.parametrize("name", ["data src", "", "1a", "a]"])
-def test_what_cannot_be_an_attribute_is_no_selector(name: str) -> None:
+def test_an_invalid_attribute_name_is_an_error(name: str) -> None:
     with pytest.raises(ConfigError, match="not the name of an HTML attribute"):
         Wanted("img", name)
 
@@ -63,7 +63,7 @@ def test_what_cannot_be_an_attribute_is_no_selector(name: str) -> None:
         ("<p>no base", ""),
     ],
 )
-def test_the_first_base_of_html_counts(markup: str, base: str) -> None:
+def test_the_first_base_element_of_html_counts(markup: str, base: str) -> None:
     nodes: list[LexborNode] = LexborHTMLParser(markup).css("*")
 
     assert base_reference(nodes, [node.tag for node in nodes]) == base

@@ -36,7 +36,7 @@ URL = "https://site.example/dir/page"
         ("99999999999999999999;/a", 999999999, "/a"),
     ],
 )
-def test_a_refresh_is_a_delay_and_a_reference(
+def test_a_refresh_has_a_delay_and_a_reference(
     text: str, delay: int | None, reference: str
 ) -> None:
     assert parse_refresh(text) == (None if delay is None else (delay, reference))
@@ -68,7 +68,7 @@ def test_a_refresh_is_a_delay_and_a_reference(
         ("<p>refresh", None),
     ],
 )
-def test_a_meta_refresh_leads_on_if_a_browser_would_soon(
+def test_a_meta_refresh_with_a_short_delay_is_followed(
     markup: str, target: str | None
 ) -> None:
     found = refresh_target(
@@ -78,7 +78,7 @@ def test_a_meta_refresh_leads_on_if_a_browser_would_soon(
     assert found == (None if target is None else f"https://site.example/{target}")
 
 
-def test_the_header_goes_before_the_page_and_knows_no_base() -> None:
+def test_a_refresh_header_takes_precedence_and_ignores_the_base() -> None:
     markup = b"<meta http-equiv=refresh content='0;/meta'>"
 
     def base() -> str:
@@ -91,7 +91,7 @@ def test_the_header_goes_before_the_page_and_knows_no_base() -> None:
 
 
 @given(st.text())
-def test_no_text_fails(text: str) -> None:
+def test_no_text_raises_an_error(text: str) -> None:
     markup = f"<meta http-equiv=refresh content='{text}'>".encode()
 
     refresh_target(URL, text, markup, lambda: URL)

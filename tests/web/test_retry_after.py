@@ -33,7 +33,7 @@ THEN = 784111777.0
         ("Sun, 99 Nov 1994", None),
     ],
 )
-def test_retry_after_is_seconds_from_now_or_nothing(
+def test_retry_after_is_a_number_of_seconds_from_now_or_none(
     value: str, seconds: float | None
 ) -> None:
     assert retry_after(value, THEN - 60.0) == seconds

@@ -32,7 +32,7 @@ def test_the_longest_match_decides(rules: list[tuple[bool, str]], path: str) -> 
 
 
 @given(st.lists(segments, min_size=1, max_size=3), segments)
-def test_many_rules_are_sorted_out_without_a_change(
+def test_many_rules_are_simplified_without_changing_the_result(
     patterns: list[str], path: str
 ) -> None:
     """Over 200 patterns with `*` are looked up by a key first."""
@@ -65,7 +65,9 @@ def test_many_rules_are_sorted_out_without_a_change(
         ("/\ud800", "/%ED%A0%80", True),
     ],
 )
-def test_stars_dollars_and_escapes(pattern: str, path: str, matches: bool) -> None:
+def test_stars_dollars_and_escapes_are_matched(
+    pattern: str, path: str, matches: bool
+) -> None:
     assert Rules([(False, pattern)]).allows(path) is not matches
 
 
@@ -81,14 +83,14 @@ def test_stars_dollars_and_escapes(pattern: str, path: str, matches: bool) -> No
         [f"/{'a' * n}*c" for n in range(1, 700)],
     ],
 )
-def test_no_file_makes_a_verdict_long(patterns: list[str]) -> None:
+def test_no_file_makes_a_check_slow(patterns: list[str]) -> None:
     """In steps, whatever the clock says: a long verdict ends in a denial."""
     rules = Rules((False, pattern) for pattern in patterns)
 
     assert rules.allows("/" + "ba" * 4_000 + "x")
 
 
-def test_a_verdict_beyond_its_steps_is_a_denial() -> None:
+def test_a_check_with_too_many_steps_denies() -> None:
     rules = Rules([(False, "/" + "*a" * (MAX_STEPS + 1) + "*b")])
 
     assert not rules.allows("/" + "a" * (2 * MAX_STEPS))

@@ -23,7 +23,7 @@ def rules(*lines: str) -> bytes:
         for name, body, agent, path, allowed in verdicts()
     ],
 )
-def test_robots_judges_as_google_does(
+def test_robots_txt_is_interpreted_as_by_google(
     body: bytes, agent: str, path: str, allowed: bool
 ) -> None:
     robots = Robots.parse(body, agent)
@@ -68,7 +68,7 @@ def test_escapes_are_compared_as_the_rfc_says(
         ("crawler", "", True),
     ],
 )
-def test_a_group_is_ours_by_its_whole_product_token(
+def test_a_group_matches_the_whole_product_token(
     group: str, agent: str, allowed: bool
 ) -> None:
     body = f"User-agent: {group}\nDisallow: /\n".encode()
@@ -76,7 +76,7 @@ def test_a_group_is_ours_by_its_whole_product_token(
     assert Robots.parse(body, agent).allows("/x") is allowed
 
 
-def test_product_token_is_the_name_before_the_version() -> None:
+def test_the_product_token_is_the_name_before_the_version() -> None:
     assert product_token("crawler/0.1 (+https://example.com)") == "crawler"
     assert product_token("ia_archiver") == "ia_archiver"
     assert product_token("") == ""
@@ -107,13 +107,13 @@ def test_the_status_decides_before_the_body(
     assert verdict.is_unreachable is is_unreachable
 
 
-def test_where_nothing_is_allowed_robots_txt_itself_is() -> None:
+def test_robots_txt_itself_is_always_allowed() -> None:
     for robots in (Robots.parse(rules("Disallow: /"), "bot"), Robots.deny_all()):
         assert robots.allows("https://example.com/robots.txt")
         assert not robots.allows("https://example.com/robots.txt.gz")
 
 
-def test_a_url_without_a_path_is_its_root() -> None:
+def test_a_url_without_a_path_is_the_root() -> None:
     robots = Robots.parse(rules("Disallow: /?private", "Disallow: /$"), "bot")
 
     assert not robots.allows("https://example.com?private=1")
@@ -121,7 +121,7 @@ def test_a_url_without_a_path_is_its_root() -> None:
     assert robots.allows("https://example.com/?public#fragment")
 
 
-def test_crawl_delay_and_sitemaps_are_read() -> None:
+def test_crawl_delay_and_sitemaps_are_parsed() -> None:
     body = (
         b"Sitemap: https://other.example/map.xml\n"
         b"User-agent: bot\nCrawl-delay: 2.5\nDisallow:\n"
@@ -137,7 +137,7 @@ def test_crawl_delay_and_sitemaps_are_read() -> None:
 
 
 @pytest.mark.parametrize("delay", ["", "soon", "-1", "nan", "inf", "1e999"])
-def test_a_crawl_delay_that_is_no_number_of_seconds_is_none(delay: str) -> None:
+def test_an_invalid_crawl_delay_is_ignored(delay: str) -> None:
     assert Robots.parse(rules(f"Crawl-delay: {delay}"), "bot").crawl_delay is None
 
 
@@ -151,7 +151,7 @@ def test_only_the_first_500_kib_count() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-8"])
-def test_a_byte_order_mark_tells_the_encoding(encoding: str) -> None:
+def test_a_byte_order_mark_decides_the_encoding(encoding: str) -> None:
     text = "User-agent: *\r\nDisallow: /a\r\n"
 
     assert not Robots.parse(text.encode(encoding), "bot").allows("/a/b")
@@ -168,12 +168,12 @@ def test_a_byte_order_mark_tells_the_encoding(encoding: str) -> None:
         b"User-agent: \xff\xfe\nDisallow: \xe9\n",
     ],
 )
-def test_garbage_allows_everything(body: bytes) -> None:
+def test_random_bytes_allow_everything(body: bytes) -> None:
     assert Robots.parse(body, "bot").allows("/x")
 
 
 @given(st.binary(), st.text(), st.text())
-def test_no_bytes_and_no_url_raise(body: bytes, agent: str, path: str) -> None:
+def test_no_bytes_and_no_url_raise_an_error(body: bytes, agent: str, path: str) -> None:
     for prefix in (b"", b"User-agent: *\nDisallow: /", b"User-agent: *\nAllow: "):
         robots = Robots.parse(prefix + body, agent)
         assert robots.allows("/" + path) in (True, False)
@@ -191,13 +191,13 @@ def test_every_rule_of_500_kib_counts(rule: str) -> None:
     assert robots.allows("/a20000")
 
 
-def test_lines_of_no_use_do_not_hide_the_others() -> None:
+def test_invalid_lines_do_not_hide_the_others() -> None:
     body = b"\n" * 200_000 + b":\n" * 50_000 + rules("Disallow: /a")
 
     assert not Robots.parse(body, "bot").allows("/a")
 
 
-def test_the_groups_of_others_do_not_count() -> None:
+def test_groups_of_other_agents_do_not_apply() -> None:
     others = "".join(f"User-agent: o{n}\nDisallow: /\n" for n in range(10_000))
     robots = Robots.parse(others.encode() + rules("Disallow: /a"), "bot")
 
@@ -217,14 +217,14 @@ def test_only_rules_end_the_agents_of_a_group(between: str) -> None:
     assert Robots.parse(body, "c").allows("/x")
 
 
-def test_a_crawl_delay_is_for_the_agents_before_it() -> None:
+def test_a_crawl_delay_applies_to_the_agents_before_it() -> None:
     body = b"User-agent: a\nCrawl-delay: 9\nUser-agent: b\nDisallow: /x\n"
 
     assert Robots.parse(body, "a").crawl_delay == 9
     assert Robots.parse(body, "b").crawl_delay is None
 
 
-def test_a_rule_ends_the_agents_even_if_it_is_empty() -> None:
+def test_even_an_empty_rule_ends_the_agents_of_a_group() -> None:
     body = b"User-agent: a\nDisallow:\nUser-agent: b\nDisallow: /\n"
 
     assert Robots.parse(body, "a").allows("/x")
@@ -252,14 +252,14 @@ def test_a_line_that_cannot_be_parsed_is_skipped(line: bytes) -> None:
     assert not robots.allows("/a")
 
 
-def test_octets_that_are_not_utf_8_stay_octets() -> None:
+def test_bytes_that_are_not_utf_8_are_kept() -> None:
     robots = Robots.parse(b"User-agent: *\nDisallow: /caf\xe9\n", "bot")
 
     assert not robots.allows("/caf%E9/menu")
     assert robots.allows("/caf%C3%A9")
 
 
-def test_a_pattern_of_many_stars_is_no_bomb() -> None:
+def test_a_pattern_with_many_stars_is_not_slow() -> None:
     robots = Robots.parse(rules("Disallow: /" + "*a" * 500 + "b"), "bot")
 
     assert robots.allows("/" + "a" * 4096)

@@ -61,7 +61,7 @@ def keys(nodes: list[LexborNode]) -> list[int]:
 
 
 @given(trees(), lists(), st.integers(0, 5))
-def test_steps_find_what_the_engine_finds(
+def test_the_step_engine_finds_the_same_as_the_parsers_engine(
     markup: str, selector: str, place: int
 ) -> None:
     root = root_of(markup)
@@ -77,7 +77,7 @@ def test_steps_find_what_the_engine_finds(
     "selector",
     ["a", ".x > b + i", "a.x[href^='/a b']", "ul li", "a:not(.b)", "td:first-child"],
 )
-def test_an_ordinary_page_is_left_to_the_engine(selector: str) -> None:
+def test_an_ordinary_page_uses_the_parsers_engine(selector: str) -> None:
     root = root_of("<div><ul><li><a class=x>1</a></ul></div>" * 30)
 
     assert select(root, selector, Tree(root, "")) is None
@@ -98,7 +98,7 @@ BROAD = "<p>x</p>" * 20_000
         (BROAD, "i ~ p", 0),
     ],
 )
-def test_what_would_take_the_engine_minutes_is_found(
+def test_selectors_that_would_take_minutes_are_recognised(
     markup: str, selector: str, count: int
 ) -> None:
     root = root_of(markup)
@@ -118,7 +118,9 @@ def test_what_would_take_the_engine_minutes_is_found(
         (BROAD, "body > p:nth-last-of-type(2)"),
     ],
 )
-def test_what_cannot_be_run_in_steps_is_refused(markup: str, selector: str) -> None:
+def test_a_selector_that_cannot_run_in_steps_is_rejected(
+    markup: str, selector: str
+) -> None:
     root = root_of(markup)
 
     with pytest.raises(TooCostly, match=r"levels deep|siblings"):
@@ -136,7 +138,7 @@ def test_cells_and_rows_of_a_long_table_can_be_counted() -> None:
 @pytest.mark.parametrize(
     "selector", ["", "a[", "a >", "a::text", ")(", '"', "a,", "\\"]
 )
-def test_what_is_not_css_is_left_to_the_engine_to_say(selector: str) -> None:
+def test_a_text_that_is_not_css_is_left_to_the_parsers_engine(selector: str) -> None:
     root = root_of("<p>")
 
     assert select(root, selector, Tree(root, "")) is None

@@ -31,13 +31,13 @@ BASH = [
 
 
 @pytest.mark.parametrize(("line", "expected"), BASH)
-def test_bash_is_taken_apart(line: str, expected: list[str]) -> None:
+def test_a_bash_command_is_split_into_words(line: str, expected: list[str]) -> None:
     assert words(line) == expected
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 @pytest.mark.parametrize(("line", "expected"), BASH)
-def test_bash_itself_agrees(line: str, expected: list[str]) -> None:
+def test_bash_itself_splits_the_same_way(line: str, expected: list[str]) -> None:
     script = "curl() { printf '%s\\0' curl \"$@\"; }\n" + line.replace("\r", "")
 
     done = subprocess.run(
@@ -67,7 +67,7 @@ def test_bash_itself_agrees(line: str, expected: list[str]) -> None:
         ('curl ^"^" x', ["", "x"]),
     ],
 )  # fmt: skip
-def test_cmd_is_taken_apart(line: str, expected: list[str]) -> None:
+def test_a_cmd_command_is_split_into_words(line: str, expected: list[str]) -> None:
     assert words(line) == ["curl", *expected]
 
 
@@ -84,19 +84,19 @@ def test_cmd_is_taken_apart(line: str, expected: list[str]) -> None:
         ("curl a && curl b", "'&&' is outside of quotes"),
     ],
 )
-def test_what_is_no_single_command_is_an_error(line: str, detail: str) -> None:
+def test_text_that_is_not_a_single_command_is_an_error(line: str, detail: str) -> None:
     with pytest.raises(ValueError, match=detail):
         words(line)
 
 
-def test_a_url_with_an_ampersand_outside_of_quotes_is_one_word() -> None:
+def test_a_url_with_an_unquoted_ampersand_is_one_word() -> None:
     assert words("curl https://a.example/?b=1&c=2") == [
         "curl",
         "https://a.example/?b=1&c=2",
     ]
 
 
-def test_a_caret_within_bash_quotes_is_no_sign_of_cmd() -> None:
+def test_a_caret_within_bash_quotes_is_not_a_sign_of_cmd() -> None:
     assert words("""curl 'https://a.example/' --data '{"a": "^"}'""") == [
         "curl",
         "https://a.example/",
@@ -106,7 +106,7 @@ def test_a_caret_within_bash_quotes_is_no_sign_of_cmd() -> None:
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
-def test_what_is_quoted_is_read_as_it_was(given_words: list[str]) -> None:
+def test_a_quoted_word_is_read_back_unchanged(given_words: list[str]) -> None:
     assert words(" ".join(map(quoted, given_words))) == given_words
 
 

@@ -99,7 +99,7 @@ TEXT = b"\xef\xbb\xbfhttps://a.example/1\r\nnonsense\n\n https://a.example/2"
         ),
     ],
 )
-def test_a_sitemap_gives_its_entries_whatever_its_form(
+def test_a_sitemap_of_any_form_gives_its_entries(
     data: bytes, entries: list[SitemapEntry]
 ) -> None:
     found = parse(data)
@@ -112,9 +112,7 @@ def test_a_sitemap_gives_its_entries_whatever_its_form(
     data=st.sampled_from([URLSET, INDEX, RSS, ATOM, TEXT, gzip.compress(URLSET)]),
     cuts=st.lists(st.integers(0, 600), max_size=8),
 )
-def test_it_does_not_matter_how_a_sitemap_is_cut_into_pieces(
-    data: bytes, cuts: list[int]
-) -> None:
+def test_a_sitemap_is_parsed_however_it_is_split(data: bytes, cuts: list[int]) -> None:
     parser, entries = SitemapParser(), []
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
 
@@ -139,7 +137,7 @@ def test_it_does_not_matter_how_a_sitemap_is_cut_into_pieces(
         pytest.param(gzip.compress(URLSET)[:10] + b"\xff" * 9, "gzip:", id="gzip"),
     ],
 )
-def test_what_came_before_a_break_is_given_and_the_break_is_said(
+def test_entries_before_an_error_are_returned_and_the_error_is_reported(
     data: bytes, error: str
 ) -> None:
     found = parse(data)
@@ -171,11 +169,11 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
         ),
     ],
 )
-def test_what_a_sitemap_never_needs_is_refused(data: bytes, error: str) -> None:
+def test_dangerous_xml_in_a_sitemap_is_rejected(data: bytes, error: str) -> None:
     assert parse(data).error == error
 
 
-def test_a_text_without_an_end_is_no_url_and_takes_no_memory() -> None:
+def test_an_endless_text_is_not_a_url_and_takes_no_memory() -> None:
     parser = SitemapParser()
     long = b"https://a.example/" + b"x" * 100_000
 
@@ -190,7 +188,7 @@ def test_a_text_without_an_end_is_no_url_and_takes_no_memory() -> None:
     ]
 
 
-def test_a_location_of_many_megabytes_is_passed_over() -> None:
+def test_a_location_of_many_megabytes_is_skipped() -> None:
     long = b"<url><loc>https://a.example/" + b"x" * 100_000 + b"</loc></url>"
 
     found = parse(URLSET.replace(b"<url>", long + b"<url>", 1))
@@ -199,7 +197,7 @@ def test_a_location_of_many_megabytes_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize("name", ["xUTF-8", "hex", "idna", "utf-7", "undefined"])
-def test_an_encoding_that_cannot_be_read_is_an_error_of_the_sitemap(name: str) -> None:
+def test_an_unreadable_encoding_is_an_error_of_the_sitemap(name: str) -> None:
     found = parse(f'<?xml version="1.0" encoding="{name}"?><urlset/>'.encode())
 
     assert found.entries == []
@@ -207,7 +205,7 @@ def test_an_encoding_that_cannot_be_read_is_an_error_of_the_sitemap(name: str) -
 
 
 @given(st.binary(max_size=300), st.integers(0, 400), st.integers(0, 20))
-def test_no_bytes_raise(noise: bytes, place: int, removed: int) -> None:
+def test_no_bytes_raise_an_error(noise: bytes, place: int, removed: int) -> None:
     mutated = URLSET[:place] + noise + URLSET[place + removed :]
 
     found = parse(mutated)
@@ -229,7 +227,7 @@ def test_no_bytes_raise(noise: bytes, place: int, removed: int) -> None:
         ("0001-01-01T00:00:00+14:00", None),
     ],
 )
-def test_the_time_of_a_change_is_read_as_sites_write_it(
+def test_the_time_of_a_change_is_parsed_in_all_common_forms(
     text: str, expected: datetime | None
 ) -> None:
     assert moment(text) == expected

@@ -49,11 +49,13 @@ def properties_of(markup: str) -> list[object]:
         ("<meta name=description content=x><meta charset=utf-8>", []),
     ],
 )
-def test_what_meta_elements_say_is_read(markup: str, properties: list[object]) -> None:
+def test_meta_elements_are_read_as_a_card(
+    markup: str, properties: list[object]
+) -> None:
     assert properties_of(markup) == properties
 
 
-def test_the_type_of_a_card_is_its_type() -> None:
+def test_the_type_of_a_card_is_its_og_type() -> None:
     root = Page(
         b"<meta name=twitter:card content=player><meta property=og:type content=book>",
         "https://a.example/",

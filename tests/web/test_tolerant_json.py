@@ -30,7 +30,7 @@ from crawler.web.tolerant_json import loads
         ('"text"', ["text"]),
     ],
 )
-def test_what_people_write_is_read(text: str, values: list[Any]) -> None:
+def test_json_with_common_mistakes_is_parsed(text: str, values: list[Any]) -> None:
     assert loads(text) == values
 
 
@@ -42,6 +42,6 @@ def test_what_people_write_is_read(text: str, values: list[Any]) -> None:
         '{"a": \ud800}', "{&quot;a&quot;", '{"a": 1} x',
     ],
 )  # fmt: skip
-def test_what_is_no_json_is_an_error(text: str) -> None:
+def test_text_that_is_not_json_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         loads(text)

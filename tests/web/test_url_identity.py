@@ -28,7 +28,7 @@ SITE = "https://a.example"
         ([], "/p?utm_source=a", "/p?utm_source=a"),
     ],
 )
-def test_parameters_that_do_not_count(
+def test_ignored_parameters_are_removed(
     ignored: list[str], url: str, identity: str
 ) -> None:
     assert UrlIdentity(ignored).of(SITE + url) == SITE + identity
@@ -43,7 +43,7 @@ def test_parameters_that_do_not_count(
         ("/p?q", "/p?q"),
     ],
 )
-def test_the_order_of_a_query_counts_unless_it_is_not_to(
+def test_the_order_of_a_query_counts_unless_it_is_ignored(
     url: str, identity: str
 ) -> None:
     assert UrlIdentity(sort_query=True).of(SITE + url) == SITE + identity
@@ -57,7 +57,7 @@ def test_the_order_of_a_query_counts_unless_it_is_not_to(
         )
     )
 )
-def test_an_identity_is_its_own_identity(pairs: list[tuple[str, str]]) -> None:
+def test_the_identity_of_an_identity_is_itself(pairs: list[tuple[str, str]]) -> None:
     identity = UrlIdentity(["@tracking", "@sessions"], sort_query=True)
     query = "&".join(f"{name}={value}" for name, value in pairs)
     once = identity.of(f"{SITE}/p?{query}" if query else f"{SITE}/p")
@@ -66,19 +66,19 @@ def test_an_identity_is_its_own_identity(pairs: list[tuple[str, str]]) -> None:
     assert "utm_x" not in once
 
 
-def test_nothing_is_asked_for_by_itself() -> None:
+def test_by_default_nothing_is_ignored() -> None:
     assert not UrlIdentity()
     assert UrlIdentity(["a"])
     assert UrlIdentity(sort_query=True)
 
 
 @pytest.mark.parametrize("name", ["@nothing", "", "a=b", "a&b", "a b"])
-def test_what_is_no_name_is_an_error(name: str) -> None:
+def test_an_invalid_parameter_name_is_an_error(name: str) -> None:
     with pytest.raises(ValueError, match=r"no list|not the name of a URL parameter"):
         check_ignored([name])
 
 
-def test_the_shipped_lists_are_names() -> None:
+def test_the_built_in_lists_contain_parameter_names() -> None:
     for names in LISTS.values():
         check_ignored(names)
         assert len(set(names)) == len(names)

@@ -61,7 +61,7 @@ from tests.web.url_pieces import bases, references
         pytest.param("https://E.com/Product/A/", "https://e.com/Product/A/", id="kept"),
     ],
 )
-def test_spellings_of_one_address_become_equal(spelling: str, expected: str) -> None:
+def test_spellings_of_the_same_url_become_equal(spelling: str, expected: str) -> None:
     assert canonical(spelling) == expected
 
 
@@ -84,9 +84,7 @@ def test_spellings_of_one_address_become_equal(spelling: str, expected: str) -> 
         pytest.param("https://e.com/" + "é" * 3000, "too_long", id="long when escaped"),
     ],
 )
-def test_what_cannot_be_visited_is_refused_with_a_reason(
-    text: str, reason: str
-) -> None:
+def test_an_invalid_url_is_rejected_with_a_reason(text: str, reason: str) -> None:
     with pytest.raises(InvalidUrl) as caught:
         canonical(text)
 
@@ -108,7 +106,7 @@ def test_a_message_shows_no_password() -> None:
 
 @settings(deadline=None)
 @given(references)
-def test_canonical_twice_is_canonical_once(text: str) -> None:
+def test_making_a_url_canonical_twice_changes_nothing(text: str) -> None:
     with suppress(InvalidUrl):
         once = canonical(text)
         assert canonical(once) == once
@@ -117,14 +115,16 @@ def test_canonical_twice_is_canonical_once(text: str) -> None:
 
 @settings(deadline=None)
 @given(bases, references)
-def test_join_gives_a_canonical_url_or_invalid_url(base: str, reference: str) -> None:
+def test_join_returns_a_canonical_url_or_raises_invalid_url(
+    base: str, reference: str
+) -> None:
     with suppress(InvalidUrl):
         url = join(base, reference)
         assert canonical(url) == url
         assert join_url(url, "") == url
 
 
-def test_fingerprints_tell_requests_apart() -> None:
+def test_fingerprints_of_different_requests_differ() -> None:
     url = "https://books.example/"
 
     seen = {
@@ -143,7 +143,7 @@ def test_fingerprints_tell_requests_apart() -> None:
     assert fingerprint("GET", url) == fingerprint("GET", url, b"", 0)
 
 
-def test_fingerprints_stay_what_they_are() -> None:
+def test_fingerprints_never_change_between_versions() -> None:
     # They are stored: another number is another page to an unfinished run.
     assert fingerprint("GET", "https://books.example/") == FINGERPRINT
     assert fingerprint("POST", "https://books.example/", b"a=1") == POSTED
@@ -162,7 +162,7 @@ POSTED = 8199536794223670654
         ("http://a/", "a", "http://a"),
     ],
 )
-def test_host_and_origin_are_read_off_a_canonical_url(
+def test_host_and_origin_come_from_a_canonical_url(
     url: str, host: str, origin: str
 ) -> None:
     assert (host_of(url), origin_of(url)) == (host, origin)
@@ -195,7 +195,7 @@ def test_a_site_is_the_registrable_domain(host: str, site: str) -> None:
         ("books.example", "books.example"),
     ],
 )
-def test_www_is_set_aside(host: str, bare: str) -> None:
+def test_www_is_ignored(host: str, bare: str) -> None:
     assert strip_www(host) == bare
 
 
@@ -216,7 +216,7 @@ def test_www_is_set_aside(host: str, bare: str) -> None:
         (re.compile(r"/\d+$"), "https://a.example/12a", False),
     ],
 )
-def test_patterns_are_globs_prefixes_and_searches(
+def test_patterns_are_globs_prefixes_or_substrings(
     pattern: str | re.Pattern[str], url: str, *, matches: bool
 ) -> None:
     assert Patterns(pattern).matches(url) is matches
@@ -225,7 +225,7 @@ def test_patterns_are_globs_prefixes_and_searches(
 
 @settings(deadline=None)
 @given(st.text("ab*", max_size=8), st.text("ab", max_size=12))
-def test_a_glob_matches_what_its_stars_can_fill(glob: str, text: str) -> None:
+def test_a_star_of_a_glob_matches_any_text(glob: str, text: str) -> None:
     pattern, url = "https://" + glob, "https://" + text
     expression = re.escape(pattern).replace(r"\*", ".*")
     expected = re.compile(expression + (r"\Z" if "*" in glob else "")).match(url)
@@ -233,7 +233,7 @@ def test_a_glob_matches_what_its_stars_can_fill(glob: str, text: str) -> None:
     assert Patterns(pattern).matches(url) is bool(expected)
 
 
-def test_a_hostile_url_cannot_stall_a_glob() -> None:
+def test_a_hostile_url_cannot_slow_a_glob_down() -> None:
     patterns = Patterns("*" + "a*" * 40 + "b")
 
     assert not patterns.matches("https://" + "a" * 8000)
@@ -245,7 +245,7 @@ def test_a_pattern_that_can_match_nothing_is_an_error(pattern: str) -> None:
         Patterns(pattern)
 
 
-def test_no_patterns_are_false() -> None:
+def test_an_empty_set_of_patterns_is_false() -> None:
     assert not Patterns(None)
     assert not Patterns([])
     assert Patterns("https://a.example/")
@@ -278,7 +278,7 @@ def test_no_patterns_are_false() -> None:
         (None, ["https://anything.example/"], []),
     ],
 )
-def test_scope_holds_links_to_its_kind(
+def test_a_scope_accepts_links_of_its_kind(
     kind: str | None, inside: list[str], outside: list[str]
 ) -> None:
     scope = Scope.parse(kind)
@@ -288,7 +288,7 @@ def test_scope_holds_links_to_its_kind(
     assert not any(scope.allows(url, host_of(url)) for url in outside)
 
 
-def test_scope_is_the_same_again_from_its_members() -> None:
+def test_a_scope_is_restored_from_its_members() -> None:
     scope = Scope.parse("hosts")
     scope.add("https://www.books.example/")
     scope.add("https://other.example:81/")

@@ -35,7 +35,7 @@ def one(markup: str, selector: str = "main") -> LexborNode:
         ("", "", ""),
     ],
 )
-def test_text_breaks_at_blocks_and_leaves_out_scripts(
+def test_text_breaks_at_block_elements_and_omits_scripts(
     markup: str, text: str, own: str
 ) -> None:
     main = one(f"<main>{markup}</main>")
@@ -53,7 +53,9 @@ def test_text_breaks_at_blocks_and_leaves_out_scripts(
         ("<b>x</b>", ""),
     ],
 )
-def test_the_text_after_an_element_ends_at_the_next(markup: str, after: str) -> None:
+def test_the_text_after_an_element_ends_at_the_next_element(
+    markup: str, after: str
+) -> None:
     assert text_after(one(f"<main>{markup}</main>", "b")) == after
 
 
@@ -61,7 +63,7 @@ HTML_SPACES = " \t\n\r\f"
 
 
 @given(st.text(st.sampled_from([*HTML_SPACES, "a", "é", "\xa0", "\u2003", "\ud800"])))
-def test_only_white_space_of_html_is_folded(text: str) -> None:
+def test_only_html_white_space_is_collapsed(text: str) -> None:
     spaced = text
     for space in HTML_SPACES:
         spaced = spaced.replace(space, " ")

@@ -35,7 +35,7 @@ def read(
     return [*found, *reader.close()]
 
 
-def test_a_document_is_a_tree() -> None:
+def test_a_document_is_parsed_to_a_tree() -> None:
     root = parse(RSS)
 
     assert root.tag == "rss"
@@ -49,7 +49,7 @@ def test_a_document_is_a_tree() -> None:
 
 
 @pytest.mark.parametrize("step", [1, 7, 100, 1_000_000])
-def test_a_stream_gives_the_elements_of_a_name_whole(step: int) -> None:
+def test_a_stream_returns_the_elements_with_a_name(step: int) -> None:
     first, second = read(RSS, step=step)
 
     assert tostring(first) == tostring(parse(RSS)[0][1]).strip()
@@ -72,7 +72,7 @@ def test_a_stream_gives_the_elements_of_a_name_whole(step: int) -> None:
         (("nothing",), []),
     ],
 )
-def test_names_say_which_elements_are_read(
+def test_the_given_names_decide_which_elements_are_returned(
     names: tuple[str, ...], tags: list[str]
 ) -> None:
     assert [element.tag for element in read(RSS, names, 64)] == tags
@@ -93,7 +93,7 @@ def test_names_say_which_elements_are_read(
         (YML.encode("windows-1251"), None, "Книга"),
     ],
 )
-def test_a_document_is_read_in_its_encoding(
+def test_a_document_is_decoded_by_its_encoding(
     data: bytes, charset: str | None, text: str
 ) -> None:
     assert "".join(parse(data, charset).itertext()).strip() == text
@@ -159,7 +159,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("data", "detail"), [*REFUSED[:-4], *REFUSED[-2:], *BROKEN])
-def test_what_is_broken_or_hostile_is_an_error(data: bytes, detail: str) -> None:
+def test_broken_or_hostile_xml_is_an_error(data: bytes, detail: str) -> None:
     with pytest.raises(XmlError, match=detail.replace("[...]", r"\[\.\.\.\]")):
         parse(data)
 
@@ -173,14 +173,14 @@ def test_a_deep_document_is_an_error() -> None:
 
 @pytest.mark.parametrize("step", [1_000, 1_000_000])
 @pytest.mark.parametrize(("data", "detail"), [*REFUSED, *BROKEN])
-def test_what_is_broken_or_hostile_ends_a_stream(
+def test_broken_or_hostile_xml_ends_a_stream(
     data: bytes, detail: str, step: int
 ) -> None:
     with pytest.raises(XmlError, match=detail.replace("[...]", r"\[\.\.\.\]")):
         read(data, (), step)
 
 
-def test_an_error_shows_what_stands_there() -> None:
+def test_an_error_shows_the_text_at_its_position() -> None:
     with pytest.raises(XmlError) as caught:
         parse("<a>\r\n<b>é</b>\r\n x & y</a>".encode())
 
@@ -189,7 +189,7 @@ def test_an_error_shows_what_stands_there() -> None:
     )
 
 
-def test_a_stream_gives_what_came_before_the_break_and_says_where_it_is() -> None:
+def test_a_stream_returns_the_elements_before_an_error_and_its_position() -> None:
     found: list[Element] = []
     elements = ElementReader(("item",)).feed(RSS + b"\n<more/>" + b" " * 1_000)
 
@@ -200,7 +200,7 @@ def test_a_stream_gives_what_came_before_the_break_and_says_where_it_is() -> Non
     assert str(caught.value) == "junk after document element: line 7, column 0"
 
 
-def test_a_document_of_too_many_elements_and_attributes_is_an_error() -> None:
+def test_a_document_with_too_many_elements_and_attributes_is_an_error() -> None:
     data = b"<a>" + b"<b c=''/>" * 50 + b"</a>"
 
     assert len(parse(data, max_nodes=101)) == 50
@@ -208,7 +208,7 @@ def test_a_document_of_too_many_elements_and_attributes_is_an_error() -> None:
         parse(data, max_nodes=100)
 
 
-def test_one_element_of_a_stream_may_not_fill_the_memory() -> None:
+def test_one_element_of_a_stream_cannot_fill_the_memory() -> None:
     reader = ElementReader(("b",), max_nodes=1_000)
     huge = b"<a>" + b"<b/>" * 5_000 + b"<b>" + b"<c/>" * 60_000
 
@@ -222,7 +222,7 @@ def test_one_element_of_a_stream_may_not_fill_the_memory() -> None:
     [b"x", b"<!--x", b"<b c='x", b"<?x", b"<![CDATA[x"],
     ids=["text", "comment", "attribute", "instruction", "CDATA"],
 )
-def test_a_stream_without_tags_ends(filler: bytes) -> None:
+def test_a_stream_without_tags_ends_with_an_error(filler: bytes) -> None:
     given = []
 
     def pieces() -> Iterator[bytes]:
@@ -257,7 +257,9 @@ def test_a_stream_of_any_size_takes_the_same_memory() -> None:
 
 
 @given(st.lists(st.integers(1, 400), max_size=8))
-def test_pieces_of_any_size_give_the_same_elements(sizes: list[int]) -> None:
+def test_a_stream_in_pieces_of_any_size_gives_the_same_elements(
+    sizes: list[int],
+) -> None:
     reader = ElementReader(("item", "title"))
     found: list[Element] = []
     at = 0
@@ -275,7 +277,7 @@ def test_pieces_of_any_size_give_the_same_elements(sizes: list[int]) -> None:
 SEEDS = (RSS, YML.encode("windows-1251"), b"<a b='c'>d<e/>f<!-- g --></a>")
 
 
-def test_changed_documents_are_read_or_refused_the_same_in_both_ways() -> None:
+def test_corrupted_documents_give_the_same_result_as_tree_and_as_stream() -> None:
     broken = long_ones = 0
     for data in mutated(SEEDS, 4_000, seed=14):
         try:

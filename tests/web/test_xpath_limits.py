@@ -50,7 +50,7 @@ DEEP = XmlShape(50_000, 100, 500)
         ("]//a/following::b", {}, FLAT, True),  # no path can be counted
     ],
 )
-def test_the_cost_is_estimated_by_shape_and_contexts(
+def test_the_cost_is_estimated_from_the_document_and_the_contexts(
     expression: str, known: dict[str, int], shape: XmlShape, is_costly: bool
 ) -> None:
     asked: list[str] = []
@@ -70,7 +70,7 @@ def test_the_cost_is_estimated_by_shape_and_contexts(
     assert not known or asked == [f"count({path})" for path in known]
 
 
-def test_the_shape_of_a_document_is_not_measured_for_what_is_quick() -> None:
+def test_for_a_fast_expression_the_document_is_not_measured() -> None:
     def measure() -> XmlShape:
         raise AssertionError("nobody needs it")
 

@@ -30,7 +30,9 @@ def read(
     st.sampled_from([LENGTH, CHUNKED, LENGTH.replace(b"\r\n", b"\n")]),
     st.integers(1, 90),
 )
-def test_an_answer_is_the_same_wherever_the_wire_is_cut(wire: bytes, step: int) -> None:
+def test_a_response_is_parsed_the_same_however_its_bytes_are_split(
+    wire: bytes, step: int
+) -> None:
     made, body = read(wire, step)
 
     assert made.error is None
@@ -40,7 +42,7 @@ def test_an_answer_is_the_same_wherever_the_wire_is_cut(wire: bytes, step: int) 
     assert made.keeps_alive
 
 
-def test_a_head_is_given_before_its_body_is_here() -> None:
+def test_a_head_is_returned_before_its_body_has_arrived() -> None:
     made, body = read(LENGTH[:-4])
 
     assert made.framing is not None
@@ -51,7 +53,7 @@ def test_a_head_is_given_before_its_body_is_here() -> None:
     assert (body, made.is_ended) == (b"", False)
 
 
-def test_the_next_answer_is_read_by_the_same_parser() -> None:
+def test_the_same_parser_reads_the_next_response() -> None:
     made, _ = read(LENGTH)
     assert not made.is_spent
 
@@ -72,7 +74,7 @@ def test_the_next_answer_is_read_by_the_same_parser() -> None:
         ),
     ],
 )
-def test_a_parser_that_was_passed_by_cannot_read_another_answer(
+def test_a_parser_that_was_bypassed_cannot_read_another_response(
     wire: bytes, is_spent: bool
 ) -> None:
     made, _ = read(wire, 50)
@@ -90,7 +92,7 @@ def test_a_long_body_ends_at_its_length() -> None:
 
 
 @pytest.mark.parametrize("head", [b"Content-Length: 9\r\n", b""])
-def test_an_answer_to_a_head_request_ends_with_its_head(head: bytes) -> None:
+def test_a_response_to_a_head_request_ends_with_its_head(head: bytes) -> None:
     made = reader()
     made.is_bodiless = True
 
@@ -100,7 +102,7 @@ def test_an_answer_to_a_head_request_ends_with_its_head(head: bytes) -> None:
     assert made.keeps_alive
 
 
-def test_informational_answers_are_passed_over_and_counted() -> None:
+def test_informational_responses_are_skipped_and_counted() -> None:
     hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
 
     made, body = read(hint * 16 + LENGTH)
@@ -154,7 +156,7 @@ def test_informational_answers_are_passed_over_and_counted() -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_is_an_error(
+def test_a_malformed_response_is_an_error(
     wire: bytes, error: type[Exception], message: str
 ) -> None:
     made, _ = read(wire)
@@ -163,14 +165,14 @@ def test_what_cannot_be_read_is_an_error(
     assert message in str(made.error)
 
 
-def test_chunks_that_carry_next_to_nothing_are_refused() -> None:
+def test_tiny_chunks_are_rejected() -> None:
     chunk = b"1;" + b"a" * 1_000 + b"\r\nx\r\n"
     made, _ = read(OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 200, 5_000)
 
     assert "16 bytes for each byte of data" in str(made.error)
 
 
-def test_a_head_with_faults_is_read_as_browsers_read_it() -> None:
+def test_a_faulty_head_is_parsed_as_browsers_do() -> None:
     wire = OK + b"Broken line\r\nContent-Length: 4\r\n\r\npage"
 
     made, body = read(wire)
@@ -180,7 +182,7 @@ def test_a_head_with_faults_is_read_as_browsers_read_it() -> None:
     assert made.is_faulty  # so that the connection is not used again
 
 
-def test_a_chunked_body_is_whole_without_the_line_behind_its_last_chunk() -> None:
+def test_a_chunked_body_is_complete_without_the_line_after_its_last_chunk() -> None:
     made, body = read(CHUNKED[:-2])
 
     assert (body, made.is_ended, made.has_last_chunk) == (b"page", False, True)

@@ -21,7 +21,7 @@ def read(wire: bytes, step: int = 2**30) -> tuple[bytes, ChunkReader]:
     st.sampled_from([b"\r\n", b"\n"]),
     st.integers(1, 400),
 )
-def test_chunks_are_joined_wherever_the_wire_is_cut(
+def test_chunks_are_joined_however_the_bytes_are_split(
     chunks: list[bytes], behind: bytes, line_end: bytes, chunk_end: bytes, step: int
 ) -> None:
     wire = b"".join(
@@ -52,12 +52,12 @@ def test_chunks_are_joined_wherever_the_wire_is_cut(
         b"4;" + b"a" * 20_000,
     ],
 )
-def test_what_is_no_chunk_is_malformed(wire: bytes) -> None:
+def test_an_invalid_chunk_is_malformed(wire: bytes) -> None:
     with pytest.raises(UnreadableError):
         read(wire)
 
 
-def test_the_last_chunk_is_known_before_the_trailers_end() -> None:
+def test_the_last_chunk_is_recognised_before_the_trailers_end() -> None:
     body, reader = read(b"4\r\npage\r\n0\r\nA: b\r\n")
 
     assert body == b"page"

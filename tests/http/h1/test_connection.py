@@ -254,7 +254,7 @@ async def outcome(script: Script, **changes: object) -> httpx.Response | Excepti
         ),
     ],
 )
-async def test_an_answer_is_read(script: Script, body: bytes) -> None:
+async def test_a_response_is_read(script: Script, body: bytes) -> None:
     result = await outcome(script)
 
     assert isinstance(result, httpx.Response)
@@ -364,7 +364,7 @@ async def test_an_answer_is_read(script: Script, body: bytes) -> None:
         ),
     ],
 )
-async def test_a_broken_answer_is_a_clear_error(
+async def test_a_broken_response_is_a_clear_error(
     script: Script, error: type[Exception]
 ) -> None:
     result = await outcome(script)
@@ -384,7 +384,7 @@ async def test_a_broken_answer_is_a_clear_error(
         ),
     ],
 )
-async def test_silence_is_a_read_timeout(
+async def test_a_silent_server_causes_a_read_timeout(
     script: Script, error: type[Exception]
 ) -> None:
     result = await outcome(script, timeouts=Timeouts(read=0.2))
@@ -404,27 +404,27 @@ async def drip(
         await asyncio.sleep(0.05)
 
 
-async def test_a_body_that_drips_is_too_slow() -> None:
+async def test_a_body_that_arrives_too_slowly_is_too_slow() -> None:
     transport = Transport(options=options(min_rate=1000, min_rate_window=0.5))
     async with serve(drip) as served, client(transport) as http:
         with pytest.raises(TooSlowError):
             await http.get(served.url)
 
 
-async def test_a_request_may_have_a_deadline_of_its_own() -> None:
+async def test_a_request_may_have_its_own_deadline() -> None:
     async with serve(drip) as served, client(Transport(options=options())) as http:
         timeout = {"timeout": {"total": 0.4}}
         with pytest.raises(httpx.ReadTimeout, match=r"0\.4 s"):
             await http.get(served.url, extensions=timeout)
 
 
-async def test_nobody_listening_is_refused() -> None:
+async def test_a_closed_port_is_connect_refused() -> None:
     async with client(Transport(options=options())) as http:
         with free_port() as port, pytest.raises(RefusedError):
             await http.get(f"http://127.0.0.1:{port}/")
 
 
-async def test_a_body_without_end_is_cut_at_max_body() -> None:
+async def test_an_endless_body_is_cut_at_max_body() -> None:
     async def endless(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -441,7 +441,7 @@ async def test_a_body_without_end_is_cut_at_max_body() -> None:
         assert transport.statistics().open_connections == 0
 
 
-async def test_a_request_may_have_bounds_of_its_own() -> None:
+async def test_a_request_may_have_its_own_limits() -> None:
     transport = Transport(options=options(bounds=Bounds(max_body=3)))
     async with serve(scripted([answer(b"page")])) as served, client(transport) as http:
         with pytest.raises(TooLargeError):
@@ -472,7 +472,7 @@ async def test_requests_share_a_connection() -> None:
         pytest.param([answer(b"page") + b"surplus"], id="bytes after the body"),
     ],
 )
-async def test_a_connection_that_cannot_be_trusted_is_not_used_again(
+async def test_a_connection_in_an_unknown_state_is_not_used_again(
     script: Script,
 ) -> None:
     transport = Transport(options=options())
@@ -489,7 +489,7 @@ LONG = random.Random(3).randbytes(3_000_000)
 @pytest.mark.parametrize(
     ("surplus", "connections"), [(b"", 1), (b"surplus", 3), (b"HTTP/1.1 200 OK", 3)]
 )
-async def test_a_long_body_ends_where_it_was_announced_to(
+async def test_a_long_body_ends_at_its_announced_length(
     surplus: bytes, connections: int
 ) -> None:
     transport = Transport(options=options())
@@ -517,7 +517,7 @@ async def test_a_long_body_with_connection_close_ends_the_connection() -> None:
         assert served.connections == 2
 
 
-async def test_an_answer_to_nobody_closes_the_connection() -> None:
+async def test_an_unrequested_response_closes_the_connection() -> None:
     async def talkative(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -542,7 +542,7 @@ async def test_an_answer_to_nobody_closes_the_connection() -> None:
         assert served.connections == 2
 
 
-async def test_a_connection_that_dies_when_it_is_used_again_is_replaced() -> None:
+async def test_an_idle_connection_that_dies_at_its_next_use_is_replaced() -> None:
     async def once(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -571,7 +571,7 @@ async def tired(
     await reader.readuntil(b"\r\n\r\n")
 
 
-async def test_a_post_that_a_kept_connection_failed_gets_a_fresh_one_next() -> None:
+async def test_a_post_that_an_idle_connection_failed_gets_a_new_connection() -> None:
     transport = Transport(options=options())
     async with serve(tired) as served, client(transport) as http:
         await asyncio.gather(*(http.get(served.url) for _ in range(20)))
@@ -587,7 +587,7 @@ async def test_a_post_that_a_kept_connection_failed_gets_a_fresh_one_next() -> N
         assert failed
 
 
-async def test_a_fresh_connection_is_made_even_where_all_places_are_taken() -> None:
+async def test_a_new_connection_is_opened_even_if_all_places_are_taken() -> None:
     transport = Transport(options=options(max_per_origin=2))
     async with serve(tired) as served, client(transport) as http:
         await asyncio.gather(*(http.get(served.url) for _ in range(2)))
@@ -598,7 +598,7 @@ async def test_a_fresh_connection_is_made_even_where_all_places_are_taken() -> N
         assert (await http.post(served.url, content=b"twice")).text == "page"
 
 
-async def test_a_408_that_crossed_the_request_is_no_answer_to_it() -> None:
+async def test_a_408_that_crossed_the_request_is_not_its_response() -> None:
     async def impatient(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -613,7 +613,7 @@ async def test_a_408_that_crossed_the_request_is_no_answer_to_it() -> None:
             assert (await http.post(served.url, content=b"a")).status_code == 200
 
 
-async def test_a_408_on_a_fresh_connection_is_an_answer() -> None:
+async def test_a_408_on_a_new_connection_is_the_response() -> None:
     async with (
         serve(scripted([answer(b"", status="408 Request Timeout")])) as served,
         client(Transport(options=options())) as http,
@@ -621,7 +621,7 @@ async def test_a_408_on_a_fresh_connection_is_an_answer() -> None:
         assert (await http.get(served.url)).status_code == 408
 
 
-async def test_a_connection_that_is_closed_while_idle_is_noticed() -> None:
+async def test_a_connection_that_the_server_closes_while_idle_is_removed() -> None:
     async def brief(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -647,7 +647,9 @@ async def test_a_connection_that_is_closed_while_idle_is_noticed() -> None:
         b"",
     ],
 )
-async def test_a_head_has_no_body_and_spoils_no_connection(head: bytes) -> None:
+async def test_a_head_response_has_no_body_and_keeps_the_connection(
+    head: bytes,
+) -> None:
     scripts = {"/": [OK + head + b"\r\n"], "/next": [answer(b"next")]}
     transport = Transport(options=options())
     async with serve(scripted(scripts)) as served, client(transport) as http:
@@ -659,7 +661,7 @@ async def test_a_head_has_no_body_and_spoils_no_connection(head: bytes) -> None:
         assert served.connections == 1
 
 
-async def test_a_body_that_follows_a_head_is_no_answer_to_the_next_request() -> None:
+async def test_a_body_after_a_head_response_is_not_the_next_response() -> None:
     scripts = {"/": [answer(b"HTTP/1.1 200 OK\r\n\r\n")], "/next": [answer(b"next")]}
     transport = Transport(options=options())
     async with serve(scripted(scripts)) as served, client(transport) as http:
@@ -674,7 +676,7 @@ def is_at_rest(transport: Transport) -> bool:
     return now.open_connections == now.idle_connections
 
 
-async def test_a_short_rest_is_drained_and_a_long_one_is_not_awaited() -> None:
+async def test_a_short_rest_of_a_body_is_drained_but_a_long_one_is_not() -> None:
     async def half(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -733,7 +735,7 @@ async def test_the_rest_of_a_chunked_body_is_drained_if_it_is_short(
         assert transport.statistics().open_connections == int(is_kept)
 
 
-async def test_the_peer_is_held_back_while_nobody_reads() -> None:
+async def test_the_peer_is_slowed_down_while_the_body_is_not_read() -> None:
     async def generous(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -785,7 +787,7 @@ async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-async def test_a_body_is_sent_from_memory_or_streamed() -> None:
+async def test_a_request_body_is_sent_from_memory_or_streamed() -> None:
     large = bytes(3_000_000)
     async with serve(echo) as served, client(Transport(options=options())) as http:
         kept = await http.post(served.url, content=b"kept")
@@ -802,7 +804,7 @@ async def test_a_body_is_sent_from_memory_or_streamed() -> None:
         assert served.connections == 1
 
 
-async def test_an_answer_may_come_before_the_whole_body_was_sent() -> None:
+async def test_a_response_may_arrive_before_the_whole_body_was_sent() -> None:
     async def impatient(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -837,7 +839,7 @@ async def test_an_answer_may_come_before_the_whole_body_was_sent() -> None:
         {"A\r\nB": "c"},
     ],
 )
-async def test_a_request_that_would_be_split_is_not_sent(
+async def test_a_request_with_a_line_break_in_its_head_is_not_sent(
     headers: dict[str, str],
 ) -> None:
     async with (
@@ -851,7 +853,7 @@ async def test_a_request_that_would_be_split_is_not_sent(
         assert len(served.requests) == 1
 
 
-async def test_a_server_that_resets_after_each_head_leaks_nothing() -> None:
+async def test_resets_after_each_head_leak_nothing() -> None:
     async def rude(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -869,7 +871,7 @@ async def test_a_server_that_resets_after_each_head_leaks_nothing() -> None:
         assert transport.statistics().open_connections == 0
 
 
-async def test_what_a_response_says_of_its_connection() -> None:
+async def test_a_response_has_the_details_of_its_connection() -> None:
     body = gzip.compress(b"page")
     script = [answer(body, "Content-Encoding: gzip", status="200 Fine")]
     async with (
@@ -888,7 +890,7 @@ async def test_what_a_response_says_of_its_connection() -> None:
         }
 
 
-async def test_without_decoding_the_bytes_of_the_wire_are_given() -> None:
+async def test_without_decoding_the_transferred_bytes_are_returned() -> None:
     body = gzip.compress(b"page")
     transport = Transport(options=options(decode=False))
     script = [answer(body, "Content-Encoding: gzip")]
@@ -901,7 +903,7 @@ async def test_without_decoding_the_bytes_of_the_wire_are_given() -> None:
 
 
 @pytest.mark.parametrize("seed", range(60))
-async def test_noise_never_hangs_or_breaks_the_client(seed: int) -> None:
+async def test_corrupted_bytes_never_hang_or_break_the_client(seed: int) -> None:
     """Well-formed answers with bytes changed, cut, doubled or added."""
     chance = random.Random(seed)
     said = bytearray(

@@ -63,11 +63,13 @@ OK = b"HTTP/1.1 200 OK\r\n"
         (b"hello\r\n\r\n", None),
     ],
 )
-def test_a_head_is_read_as_browsers_do(received: bytes, repaired: bytes | None) -> None:
+def test_a_head_is_parsed_as_browsers_do(
+    received: bytes, repaired: bytes | None
+) -> None:
     assert repaired_head(received) == repaired
 
 
-def test_a_head_ends_with_an_empty_line() -> None:
+def test_an_empty_line_ends_a_head() -> None:
     assert body_start(b"A: b\r\n\r\nbody") == 8
     assert body_start(b"A: b\n\nbody") == 6
     assert body_start(b"\r\n\r\nA: b\r\n\r\n") == 12
@@ -75,9 +77,7 @@ def test_a_head_ends_with_an_empty_line() -> None:
 
 
 @given(st.text(alphabet="AB:\r\n \t", max_size=30), st.integers(1, 8))
-def test_a_head_is_found_to_end_in_the_same_place_piece_by_piece(
-    text: str, step: int
-) -> None:
+def test_the_end_of_a_head_is_found_the_same_in_pieces(text: str, step: int) -> None:
     received = b"HTTP" + text.encode()
 
     found = None
@@ -100,11 +100,13 @@ def test_a_head_is_found_to_end_in_the_same_place_piece_by_piece(
         (b"HTTP/1.1 20 OK\r\n", False),
     ],
 )
-def test_what_can_be_no_head_is_not_waited_for(received: bytes, may_be: bool) -> None:
+def test_bytes_that_cannot_begin_a_head_are_rejected_at_once(
+    received: bytes, may_be: bool
+) -> None:
     assert may_be_repaired(received) is may_be
 
 
-def test_framing_is_read_whatever_the_case() -> None:
+def test_framing_headers_ignore_case() -> None:
     framing = framing_of(
         [
             (b"CONTENT-LENGTH", b"5"),
@@ -131,7 +133,7 @@ def test_framing_is_read_whatever_the_case() -> None:
         ([b"gzip"], False, [b"gzip"]),
     ],
 )
-def test_transfer_codings_below_chunked_are_encodings(
+def test_transfer_codings_before_chunked_are_content_encodings(
     values: list[bytes], is_chunked: bool, encodings: list[bytes]
 ) -> None:
     framing = framing_of([(b"Transfer-Encoding", value) for value in values])
@@ -141,6 +143,6 @@ def test_transfer_codings_below_chunked_are_encodings(
 
 
 @pytest.mark.parametrize("value", [b"chunked, gzip", b"chunked, gzip, chunked"])
-def test_chunks_inside_another_coding_are_not_guessed_at(value: bytes) -> None:
+def test_chunked_inside_another_coding_is_rejected(value: bytes) -> None:
     with pytest.raises(UnreadableError, match="last"):
         framing_of([(b"Transfer-Encoding", value)])

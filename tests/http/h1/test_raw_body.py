@@ -7,7 +7,7 @@ from crawler.http.h1.raw_body import RawReader
 
 
 @given(st.binary(max_size=50), st.binary(max_size=9), st.integers(1, 60))
-def test_the_body_ends_at_its_length_wherever_the_wire_is_cut(
+def test_the_body_ends_at_its_length_however_the_bytes_are_split(
     body: bytes, behind: bytes, step: int
 ) -> None:
     reader, wire, read = RawReader(len(body)), body + behind, b""
@@ -21,7 +21,7 @@ def test_the_body_ends_at_its_length_wherever_the_wire_is_cut(
     assert behind.startswith(reader.surplus)
 
 
-def test_what_comes_behind_the_body_is_surplus() -> None:
+def test_bytes_after_the_body_are_surplus() -> None:
     reader = RawReader(4)
 
     assert reader.feed(b"page!") == [b"page"]

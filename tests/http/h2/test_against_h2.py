@@ -45,7 +45,7 @@ async def page(judge: Judge, stream_id: int, fields: Fields) -> None:
     judge.respond(stream_id, fields[b":path"] + judge.bodies[stream_id])
 
 
-async def test_many_requests_at_a_time() -> None:
+async def test_many_requests_run_at_the_same_time() -> None:
     async with judged(page) as (served, http, _):
         for _ in range(3):
             got = await asyncio.gather(
@@ -56,7 +56,7 @@ async def test_many_requests_at_a_time() -> None:
         assert served.connections == 1
 
 
-async def test_a_limit_of_streams_is_kept() -> None:
+async def test_the_limit_on_streams_is_kept() -> None:
     limit: Settings = {SettingCodes.MAX_CONCURRENT_STREAMS: 3}
     async with judged(page, limit) as (served, http, _):
         got = await asyncio.gather(*(http.get(f"{served.url}/{n}") for n in range(20)))
@@ -65,7 +65,7 @@ async def test_a_limit_of_streams_is_kept() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 65_535, 65_536, 1_000_000])
-async def test_a_request_body_keeps_to_the_windows(size: int) -> None:
+async def test_a_request_body_keeps_within_the_windows(size: int) -> None:
     async with judged(page) as (served, http, _):
         body = bytes(size)
         got = await http.post(f"{served.url}/", content=body)
@@ -73,7 +73,7 @@ async def test_a_request_body_keeps_to_the_windows(size: int) -> None:
         assert got.content == b"/" + body
 
 
-async def test_a_small_window_and_large_frames_of_the_server_are_kept_to() -> None:
+async def test_small_windows_and_large_frames_of_the_server_are_respected() -> None:
     odd: Settings = {
         SettingCodes.INITIAL_WINDOW_SIZE: 1_000,
         SettingCodes.MAX_FRAME_SIZE: 100_000,
@@ -87,7 +87,7 @@ async def test_a_small_window_and_large_frames_of_the_server_are_kept_to() -> No
         assert [len(each.content) for each in got] == [n * 5_000 + 1 for n in range(8)]
 
 
-async def test_a_large_answer_comes_through_the_windows() -> None:
+async def test_a_large_response_fits_through_the_windows() -> None:
     async def large(judge: Judge, stream_id: int, _: Fields) -> None:
         judge.respond(stream_id, bytes(3_000_000))
 
@@ -97,7 +97,7 @@ async def test_a_large_answer_comes_through_the_windows() -> None:
         assert {len(each.content) for each in got} == {3_000_000}
 
 
-async def test_bodies_that_are_left_unread_are_reset_and_cost_no_window() -> None:
+async def test_unread_bodies_are_reset_and_use_up_no_window() -> None:
     async def large(judge: Judge, stream_id: int, _: Fields) -> None:
         judge.respond(stream_id, bytes(2_000_000))
 
@@ -111,7 +111,7 @@ async def test_bodies_that_are_left_unread_are_reset_and_cost_no_window() -> Non
         assert served.connections == 1
 
 
-async def test_interim_answers_and_trailers_are_passed_over() -> None:
+async def test_informational_responses_and_trailers_are_skipped() -> None:
     async def chatty(judge: Judge, stream_id: int, _: Fields) -> None:
         judge.h2.send_headers(stream_id, [(b":status", b"103"), (b"link", b"</a>")])
         judge.h2.send_headers(stream_id, [(b":status", b"200")])
@@ -122,7 +122,7 @@ async def test_interim_answers_and_trailers_are_passed_over() -> None:
         assert (await http.get(served.url)).text == "page"
 
 
-async def test_a_header_block_of_many_frames_is_read() -> None:
+async def test_a_header_block_in_many_frames_is_read() -> None:
     fields = [(b"x-%d" % n, b"v" * 200) for n in range(150)]
 
     async def wordy(judge: Judge, stream_id: int, _: Fields) -> None:
@@ -134,7 +134,7 @@ async def test_a_header_block_of_many_frames_is_read() -> None:
         assert response.headers["x-149"] == "v" * 200
 
 
-async def test_requests_go_on_elsewhere_after_a_goaway() -> None:
+async def test_requests_continue_on_another_connection_after_a_goaway() -> None:
     async def tired(judge: Judge, stream_id: int, fields: Fields) -> None:
         await page(judge, stream_id, fields)
         if len(judge.served.requests) % 7 == 0:
@@ -151,7 +151,7 @@ async def test_requests_go_on_elsewhere_after_a_goaway() -> None:
         assert transport.statistics().fallbacks == 0
 
 
-async def test_a_ping_is_answered() -> None:
+async def test_a_ping_is_acknowledged() -> None:
     async def curious(judge: Judge, stream_id: int, fields: Fields) -> None:
         judge.h2.ping(b"12345678")
         await page(judge, stream_id, fields)

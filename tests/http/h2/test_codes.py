@@ -6,13 +6,13 @@ from h2.settings import SettingCodes
 from crawler.http.h2.codes import ErrorCode, Setting
 
 
-def test_the_error_codes_are_h2s() -> None:
+def test_the_error_codes_equal_those_of_h2() -> None:
     assert {code.name: int(code) for code in ErrorCode} == {
         code.name: int(code) for code in ErrorCodes
     }
 
 
-def test_the_settings_are_h2s() -> None:
+def test_the_settings_codes_equal_those_of_h2() -> None:
     theirs = {code.name: int(code) for code in SettingCodes}
 
     for setting in Setting:

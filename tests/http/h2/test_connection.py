@@ -69,7 +69,7 @@ async def test_many_requests_share_a_connection() -> None:
         assert sorted(served.requests) == sorted(f"/{index}" for index in range(50))
 
 
-async def test_a_request_says_what_http2_wants_said() -> None:
+async def test_a_request_has_the_header_fields_of_http2() -> None:
     heads: list[dict[bytes, bytes]] = []
 
     async def behaviour(peer: Peer) -> None:
@@ -149,7 +149,7 @@ async def test_a_request_body_waits_for_the_windows() -> None:
         assert streamed.text == "200000"
 
 
-async def test_padding_and_priority_are_no_part_of_what_is_said() -> None:
+async def test_padding_and_priority_are_removed() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -168,7 +168,7 @@ async def test_padding_and_priority_are_no_part_of_what_is_said() -> None:
         assert served.connections == 1
 
 
-async def test_interim_answers_and_trailers_are_left_out() -> None:
+async def test_informational_responses_and_trailers_are_skipped() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -222,7 +222,7 @@ async def test_settings_may_change_at_any_time() -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 3, 10])
-async def test_no_more_streams_are_opened_than_the_peer_takes(limit: int) -> None:
+async def test_no_more_streams_are_opened_than_the_peer_allows(limit: int) -> None:
     open_now: set[int] = set()
     most: list[int] = []
 
@@ -248,7 +248,7 @@ async def test_no_more_streams_are_opened_than_the_peer_takes(limit: int) -> Non
         assert served.connections == 1
 
 
-async def test_a_limit_that_shrinks_below_what_is_open_is_kept_from_then_on() -> None:
+async def test_a_lower_limit_on_streams_holds_from_then_on() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start({CONCURRENT: 10})
         first = [(await peer.request())[0] for _ in range(10)]
@@ -268,7 +268,7 @@ async def test_a_limit_that_shrinks_below_what_is_open_is_kept_from_then_on() ->
         assert {response.text for response in responses} == {"page"}
 
 
-async def test_a_peer_that_takes_no_streams_is_waited_for() -> None:
+async def test_a_peer_that_allows_no_streams_is_awaited() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start({CONCURRENT: 0})
         await release.wait()
@@ -285,7 +285,7 @@ async def test_a_peer_that_takes_no_streams_is_waited_for() -> None:
         assert served.connections == 1
 
 
-async def test_a_peer_that_never_takes_a_stream_meets_the_pools_timeout() -> None:
+async def test_a_peer_that_never_allows_a_stream_causes_a_pool_timeout() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start({CONCURRENT: 0})
         while True:
@@ -301,7 +301,7 @@ async def test_a_peer_that_never_takes_a_stream_meets_the_pools_timeout() -> Non
         assert kinds == {httpx.PoolTimeout, httpx.ReadTimeout}
 
 
-async def test_goaway_lets_permitted_streams_finish_and_sends_the_others_again() -> (
+async def test_after_goaway_permitted_streams_finish_and_others_are_sent_again() -> (
     None
 ):
     async def behaviour(peer: Peer) -> None:
@@ -323,7 +323,7 @@ async def test_goaway_lets_permitted_streams_finish_and_sends_the_others_again()
 
 
 @pytest.mark.parametrize("code", [ErrorCodes.NO_ERROR, ErrorCodes.ENHANCE_YOUR_CALM])
-async def test_goaway_and_a_closed_connection_at_once_lose_nothing(
+async def test_a_goaway_with_a_closed_connection_loses_no_request(
     code: ErrorCodes,
 ) -> None:
     async def behaviour(peer: Peer) -> None:
@@ -339,7 +339,7 @@ async def test_goaway_and_a_closed_connection_at_once_lose_nothing(
         assert texts == ["old"] + ["page"] * 9
 
 
-async def test_a_goaway_every_few_requests_fails_none() -> None:
+async def test_frequent_goaways_fail_no_request() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start({CONCURRENT: 100})
         for _ in range(20):
@@ -357,7 +357,7 @@ async def test_a_goaway_every_few_requests_fails_none() -> None:
         assert transport.statistics().fallbacks == 0
 
 
-async def test_a_post_that_goaway_left_out_is_sent_again() -> None:
+async def test_a_post_that_goaway_excluded_is_sent_again() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         await peer.request()
@@ -387,7 +387,7 @@ async def test_a_refused_stream_is_sent_again_once() -> None:
             await http.get(served.url)
 
 
-async def test_a_server_that_resets_every_stream_fails_each_once() -> None:
+async def test_a_server_that_resets_every_stream_fails_each_request_once() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         while True:
@@ -403,7 +403,7 @@ async def test_a_server_that_resets_every_stream_fails_each_once() -> None:
         assert len(served.requests) == 50
 
 
-async def test_a_reset_in_mid_body_is_a_truncated_page() -> None:
+async def test_a_reset_within_a_body_is_a_truncated_page() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -500,7 +500,7 @@ def sends(*fields: tuple[bytes, bytes], then: bytes = b"") -> Send:
         ),
     ],
 )
-async def test_a_malformed_answer_fails_alone(
+async def test_a_malformed_response_fails_only_its_own_request(
     send: Send, error: type[Exception]
 ) -> None:
     async def behaviour(peer: Peer) -> None:
@@ -604,7 +604,7 @@ HEAD = bytes([0x88])  # :status 200, indexed
         pytest.param(frame(frames.HEADERS, 0, 9, HEAD), id="a block on no stream"),
     ],
 )
-async def test_a_peer_that_breaks_the_protocol_is_left_for_another_connection(
+async def test_a_connection_whose_peer_breaks_the_protocol_is_replaced(
     garbage: bytes,
 ) -> None:
     async def behaviour(peer: Peer) -> None:
@@ -630,7 +630,7 @@ async def test_a_peer_that_breaks_the_protocol_is_left_for_another_connection(
         assert transport.statistics().open_connections == 1
 
 
-async def test_a_peer_that_ignores_the_window_is_left() -> None:
+async def test_a_connection_whose_peer_ignores_the_window_is_closed() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -650,7 +650,7 @@ async def test_a_peer_that_ignores_the_window_is_left() -> None:
         assert codes == [ErrorCodes.FLOW_CONTROL_ERROR]
 
 
-async def test_fields_that_unpack_into_megabytes_are_too_large() -> None:
+async def test_header_fields_that_decode_to_megabytes_are_too_large() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -681,7 +681,7 @@ async def test_a_connection_that_breaks_under_load_is_replaced() -> None:
         assert {response.text for response in responses} == {"page"}
 
 
-async def test_a_connection_that_always_breaks_is_not_tried_for_ever() -> None:
+async def test_a_connection_that_always_breaks_is_not_retried_forever() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         await peer.request()
@@ -693,7 +693,7 @@ async def test_a_connection_that_always_breaks_is_not_tried_for_ever() -> None:
         assert len(served.requests) == 3
 
 
-async def test_a_silent_stream_times_out_and_its_neighbours_go_on() -> None:
+async def test_a_silent_stream_times_out_and_other_streams_continue() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         silent, _ = await peer.request()
@@ -716,7 +716,7 @@ async def test_a_silent_stream_times_out_and_its_neighbours_go_on() -> None:
         assert served.connections == 1
 
 
-async def test_pings_are_no_progress() -> None:
+async def test_pings_do_not_count_as_progress() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         await peer.request()
@@ -730,7 +730,7 @@ async def test_pings_are_no_progress() -> None:
             await http.get(served.url)
 
 
-async def test_a_body_that_drips_is_too_slow() -> None:
+async def test_a_body_that_arrives_too_slowly_is_too_slow() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -745,7 +745,7 @@ async def test_a_body_that_drips_is_too_slow() -> None:
             await http.get(served.url)
 
 
-async def test_a_stalled_consumer_holds_back_his_own_stream_only() -> None:
+async def test_a_slow_reader_slows_down_only_its_own_stream() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stalled, _ = await peer.request()
@@ -774,7 +774,7 @@ async def test_a_stalled_consumer_holds_back_his_own_stream_only() -> None:
         assert served.connections == 1
 
 
-async def test_an_abandoned_body_gives_its_window_back() -> None:
+async def test_an_abandoned_body_returns_its_window() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         window = 16 * 2**20
@@ -803,7 +803,7 @@ async def test_an_abandoned_body_gives_its_window_back() -> None:
             assert (await http.get(f"{served.url}/small")).text == "page"
 
 
-async def test_a_short_rest_is_drained_not_reset() -> None:
+async def test_a_short_rest_of_a_body_is_drained_instead_of_reset() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -824,7 +824,7 @@ async def test_a_short_rest_is_drained_not_reset() -> None:
         assert served.connections == 1
 
 
-async def test_a_connection_of_mostly_resets_is_retired() -> None:
+async def test_a_connection_with_mostly_resets_is_retired() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         while True:
@@ -840,7 +840,7 @@ async def test_a_connection_of_mostly_resets_is_retired() -> None:
         assert 2 <= served.connections <= 4
 
 
-async def test_an_oversized_body_is_cut() -> None:
+async def test_a_body_over_the_limit_is_cut() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -878,7 +878,7 @@ async def test_frames_on_a_stream_that_was_reset_are_ignored() -> None:
         assert served.connections == 1
 
 
-async def test_a_peer_that_stops_reading_meets_the_write_timeout() -> None:
+async def test_a_peer_that_stops_reading_causes_a_write_timeout() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         await asyncio.Event().wait()
@@ -889,7 +889,7 @@ async def test_a_peer_that_stops_reading_meets_the_write_timeout() -> None:
             await http.post(served.url, content=bytes(10_000_000))
 
 
-async def test_a_preface_that_never_comes_is_a_read_timeout() -> None:
+async def test_a_missing_preface_causes_a_read_timeout() -> None:
     async def behaviour(peer: Peer) -> None:
         await asyncio.Event().wait()
 
@@ -928,7 +928,7 @@ async def by_alpn(
         await scripted([answer(b"old but true")])(served, reader, writer)
 
 
-async def test_an_origin_whose_http2_is_broken_is_spoken_to_in_http1() -> None:
+async def test_an_origin_with_broken_http2_is_requested_over_http1() -> None:
     context = certificates().server("h2", "http/1.1")
     transport = Transport(certificates().client(), options=options())
     async with serve(by_alpn, context) as served, client(transport) as http:
@@ -941,7 +941,7 @@ async def test_an_origin_whose_http2_is_broken_is_spoken_to_in_http1() -> None:
         assert transport.statistics().fallbacks == 1
 
 
-async def test_what_was_wrong_with_http2_is_told_where_http1_fails_too() -> None:
+async def test_an_error_over_http1_includes_the_earlier_error_of_http2() -> None:
     async def behaviour(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -963,7 +963,7 @@ async def test_what_was_wrong_with_http2_is_told_where_http1_fails_too() -> None
     assert served.connections == 3
 
 
-async def test_a_body_in_frames_of_a_hundred_bytes_is_no_flood() -> None:
+async def test_a_body_in_frames_of_a_hundred_bytes_is_not_a_flood() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -998,7 +998,7 @@ async def test_http_1_1_required_is_obeyed() -> None:
 
 
 @pytest.mark.parametrize("seed", range(60))
-async def test_noise_never_hangs_or_breaks_the_client(seed: int) -> None:
+async def test_corrupted_bytes_never_hang_or_break_the_client(seed: int) -> None:
     """Well-formed answers with bytes changed, cut, doubled or added."""
     chance = random.Random(seed)
 

@@ -41,7 +41,7 @@ async def code_of_goaway(peer: Peer) -> int:
 # 3.4: the preface
 
 
-async def test_the_peers_preface_is_no_acknowledgement() -> None:
+async def test_the_preface_of_the_peer_is_not_an_acknowledgement() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.reader.readexactly(len(frames.PREFACE))
         peer.send(frames.settings_ack(), frames.settings({}))
@@ -101,7 +101,7 @@ FAULTS = [
 @pytest.mark.parametrize(
     ("sent", "code"), [pytest.param(sent, code, id=id) for sent, code, id in FAULTS]
 )
-async def test_a_connection_error_is_told_by_its_name(
+async def test_a_connection_error_is_reported_by_its_name(
     sent: bytes, code: ErrorCodes
 ) -> None:
     async def behaviour(peer: Peer) -> None:
@@ -118,7 +118,7 @@ async def test_a_connection_error_is_told_by_its_name(
         assert codes == [code]
 
 
-async def test_what_came_before_a_fault_counts() -> None:
+async def test_frames_before_a_fault_are_processed() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -141,7 +141,7 @@ async def test_what_came_before_a_fault_counts() -> None:
     ("size", "code"),
     [(0, ErrorCodes.PROTOCOL_ERROR), (MOST, ErrorCodes.FLOW_CONTROL_ERROR)],
 )
-async def test_a_bad_window_update_ends_its_stream_only(
+async def test_a_bad_window_update_ends_only_its_stream(
     size: int, code: ErrorCodes
 ) -> None:
     async def behaviour(peer: Peer) -> None:
@@ -163,7 +163,7 @@ async def test_a_bad_window_update_ends_its_stream_only(
         assert seen == [(1, code)]
 
 
-async def test_frames_of_any_kind_on_a_finished_stream_are_ignored() -> None:
+async def test_frames_of_any_type_on_a_finished_stream_are_ignored() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -185,7 +185,7 @@ async def test_frames_of_any_kind_on_a_finished_stream_are_ignored() -> None:
         assert served.connections == 1
 
 
-async def test_an_answer_that_comes_before_its_request_has_ended_counts() -> None:
+async def test_a_response_before_the_end_of_its_request_is_accepted() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start({WINDOW: 10})
         stream_id, _ = await peer.request()
@@ -208,7 +208,7 @@ async def test_an_answer_that_comes_before_its_request_has_ended_counts() -> Non
 # 5.2, 6.9: flow control of what is sent
 
 
-async def test_a_window_that_shrinks_below_nothing_is_paid_back_first() -> None:
+async def test_a_window_below_zero_must_be_refilled_first() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start({WINDOW: 1000})
         peer.answer((await peer.request())[0])
@@ -241,7 +241,7 @@ async def test_a_window_that_shrinks_below_nothing_is_paid_back_first() -> None:
         assert pieces == [7, 8, 485]
 
 
-async def test_the_window_of_the_connection_bounds_all_bodies_together() -> None:
+async def test_the_window_of_the_connection_limits_all_bodies_together() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start({WINDOW: 2**20})
         received = 0
@@ -269,7 +269,7 @@ async def test_the_window_of_the_connection_bounds_all_bodies_together() -> None
         assert most == [65_535]
 
 
-async def test_a_long_upload_through_small_windows_is_no_flood() -> None:
+async def test_a_long_upload_through_small_windows_is_not_a_flood() -> None:
     size = 3_000_000
 
     async def behaviour(peer: Peer) -> None:
@@ -292,9 +292,7 @@ async def test_a_long_upload_through_small_windows_is_no_flood() -> None:
         assert served.connections == 1
 
 
-async def test_a_streamed_body_is_not_heaped_up_before_a_peer_that_stops_reading() -> (
-    None
-):
+async def test_a_streamed_body_does_not_accumulate_if_the_peer_stops_reading() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start({WINDOW: MOST})
         peer.send(frames.window_update(0, MOST - 65_535))
@@ -330,7 +328,7 @@ async def test_a_streamed_body_is_not_heaped_up_before_a_peer_that_stops_reading
 # 5.2: flow control of what comes
 
 
-async def test_the_rest_of_an_abandoned_body_has_room_whatever_lay_unread() -> None:
+async def test_the_rest_of_an_abandoned_body_is_drained_despite_unread_data() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -403,7 +401,7 @@ async def test_thousands_of_settings_in_a_frame_are_a_flood() -> None:
 # 6.8: GOAWAY
 
 
-async def test_a_server_that_always_goes_away_at_once_is_not_asked_for_ever() -> None:
+async def test_a_server_that_always_sends_goaway_is_not_requested_forever() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         await peer.request()
@@ -417,7 +415,7 @@ async def test_a_server_that_always_goes_away_at_once_is_not_asked_for_ever() ->
         assert served.connections < 10
 
 
-async def test_goaway_in_two_steps_leaves_out_what_the_second_does() -> None:
+async def test_a_second_goaway_excludes_further_streams() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start({CONCURRENT: 100})
         streams = [(await peer.request())[0] for _ in range(6)]
@@ -436,7 +434,7 @@ async def test_goaway_in_two_steps_leaves_out_what_the_second_does() -> None:
         assert texts == ["old"] * 3 + ["page"] * 3
 
 
-async def test_goaway_may_ask_for_http_1_1() -> None:
+async def test_goaway_may_require_http_1_1() -> None:
     async def behaviour(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -464,7 +462,7 @@ async def test_goaway_may_ask_for_http_1_1() -> None:
 @pytest.mark.parametrize(
     ("method", "status"), [("HEAD", b"200"), ("GET", b"204"), ("GET", b"304")]
 )
-async def test_an_answer_that_has_no_content_is_whole_with_its_head(
+async def test_a_response_without_content_is_complete_with_its_head(
     method: str, status: bytes
 ) -> None:
     async def behaviour(peer: Peer) -> None:
@@ -505,7 +503,7 @@ HEAD = (b":status", b"200")
         pytest.param([[HEAD, (b"content-length", b"-1")]], id="a negative length"),
     ],
 )
-async def test_a_malformed_answer_ends_its_stream_only(
+async def test_a_malformed_response_ends_only_its_stream(
     blocks: list[list[tuple[bytes, bytes]]],
 ) -> None:
     async def behaviour(peer: Peer) -> None:
@@ -528,7 +526,7 @@ async def test_a_malformed_answer_ends_its_stream_only(
         assert seen == [(1, ErrorCodes.PROTOCOL_ERROR)]
 
 
-async def test_a_block_in_many_frames_is_one_head() -> None:
+async def test_a_header_block_in_many_frames_is_one_head() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -547,7 +545,7 @@ async def test_a_block_in_many_frames_is_one_head() -> None:
         assert served.connections == 1
 
 
-async def test_fields_of_the_connection_are_no_part_of_an_answer() -> None:
+async def test_connection_header_fields_are_removed_from_a_response() -> None:
     """By the letter they are an error (8.2.2), but servers pass them on from behind."""
 
     async def behaviour(peer: Peer) -> None:
@@ -569,7 +567,7 @@ async def test_fields_of_the_connection_are_no_part_of_an_answer() -> None:
         assert (response.text, dict(response.headers)) == ("page", {"x": "y"})
 
 
-async def test_a_length_beyond_all_numbers_ends_its_stream_only() -> None:
+async def test_a_huge_content_length_ends_only_its_stream() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         first, second = [(await peer.request())[0] for _ in range(2)]
@@ -585,7 +583,7 @@ async def test_a_length_beyond_all_numbers_ends_its_stream_only() -> None:
         assert isinstance(second, httpx.Response)
 
 
-async def test_a_refused_request_leaves_the_field_table_as_it_is() -> None:
+async def test_a_rejected_request_does_not_change_the_header_table() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         for _ in range(2):
@@ -604,7 +602,7 @@ async def test_a_refused_request_leaves_the_field_table_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("method", ["GE T", "GÉT", "GET\r\nx: y"])
-async def test_a_method_that_is_none_is_refused(method: str) -> None:
+async def test_an_invalid_method_is_rejected(method: str) -> None:
     async with peer(well) as served, client(h2c()) as http:
         with pytest.raises(httpx.LocalProtocolError):
             await http.request(method, served.url)
@@ -614,7 +612,7 @@ async def test_a_method_that_is_none_is_refused(method: str) -> None:
 # 9.1: a connection that is about to go
 
 
-async def test_a_connection_that_is_closing_takes_no_request() -> None:
+async def test_a_closing_connection_accepts_no_request() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -633,7 +631,7 @@ async def test_a_connection_that_is_closing_takes_no_request() -> None:
         assert (await http.post(served.url, content=b"x")).text == "page"
 
 
-async def test_a_body_cut_off_by_no_error_is_cut_off() -> None:
+async def test_a_body_that_ends_with_no_error_is_truncated() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()

@@ -11,7 +11,7 @@ from crawler.http.h2.frames import FrameError
 ALLOWED = 4_000
 
 
-def test_frames_up_to_the_allowance_pass_and_one_more_is_an_error() -> None:
+def test_frames_up_to_the_allowance_are_accepted_and_one_more_is_an_error() -> None:
     guard = FloodGuard()
     for _ in range(ALLOWED):
         guard.spend(1)
@@ -27,7 +27,7 @@ def test_frames_up_to_the_allowance_pass_and_one_more_is_an_error() -> None:
         max_size=30,
     )
 )
-def test_progress_refills_the_allowance_and_never_beyond_it(
+def test_progress_refills_the_allowance_up_to_its_maximum(
     steps: list[tuple[str, int]],
 ) -> None:
     guard, left = FloodGuard(), ALLOWED

@@ -10,7 +10,7 @@ SIZES = st.lists(st.integers(0, 100), max_size=50)
 
 
 @given(st.integers(1, 100), SIZES)
-def test_a_peer_that_keeps_to_the_window_is_never_stuck_or_refused(
+def test_a_peer_within_the_window_is_never_blocked_or_rejected(
     size: int, reads: list[int]
 ) -> None:
     window, room, unread = ReceiveWindow(size), size, 0
@@ -27,7 +27,7 @@ def test_a_peer_that_keeps_to_the_window_is_never_stuck_or_refused(
 
 
 @given(st.integers(0, 1000), st.integers(1, 1000))
-def test_more_than_the_window_is_an_error(size: int, more: int) -> None:
+def test_more_data_than_the_window_is_an_error(size: int, more: int) -> None:
     window = ReceiveWindow(size)
     window.receive(size)
 
@@ -48,7 +48,7 @@ def test_a_window_grows_up_to_its_limit() -> None:
     assert raised.value.code == ErrorCode.PROTOCOL_ERROR
 
 
-def test_a_window_moves_below_nothing_but_not_beyond_its_limit() -> None:
+def test_a_window_may_fall_below_zero_but_not_below_its_limit() -> None:
     assert moved(10, -30) == -20
 
     with pytest.raises(FrameError) as raised:

@@ -26,7 +26,7 @@ def built(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:
 
 
 @given(FRAMES, st.integers(0, 2000))
-def test_frames_are_cut_wherever_the_bytes_were(
+def test_frames_are_found_however_the_bytes_are_split(
     expected: list[tuple[int, int, int, bytes]], cut: int
 ) -> None:
     wire = b"".join(built(*each) for each in expected)
@@ -46,7 +46,7 @@ def test_any_bytes_are_frames_or_an_error(noise: bytes) -> None:
         assert sum(9 + len(each.payload) for each in found) + len(rest) == len(noise)
 
 
-def test_the_reserved_bit_is_no_part_of_a_streams_number() -> None:
+def test_the_reserved_bit_is_not_part_of_the_stream_number() -> None:
     wire = b"\0\0\0\0\0" + (0x80000005).to_bytes(4, "big")
 
     assert frames.split(wire) == ([Frame(0, 0, 5, b"")], b"")
@@ -69,7 +69,7 @@ def test_the_reserved_bit_is_no_part_of_a_streams_number() -> None:
         ),
     ],
 )
-def test_what_is_built_is_what_others_read(
+def test_other_libraries_can_parse_the_written_frames(
     wire: bytes, name: str, stream_id: int
 ) -> None:
     read, length = Reference.parse_frame_header(memoryview(wire[:9]))
@@ -80,7 +80,7 @@ def test_what_is_built_is_what_others_read(
     assert read.serialize() == wire
 
 
-def test_a_block_larger_than_a_frame_is_continued() -> None:
+def test_a_header_block_larger_than_a_frame_is_continued() -> None:
     wire = frames.headers(1, bytes(250), is_last=True, max_frame_size=100)
 
     found, _ = frames.split(wire)
@@ -91,7 +91,7 @@ def test_a_block_larger_than_a_frame_is_continued() -> None:
 
 
 @given(st.binary(max_size=40), st.integers(0, 255))
-def test_padding_is_taken_off_or_an_error(payload: bytes, flags: int) -> None:
+def test_padding_is_removed_or_an_error(payload: bytes, flags: int) -> None:
     for kind in (frames.DATA, frames.HEADERS):
         try:
             inner = frames.payload_of(Frame(kind, flags, 1, payload))

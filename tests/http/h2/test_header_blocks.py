@@ -28,7 +28,7 @@ def continuation(block: bytes, flags: int = 0, stream: int = 1) -> Frame:
     return Frame(CONTINUATION, flags, stream, block)
 
 
-def test_a_block_of_one_frame_gives_its_fields() -> None:
+def test_a_header_block_in_one_frame_is_decoded() -> None:
     reader, block = BlockReader(16_384), block_of()
 
     assert list(reader.begin(headers(block)) or []) == FIELDS
@@ -36,7 +36,7 @@ def test_a_block_of_one_frame_gives_its_fields() -> None:
     assert reader.size == len(block)
 
 
-def test_padding_and_priority_are_no_part_of_the_block() -> None:
+def test_padding_and_priority_are_not_part_of_the_header_block() -> None:
     flags = frames.END_HEADERS | frames.PADDED | frames.PRIORITY_FLAG
     payload = b"\x03" + b"\0\0\0\0\x10" + block_of() + bytes(3)
 
@@ -44,7 +44,7 @@ def test_padding_and_priority_are_no_part_of_the_block() -> None:
 
 
 @given(st.lists(st.integers(0, 250), min_size=1, max_size=8))
-def test_where_a_block_is_cut_changes_nothing(cuts: list[int]) -> None:
+def test_a_header_block_is_decoded_however_it_is_split(cuts: list[int]) -> None:
     reader, block = BlockReader(16_384), block_of()
     borders = [0, *sorted(min(cut, len(block)) for cut in cuts), len(block)]
     first, *rest, last = [
@@ -63,7 +63,7 @@ def test_where_a_block_is_cut_changes_nothing(cuts: list[int]) -> None:
     assert reader.size == len(block)
 
 
-def test_every_block_changes_the_table_of_the_next() -> None:
+def test_every_header_block_changes_the_table_for_the_next() -> None:
     encoder, reader = Encoder(), BlockReader(16_384)
     first, second = [bytes(encoder.encode(FIELDS)) for _ in range(2)]
 
@@ -74,7 +74,7 @@ def test_every_block_changes_the_table_of_the_next() -> None:
 
 
 @pytest.mark.parametrize("stream", [1, 3])
-def test_a_continuation_follows_only_headers_of_its_stream(stream: int) -> None:
+def test_a_continuation_may_only_follow_headers_of_its_stream(stream: int) -> None:
     reader = BlockReader(16_384)
     if stream == 3:
         reader.begin(headers(b"", 0, stream=1))
@@ -84,7 +84,7 @@ def test_a_continuation_follows_only_headers_of_its_stream(stream: int) -> None:
     assert raised.value.code == ErrorCode.PROTOCOL_ERROR
 
 
-def test_a_block_that_is_no_hpack_ends_the_connection() -> None:
+def test_an_invalid_header_block_ends_the_connection() -> None:
     with pytest.raises(FrameError, match="header fields cannot be decoded: ") as raised:
         BlockReader(16_384).begin(headers(b"\x80"))
     assert raised.value.code == ErrorCode.COMPRESSION_ERROR
@@ -97,7 +97,7 @@ def test_a_block_that_is_no_hpack_ends_the_connection() -> None:
         pytest.param(b"", "has over 64 HTTP/2 frames", id="empty frames"),
     ],
 )
-def test_a_block_without_end_is_too_large(part: bytes, words: str) -> None:
+def test_an_endless_header_block_is_too_large(part: bytes, words: str) -> None:
     reader = BlockReader(1_000)
     reader.begin(headers(part, 0))
 
@@ -108,7 +108,7 @@ def test_a_block_without_end_is_too_large(part: bytes, words: str) -> None:
 
 
 @pytest.mark.parametrize(("parts", "is_allowed"), [(63, True), (64, False)])
-def test_a_block_has_at_most_64_frames(parts: int, is_allowed: bool) -> None:
+def test_a_header_block_has_at_most_64_frames(parts: int, is_allowed: bool) -> None:
     reader = BlockReader(1_000)
     reader.begin(headers(b"", 0))
     for _ in range(62):
@@ -120,7 +120,7 @@ def test_a_block_has_at_most_64_frames(parts: int, is_allowed: bool) -> None:
             reader.go_on(continuation(b""))
 
 
-def test_fields_larger_than_the_limit_are_refused_though_the_block_is_small() -> None:
+def test_header_fields_over_the_limit_are_rejected_even_in_a_small_block() -> None:
     block = block_of([(b"x", b"0" * 900), (b"y", b"0" * 900)])
     limit = 1_600
     assert len(block) < limit

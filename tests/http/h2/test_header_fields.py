@@ -29,7 +29,7 @@ def decoded(decoder: Decoder, block: bytes) -> list[tuple[bytes, bytes]]:
     return [(bytes(name), bytes(value)) for name, value in decoder.decode(block, True)]
 
 
-def test_the_same_fields_cost_a_few_bytes_from_the_second_time_on() -> None:
+def test_repeated_header_fields_take_a_few_bytes_from_the_second_time_on() -> None:
     encoder, decoder = FieldEncoder(), Decoder()
     blocks = [encoder.encode(request(f"/{index}")) for index in range(4)]
 
@@ -61,7 +61,7 @@ def test_the_same_fields_cost_a_few_bytes_from_the_second_time_on() -> None:
         max_size=12,
     )
 )
-def test_whatever_is_sent_the_peer_reads_it(
+def test_the_peer_can_decode_whatever_is_sent(
     requests: list[tuple[str, dict[str, str], int | None]],
 ) -> None:
     encoder, decoder = FieldEncoder(), Decoder()
@@ -92,12 +92,12 @@ def test_a_secret_is_never_indexed() -> None:
 
 @pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\0"])
 @pytest.mark.parametrize("name", ["X-Y", "Cookie"])
-def test_a_field_that_would_be_two_is_refused(name: str, value: str) -> None:
+def test_a_header_field_with_a_line_break_is_rejected(name: str, value: str) -> None:
     with pytest.raises(httpx.LocalProtocolError):
         FieldEncoder().encode(request(**{name: value}))
 
 
-def test_an_answers_head_is_its_status_and_its_fields() -> None:
+def test_the_head_of_a_response_is_its_status_and_its_header_fields() -> None:
     head = read_head([(b":status", b"200"), (b"server", b"x")])
 
     assert head == (200, [(b"server", b"x")])
@@ -119,12 +119,12 @@ def test_an_answers_head_is_its_status_and_its_fields() -> None:
         [(b":status", b"200"), (b"a", b"x\r\ny")],
     ],
 )
-def test_a_malformed_head_is_told(fields: list[tuple[bytes, bytes]]) -> None:
+def test_a_malformed_head_is_reported(fields: list[tuple[bytes, bytes]]) -> None:
     with pytest.raises(MalformedError):
         read_head(fields)
 
 
-def test_fields_of_the_connection_are_left_out() -> None:
+def test_connection_header_fields_are_removed() -> None:
     fields = [(b"connection", b"close"), (b"server", b"x"), (b"keep-alive", b"1")]
 
     assert check_fields(fields) == [(b"server", b"x")]

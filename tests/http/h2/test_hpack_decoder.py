@@ -27,7 +27,7 @@ REQUESTS = [
 ]
 
 
-def test_the_standard_s_own_example_is_read() -> None:
+def test_the_example_of_the_rfc_is_decoded() -> None:
     decoder = HeaderDecoder(65_536)
 
     heads = [decoder.decode(bytes.fromhex(block)) for block, _ in REQUESTS]
@@ -43,7 +43,7 @@ def test_the_standard_s_own_example_is_read() -> None:
     st.lists(st.tuples(HEADS, st.booleans()), max_size=8),
     st.lists(st.integers(0, 4096), max_size=8),
 )
-def test_what_was_packed_is_unpacked(
+def test_encoded_fields_are_decoded(
     blocks: list[tuple[list[tuple[bytes, bytes, bool]], bool]], sizes: list[int]
 ) -> None:
     encoder, decoder = hpack.Encoder(), HeaderDecoder(1_000_000)
@@ -65,7 +65,7 @@ def test_what_was_packed_is_unpacked(
 
 @settings(deadline=None, max_examples=500)
 @given(st.lists(st.binary(max_size=40), max_size=4))
-def test_whatever_comes_is_read_as_the_library_reads_it(blocks: list[bytes]) -> None:
+def test_any_bytes_are_decoded_as_the_hpack_library_does(blocks: list[bytes]) -> None:
     library, decoder = hpack.Decoder(65_536), HeaderDecoder(65_536)
 
     for block in blocks:
@@ -94,12 +94,12 @@ def test_whatever_comes_is_read_as_the_library_reads_it(blocks: list[bytes]) -> 
         pytest.param("0084fffffffc00", id="EOS"),
     ],
 )
-def test_a_block_that_cannot_be_read_is_an_error(block: str) -> None:
+def test_an_invalid_header_block_is_an_error(block: str) -> None:
     with pytest.raises(CompressionError):
         HeaderDecoder(65_536).decode(bytes.fromhex(block))
 
 
-def test_a_small_block_that_unfolds_without_end_is_stopped() -> None:
+def test_a_small_block_that_decodes_to_too_much_is_stopped() -> None:
     decoder = HeaderDecoder(65_536)
     decoder.decode(hpack.Encoder().encode([(b"x", b"y" * 4_000)]))
 
@@ -107,7 +107,7 @@ def test_a_small_block_that_unfolds_without_end_is_stopped() -> None:
         decoder.decode(b"\xbe" * 1_000)
 
 
-def test_an_entry_larger_than_the_table_empties_it() -> None:
+def test_an_entry_larger_than_the_table_empties_the_table() -> None:
     decoder = HeaderDecoder(65_536)
     decoder.decode(bytes.fromhex("400161") + b"\x01b")  # a: b
     assert decoder.decode(b"\xbe") == [(b"a", b"b")]

@@ -35,7 +35,9 @@ async def for_ever() -> None:
     await asyncio.Event().wait()
 
 
-async def test_requests_that_wait_for_a_dead_peer_are_sent_to_a_living_one() -> None:
+async def test_requests_that_wait_for_a_dead_peer_are_sent_on_a_new_connection() -> (
+    None
+):
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         for _ in range(5):
@@ -53,7 +55,7 @@ async def test_requests_that_wait_for_a_dead_peer_are_sent_to_a_living_one() -> 
         assert transport.statistics().fallbacks == 0
 
 
-async def test_a_slow_answer_is_waited_for_while_the_peer_answers_pings() -> None:
+async def test_a_slow_response_is_awaited_while_the_peer_acknowledges_pings() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -71,7 +73,7 @@ async def test_a_slow_answer_is_waited_for_while_the_peer_answers_pings() -> Non
         assert len(served.requests) == 2
 
 
-async def test_a_peer_that_died_while_it_was_idle_costs_a_ping_and_no_request() -> None:
+async def test_a_peer_that_died_while_idle_loses_no_request() -> None:
     first_frames: list[int] = []
 
     async def behaviour(peer: Peer) -> None:
@@ -92,7 +94,7 @@ async def test_a_peer_that_died_while_it_was_idle_costs_a_ping_and_no_request() 
         assert served.connections == 2
 
 
-async def test_a_living_peer_that_was_idle_is_used_at_once() -> None:
+async def test_an_idle_living_peer_is_used_at_once() -> None:
     async def behaviour(peer: Peer) -> None:
         await (await peer.start()).go_on()
 
@@ -106,7 +108,7 @@ async def test_a_living_peer_that_was_idle_is_used_at_once() -> None:
         assert served.connections == 1
 
 
-async def test_what_may_have_been_done_is_not_sent_to_another_peer() -> None:
+async def test_a_request_that_may_have_been_processed_is_not_sent_again() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         await peer.request()
@@ -119,7 +121,7 @@ async def test_what_may_have_been_done_is_not_sent_to_another_peer() -> None:
         assert (await http.get(served.url)).text == "page"
 
 
-async def test_nobody_joins_those_who_wait_for_a_silent_peer() -> None:
+async def test_no_request_is_added_to_a_silent_connection() -> None:
     asked = asyncio.Event()
 
     async def behaviour(peer: Peer) -> None:
@@ -140,7 +142,7 @@ async def test_nobody_joins_those_who_wait_for_a_silent_peer() -> None:
         assert len(served.requests) == 3
 
 
-async def test_a_peer_that_answers_pings_only_meets_the_read_timeout() -> None:
+async def test_a_peer_that_only_acknowledges_pings_causes_a_read_timeout() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         while True:
@@ -153,7 +155,7 @@ async def test_a_peer_that_answers_pings_only_meets_the_read_timeout() -> None:
         assert served.connections == 1
 
 
-async def test_a_peer_that_never_speaks_is_left_to_the_read_timeout() -> None:
+async def test_a_peer_that_never_sends_anything_causes_a_read_timeout() -> None:
     async def behaviour(peer: Peer) -> None:
         await for_ever()
 
@@ -164,7 +166,7 @@ async def test_a_peer_that_never_speaks_is_left_to_the_read_timeout() -> None:
         assert served.connections == 1
 
 
-async def test_a_body_that_breaks_off_in_silence_is_no_page() -> None:
+async def test_a_body_that_breaks_off_in_silence_is_not_a_page() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -178,7 +180,7 @@ async def test_a_body_that_breaks_off_in_silence_is_no_page() -> None:
         assert (await http.get(served.url)).text == "page"
 
 
-async def test_a_drained_body_has_its_time_though_the_peer_is_asked_meanwhile() -> None:
+async def test_a_drained_body_keeps_its_time_while_the_peer_is_pinged() -> None:
     release = asyncio.Event()
 
     async def behaviour(peer: Peer) -> None:
@@ -200,7 +202,7 @@ async def test_a_drained_body_has_its_time_though_the_peer_is_asked_meanwhile() 
         assert served.connections == 1
 
 
-async def test_a_server_that_answers_and_reads_no_more_is_not_asked_again() -> None:
+async def test_a_server_that_responds_but_stops_reading_gets_no_new_request() -> None:
     async def deaf(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -236,7 +238,7 @@ contents = pytest.mark.parametrize("content", [kept, streamed])
 
 
 @contents
-async def test_a_deaf_server_meets_the_write_timeout_over_http1(
+async def test_a_server_that_stops_reading_causes_a_write_timeout_over_http1(
     content: Callable[[], bytes | AsyncIterator[bytes]],
 ) -> None:
     async def deaf(
@@ -258,7 +260,7 @@ async def test_a_deaf_server_meets_the_write_timeout_over_http1(
         assert (await http.get(served.url)).text == "page"
 
 
-async def test_a_server_that_takes_a_request_slowly_is_waited_for() -> None:
+async def test_a_server_that_reads_a_request_slowly_is_awaited() -> None:
     async def slow(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -278,7 +280,7 @@ async def test_a_server_that_takes_a_request_slowly_is_waited_for() -> None:
 
 
 @contents
-async def test_a_window_that_never_opens_meets_the_write_timeout(
+async def test_a_window_that_never_opens_causes_a_write_timeout(
     content: Callable[[], bytes | AsyncIterator[bytes]],
 ) -> None:
     async def behaviour(peer: Peer) -> None:
@@ -299,7 +301,7 @@ async def test_a_window_that_never_opens_meets_the_write_timeout(
         assert served.connections == 1
 
 
-async def test_a_head_that_drips_meets_the_deadline() -> None:
+async def test_a_head_that_arrives_too_slowly_meets_the_deadline() -> None:
     async def dripping(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -317,7 +319,7 @@ async def test_a_head_that_drips_meets_the_deadline() -> None:
         assert transport.statistics().open_connections == 0
 
 
-async def test_a_head_that_breaks_off_in_silence_meets_the_read_timeout() -> None:
+async def test_a_head_that_breaks_off_in_silence_causes_a_read_timeout() -> None:
     async def behaviour(peer: Peer) -> None:
         await peer.start()
         stream_id, _ = await peer.request()
@@ -333,7 +335,9 @@ async def test_a_head_that_breaks_off_in_silence_meets_the_read_timeout() -> Non
         assert (await http.get(served.url)).text == "page"
 
 
-async def test_a_connection_that_is_left_does_not_wait_for_a_deaf_peer() -> None:
+async def test_closing_a_connection_does_not_wait_for_a_peer_that_does_not_read() -> (
+    None
+):
     async def behaviour(peer: Peer) -> None:
         await peer.start({SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1})
         peer.send(frames.window_update(0, 2**30))

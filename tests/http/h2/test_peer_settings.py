@@ -9,7 +9,7 @@ from crawler.http.h2.peer_settings import PeerSettings
 
 
 @pytest.mark.parametrize(("ours", "streams"), [(3, 3), (10, 10), (100, 10)])
-def test_before_the_first_settings_few_streams_are_opened(
+def test_before_the_first_settings_frame_few_streams_are_opened(
     ours: int, streams: int
 ) -> None:
     settings = PeerSettings(ours)
@@ -19,7 +19,7 @@ def test_before_the_first_settings_few_streams_are_opened(
     assert (settings.window, settings.frame_size) == (DEFAULT_WINDOW, MAX_FRAME_SIZE)
 
 
-def test_a_peer_without_a_limit_of_streams_leaves_ours() -> None:
+def test_without_a_limit_of_the_peer_the_own_limit_applies() -> None:
     settings = PeerSettings(100)
 
     settings.begin()
@@ -40,7 +40,7 @@ def test_a_peer_without_a_limit_of_streams_leaves_ours() -> None:
         (Setting.MAX_FRAME_SIZE, 2**24 - 1, "frame_size", 2**24 - 1),
     ],
 )
-def test_a_setting_is_applied_within_our_own_limits(
+def test_a_setting_is_applied_within_the_own_limits(
     code: int, value: int, attribute: str, applied: int
 ) -> None:
     settings = PeerSettings(100)
@@ -74,7 +74,7 @@ def test_other_settings_change_nothing(code: int) -> None:
         (Setting.ENABLE_PUSH, 1, ErrorCode.PROTOCOL_ERROR),
     ],
 )
-def test_a_value_that_the_standard_forbids_is_an_error(
+def test_a_forbidden_value_of_a_setting_is_an_error(
     code: int, value: int, error: ErrorCode
 ) -> None:
     with pytest.raises(FrameError, match=r"6\.5\.2") as raised:

@@ -16,7 +16,7 @@ def a_frame(stream_id: int) -> Frame:
     return Frame(DATA, 0, stream_id, b"")
 
 
-def test_numbers_are_odd_and_given_once() -> None:
+def test_stream_numbers_are_odd_and_used_once() -> None:
     streams = Streams()
 
     first, second = [streams.open(a_transfer(), 0) for _ in range(2)]
@@ -27,7 +27,7 @@ def test_numbers_are_odd_and_given_once() -> None:
     assert streams.opened == 3
 
 
-def test_numbers_run_out_at_the_last_that_has_31_bits() -> None:
+def test_stream_numbers_end_at_31_bits() -> None:
     streams = Streams(2**31 - 3)
 
     streams.open(a_transfer(), 0)
@@ -38,7 +38,7 @@ def test_numbers_run_out_at_the_last_that_has_31_bits() -> None:
     assert streams.are_used_up
 
 
-def test_a_frame_finds_its_stream_or_a_closed_one_or_is_an_error() -> None:
+def test_a_frame_belongs_to_an_open_stream_a_closed_one_or_is_an_error() -> None:
     streams = Streams()
     closed, stream = [streams.open(a_transfer(), 0) for _ in range(2)]
     del streams[closed.id]
@@ -60,7 +60,7 @@ def test_a_frame_finds_its_stream_or_a_closed_one_or_is_an_error() -> None:
         pytest.param(100, 16, False, "over 16 interim responses", id="the 17th"),
     ],
 )
-def test_each_fault_of_an_interim_head_has_its_own_message(
+def test_each_fault_of_an_informational_head_has_its_own_message(
     status: int, earlier: int, is_last: bool, words: str
 ) -> None:
     transfer = SimpleNamespace(stream=None, informational=earlier)

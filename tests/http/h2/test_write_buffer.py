@@ -45,7 +45,7 @@ def stream(room: int, *, content: bytes | None = b"all", number: int = 1) -> Str
     return Stream(number, transfer, room)
 
 
-async def test_what_is_written_in_one_turn_is_one_write() -> None:
+async def test_everything_written_in_one_turn_of_the_loop_is_one_write() -> None:
     socket = Socket()
     buffer = buffer_of(socket)
 
@@ -58,7 +58,7 @@ async def test_what_is_written_in_one_turn_is_one_write() -> None:
     assert socket.writes == [b"one two three"]
 
 
-async def test_what_is_held_waits_for_the_caller() -> None:
+async def test_held_data_waits_for_the_caller() -> None:
     socket = Socket()
     buffer = buffer_of(socket)
 
@@ -71,7 +71,7 @@ async def test_what_is_held_waits_for_the_caller() -> None:
     assert (held, socket.writes) == ([], [b"one"])
 
 
-async def test_a_socket_that_closes_is_written_no_more() -> None:
+async def test_nothing_is_written_to_a_closing_socket() -> None:
     socket = Socket()
     buffer = buffer_of(socket)
     buffer.write(b"one")
@@ -106,7 +106,7 @@ async def test_a_body_is_sent_as_far_as_both_windows_allow(
     assert ended == (0 < size == sent)
 
 
-async def test_a_piece_waits_until_the_windows_had_room_for_all_of_it() -> None:
+async def test_a_piece_waits_until_the_windows_have_room_for_all_of_it() -> None:
     socket = Socket()
     buffer, sending = buffer_of(socket), stream(10, content=None)
 
@@ -122,7 +122,7 @@ async def test_a_piece_waits_until_the_windows_had_room_for_all_of_it() -> None:
     assert buffer.room == DEFAULT_WINDOW - 15
 
 
-async def test_a_full_socket_is_sent_no_body_until_it_resumes() -> None:
+async def test_no_body_is_sent_to_a_full_socket_until_it_resumes() -> None:
     socket = Socket()
     buffer, sending = buffer_of(socket), stream(100)
     sending.to_send = b"body"

@@ -106,7 +106,7 @@ async def failure(
         ),
     ],
 )
-async def test_a_bad_answer_to_connect_is_an_error_of_the_proxy(
+async def test_a_bad_response_to_connect_is_an_error_of_the_proxy(
     script: Script, status: int | None, message: str, tls: bool
 ) -> None:
     error = await failure(script, tls=tls)
@@ -118,7 +118,7 @@ async def test_a_bad_answer_to_connect_is_an_error_of_the_proxy(
     assert error.is_final is (status in (403, 407))
 
 
-async def test_a_page_that_follows_a_200_later_is_the_proxys_fault_too() -> None:
+async def test_an_html_page_after_the_200_is_an_error_of_the_proxy_too() -> None:
     async def portal(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -138,7 +138,7 @@ async def test_a_page_that_follows_a_200_later_is_the_proxys_fault_too() -> None
 
 
 @pytest.mark.parametrize("script", [[HANG], [b"HTTP/1.1 200", HANG]])
-async def test_a_slow_answer_to_connect_is_an_error_of_the_proxy(
+async def test_a_slow_response_to_connect_is_an_error_of_the_proxy(
     script: Script,
 ) -> None:
     error = await failure(script, timeouts=Timeouts(connect=0.2))
@@ -147,7 +147,7 @@ async def test_a_slow_answer_to_connect_is_an_error_of_the_proxy(
     assert not error.is_final
 
 
-async def test_a_target_that_is_slow_behind_the_tunnel_is_told_as_such() -> None:
+async def test_a_slow_target_behind_the_tunnel_is_an_error_of_the_target() -> None:
     opened = answers(b"HTTP/1.1 200 OK\r\n\r\n", HANG)
 
     error = await failure(opened, timeouts=Timeouts(connect=0.3))
@@ -155,7 +155,9 @@ async def test_a_target_that_is_slow_behind_the_tunnel_is_told_as_such() -> None
     assert reason_of(error) == "connect_timeout"
 
 
-async def test_a_target_that_hangs_up_behind_the_tunnel_is_told_as_such() -> None:
+async def test_a_target_that_hangs_up_behind_the_tunnel_is_an_error_of_the_target() -> (
+    None
+):
     async def hangs_up(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -170,7 +172,7 @@ async def test_a_target_that_hangs_up_behind_the_tunnel_is_told_as_such() -> Non
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_targets_bad_certificate_is_a_tls_error_behind_a_proxy_too(
+async def test_a_bad_certificate_of_the_target_is_a_tls_error_behind_a_proxy_too(
     scheme: str,
 ) -> None:
     own = certificates()
@@ -205,7 +207,7 @@ async def test_a_proxy_with_a_bad_certificate_is_an_error_of_the_proxy() -> None
 
 
 @pytest.mark.parametrize("url", [TARGET, "http://target.example/"])
-async def test_a_proxy_that_is_not_there_is_named_without_its_password(
+async def test_an_unreachable_proxy_is_named_without_its_password(
     url: str,
 ) -> None:
     with free_port() as port:

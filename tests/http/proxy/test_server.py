@@ -19,7 +19,7 @@ from crawler.http.proxy.server import bracketed, proxy_server
         ("http://[::1]:3128", "http://[::1]:3128", False),
     ],
 )
-def test_a_proxy_has_the_usual_port_of_its_protocol(
+def test_a_proxy_has_the_default_port_of_its_protocol(
     url: str, shown: str, is_socks: bool
 ) -> None:
     server = proxy_server(url)
@@ -37,7 +37,7 @@ def test_credentials_are_sent_to_the_proxy_and_never_shown() -> None:
     assert "secret" not in f"{server} {server!r}"
 
 
-def test_fields_of_the_proxy_stand_before_its_credentials() -> None:
+def test_header_fields_of_the_proxy_come_before_its_credentials() -> None:
     given = httpx.Proxy("http://proxy.example", headers={"X-Zone": "eu"})
     known = httpx.Proxy(
         "http://proxy.example", auth=("user", "secret"), headers={"X-Zone": "eu"}
@@ -50,7 +50,7 @@ def test_fields_of_the_proxy_stand_before_its_credentials() -> None:
     ]
 
 
-def test_proxies_are_equal_only_with_their_credentials() -> None:
+def test_proxies_are_equal_only_with_equal_credentials() -> None:
     one, same, other = [
         proxy_server(f"http://{user}:secret@proxy.example")
         for user in ("emma", "emma", "anne")
@@ -64,14 +64,14 @@ def test_proxies_are_equal_only_with_their_credentials() -> None:
     "url",
     ["ftp://secret@host", "secret", "ftp://emma@x.org:secret", "ftp://e:p@secret!"],
 )
-def test_what_is_no_proxy_is_an_error_that_does_not_show_it(url: str) -> None:
+def test_an_invalid_proxy_is_an_error_that_does_not_show_the_url(url: str) -> None:
     with pytest.raises(ConfigError, match="is invalid; write http") as raised:
         proxy_server(url)
     assert "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize(("length", "is_allowed"), [(255, True), (256, False)])
-def test_credentials_of_socks_are_at_most_255_bytes(
+def test_socks_credentials_have_at_most_255_bytes(
     length: int, is_allowed: bool
 ) -> None:
     url = f"socks5://user:{'x' * length}@proxy.example"

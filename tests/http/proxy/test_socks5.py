@@ -26,7 +26,7 @@ async def refusal(proxy: Handler, user: str = "") -> ProxyError:
     return caught.value
 
 
-async def test_the_proxy_gets_the_name_and_our_credentials() -> None:
+async def test_the_proxy_receives_the_host_name_and_the_credentials() -> None:
     async with (
         serve(scripted([answer()])) as site,
         serve(socks_proxy(b"ann", b"secret")) as proxy,
@@ -42,7 +42,7 @@ async def test_the_proxy_gets_the_name_and_our_credentials() -> None:
     ("host", "asked"),
     [("127.0.0.1", "127.0.0.1"), ("[::1]", "0000:0000:0000:0000:0000:0000:0000:0001")],
 )
-async def test_a_literal_address_is_sent_as_one(host: str, asked: str) -> None:
+async def test_an_ip_address_is_sent_as_an_address(host: str, asked: str) -> None:
     async with (
         serve(scripted([answer()])) as site,
         serve(socks_proxy()) as proxy,
@@ -67,21 +67,21 @@ async def test_a_literal_address_is_sent_as_one(host: str, asked: str) -> None:
         (8, "address type not supported"),
     ],
 )
-async def test_a_refusal_is_told_in_words(code: int, message: str) -> None:
+async def test_a_refusal_is_reported_in_words(code: int, message: str) -> None:
     error = await refusal(socks_proxy(code=code))
 
     assert f"refused a tunnel to target.example:80: {message}" in str(error)
     assert error.is_final is (code == 2)
 
 
-async def test_wrong_credentials_are_told_at_once() -> None:
+async def test_wrong_credentials_are_reported_at_once() -> None:
     error = await refusal(socks_proxy(b"ann", b"other"), "ann:secret@")
 
     assert "refused the user name or the password" in str(error)
     assert error.is_final
 
 
-async def test_missing_credentials_are_told_at_once() -> None:
+async def test_missing_credentials_are_reported_at_once() -> None:
     error = await refusal(socks_proxy(b"ann", b"other"))
 
     assert "accepts none of the offered" in str(error)
@@ -110,7 +110,7 @@ def says(*script: bytes | str) -> Script:
         pytest.param(says(b"\x05\x00\x04\x00\x00\x01" + bytes(6)), "SOCKS5", id="4"),
     ],
 )
-async def test_what_is_not_socks_is_an_error_of_the_proxy(
+async def test_a_response_that_is_not_socks_is_an_error_of_the_proxy(
     first: Script, message: str
 ) -> None:
     async def handler(served, reader, writer) -> None:  # type: ignore[no-untyped-def]

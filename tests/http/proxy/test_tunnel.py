@@ -52,7 +52,7 @@ def through(proxy: Served, **extensions: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("tls", [False, True])
-async def test_each_proxy_gets_exactly_its_own_pages(tls: bool) -> None:
+async def test_each_proxy_receives_exactly_its_own_requests(tls: bool) -> None:
     async with site_and_proxies(http_proxy, [answer()], tls=tls) as parts:
         site, first, second, http = parts
         for proxy in (first, second):
@@ -67,7 +67,7 @@ async def test_each_proxy_gets_exactly_its_own_pages(tls: bool) -> None:
         assert len(site.requests) == 3
 
 
-async def test_a_proxys_credentials_go_to_the_proxy_alone() -> None:
+async def test_credentials_of_a_proxy_are_sent_only_to_the_proxy() -> None:
     async with site_and_proxies(http_proxy, [answer()]) as (site, first, _, http):
         proxy = f"http://user:secret@127.0.0.1:{first.port}"
         await http.get(site.url, extensions={"proxy": proxy})
@@ -76,7 +76,7 @@ async def test_a_proxys_credentials_go_to_the_proxy_alone() -> None:
         assert all("dXNlcjpzZWNyZXQ" not in line for line in site.requests)
 
 
-async def test_a_proxy_may_serve_all_requests_that_name_none() -> None:
+async def test_a_proxy_may_serve_all_requests_without_their_own_proxy() -> None:
     async with serve(scripted([answer()])) as site, serve(http_proxy) as proxy:
         url = f"http://127.0.0.1:{proxy.port}"
         transport = Transport(options=options(proxy=url))
@@ -87,7 +87,7 @@ async def test_a_proxy_may_serve_all_requests_that_name_none() -> None:
             assert transport.statistics().http_versions == {"HTTP/1.1": 1}
 
 
-async def test_an_answer_through_a_proxy_is_decoded_and_bounded() -> None:
+async def test_a_response_through_a_proxy_is_decoded_and_limited() -> None:
     body = gzip.compress(b"page" * 100)
     script: list[bytes | str] = [answer(body, "Content-Encoding: gzip")]
     async with site_and_proxies(http_proxy, script) as (site, first, _, http):
@@ -118,7 +118,7 @@ async def test_an_answer_through_a_proxy_is_decoded_and_bounded() -> None:
         ),
     ],
 )
-async def test_a_body_through_a_proxy_has_the_same_bounds(
+async def test_a_body_through_a_proxy_has_the_same_limits(
     script: list[bytes | str], error: type[Exception]
 ) -> None:
     async with site_and_proxies(http_proxy, script) as (site, first, _, http):
@@ -146,7 +146,7 @@ KINDS = [
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http://", "https://"])
 @pytest.mark.parametrize(("proxy", "scheme"), KINDS)
-async def test_every_kind_of_proxy_leads_to_every_kind_of_site(
+async def test_every_kind_of_proxy_works_with_every_kind_of_site(
     proxy: Handler, scheme: str, tls: bool
 ) -> None:
     own = certificates()

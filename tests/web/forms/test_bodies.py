@@ -63,7 +63,7 @@ CASES = [
 @pytest.mark.parametrize(
     ("name", "value", "encoding", "query", "text", "head", "body"), CASES
 )
-def test_an_entry_is_written_as_the_standard_says(
+def test_an_entry_is_encoded_as_the_standard_says(
     name: str,
     value: str,
     encoding: str,
@@ -94,7 +94,7 @@ def test_an_entry_is_written_as_the_standard_says(
         ("💩", "windows-1252", b"&#128169;", "a=%26%23128169%3B"),
     ],
 )
-def test_the_name_of_a_file_is_written_as_the_standard_says(
+def test_a_file_name_is_encoded_as_the_standard_says(
     filename: str, encoding: str, written: bytes, query: str
 ) -> None:
     entries = [FormEntry("a", ChosenFile(filename, b"", "text/plain"))]

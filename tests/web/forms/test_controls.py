@@ -84,7 +84,9 @@ OWNERS = {
 
 
 @pytest.mark.parametrize(("html", "names"), OWNERS.values(), ids=OWNERS)
-def test_a_field_is_owned_as_the_standard_says(html: str, names: str) -> None:
+def test_a_field_belongs_to_the_form_that_the_standard_names(
+    html: str, names: str
+) -> None:
     selector = "form.this" if "class=this" in html else "form"
 
     assert "".join(each.name for each in controls(html, selector)) == names
@@ -98,12 +100,12 @@ def test_a_field_is_owned_as_the_standard_says(html: str, names: str) -> None:
     ],
     ids=["fields", "options"],
 )
-def test_a_form_for_no_person_is_an_error(inside: str, message: str) -> None:
+def test_a_form_with_too_many_fields_is_an_error(inside: str, message: str) -> None:
     with pytest.raises(FormError, match=message):
         controls(f"<form>{inside}</form>")
 
 
-def test_a_deep_page_takes_time_by_its_size_only() -> None:
+def test_time_grows_only_linearly_on_a_deeply_nested_page() -> None:
     depth = 3000
     html = "<form>" + "<fieldset disabled><legend>" * depth + "<input name=a>"
 

@@ -28,7 +28,7 @@ HEBREW = "\u05d0"
         (f"<div dir=auto><script>a</script>{HEBREW}<input></div>", "rtl"),
     ],
 )
-def test_direction_is_the_field_s_or_that_of_what_is_around(
+def test_the_direction_comes_from_the_field_or_its_ancestors(
     html: str, direction: str
 ) -> None:
     (field,) = controls(f"<form>{html}</form>")
@@ -48,13 +48,13 @@ def test_direction_is_the_field_s_or_that_of_what_is_around(
         ("<input dirname>", False),
     ],
 )
-def test_only_fields_of_text_send_their_direction(html: str, is_sent: bool) -> None:
+def test_only_text_fields_send_their_direction(html: str, is_sent: bool) -> None:
     (field,) = controls(f"<form>{html}</form>")
 
     assert sends_direction(field) is is_sent
 
 
-def test_what_is_around_many_fields_is_looked_at_once() -> None:
+def test_the_ancestors_of_many_fields_are_examined_once() -> None:
     many = "<input dirname=d>" * 3
     inner = f"<div dir=auto>{HEBREW}{many}</div>"
     fields = controls(f"<form><div dir=rtl>{many}{inner}</div>{many}</form>")

@@ -173,7 +173,7 @@ FACTS = {
 
 
 @pytest.mark.parametrize(("inside", "expected"), FACTS.values(), ids=FACTS)
-def test_a_form_sends_what_the_standard_says(inside: str, expected: str) -> None:
+def test_a_form_sends_the_entries_of_the_standard(inside: str, expected: str) -> None:
     assert query(f"<form>{inside}</form>") == expected
 
 
@@ -194,13 +194,11 @@ def test_a_form_sends_what_the_standard_says(inside: str, expected: str) -> None
         ("macintosh", "macintosh"),
     ],
 )
-def test_an_encoding_is_named_as_the_standard_writes_it(
-    name: str, standard: str
-) -> None:
+def test_an_encoding_has_the_name_of_the_standard(name: str, standard: str) -> None:
     assert charset_name(name) == standard
 
 
-def test_a_form_whose_body_would_fill_the_memory_is_an_error() -> None:
+def test_a_form_with_a_huge_body_is_an_error() -> None:
     name = "n" * (MAX_SIZE // 1000)
     options = "<option selected>x</option>" * 1001
     html = f"<form><select multiple name={name}>{options}</select></form>"

@@ -63,7 +63,7 @@ BEFORE = (
         ({"token": "new"}, {"token=t": "token=new"}),
     ],
 )
-def test_fields_take_what_a_person_gives(
+def test_fields_accept_the_values_that_a_person_could_give(
     fill: dict[str, Any], changes: dict[str, str]
 ) -> None:
     expected = BEFORE
@@ -115,14 +115,14 @@ def test_fields_take_what_a_person_gives(
         ({"two": ["x"]}, "'two' belongs to 2 fields; give a list"),
     ],
 )
-def test_what_a_person_could_not_give_is_an_error(
+def test_a_value_that_a_person_could_not_give_is_an_error(
     fill: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(FormError, match=message):
         sent(FORM, fill)
 
 
-def test_an_error_names_the_page_once_and_is_one_line() -> None:
+def test_an_error_is_one_line_and_names_the_page_once() -> None:
     with pytest.raises(FormError) as caught:
         sent(FORM, {"usr": "x"})
 
@@ -132,23 +132,23 @@ def test_an_error_names_the_page_once_and_is_one_line() -> None:
     )
 
 
-def test_a_form_without_fields_says_so() -> None:
+def test_an_error_about_a_form_without_fields_says_so() -> None:
     with pytest.raises(FormError, match="no field 'a'; it has none"):
         sent("<form>", {"a": 1})
 
 
-def test_fields_of_several_kinds_are_told_apart_by_hand() -> None:
+def test_fields_of_several_kinds_with_one_name_are_an_error() -> None:
     html = "<form><input name=a><input type=checkbox name=a></form>"
 
     with pytest.raises(FormError, match="several kinds"):
         sent(html, {"a": "x"})
 
 
-def test_a_radio_button_alone_can_be_checked() -> None:
+def test_a_single_radio_button_can_be_checked() -> None:
     assert query("<form><input type=radio name=a>", {"a": True}) == "a=on"
 
 
-def test_of_equal_options_one_is_chosen() -> None:
+def test_only_one_of_several_equal_options_is_selected() -> None:
     html = "<form><select name=a><option>x<option>x</select>"
 
     assert query(html, {"a": "x"}) == "a=x"
@@ -177,7 +177,7 @@ def test_files_are_given_by_path_or_with_their_content(tmp_path: Path) -> None:
     assert FilePiece(str(tmp_path / "d")) in made.body.pieces
 
 
-def test_a_file_field_left_empty_sends_an_empty_file() -> None:
+def test_an_empty_file_field_sends_an_empty_file() -> None:
     body = sent(UPLOAD).body.content
 
     empty = b'name="one"; filename=""\r\nContent-Type: application/octet-stream\r\n\r\n'
@@ -202,14 +202,14 @@ def test_a_file_field_left_empty_sends_an_empty_file() -> None:
         ),
     ],
 )
-def test_files_that_cannot_be_sent_are_errors(
+def test_an_invalid_file_is_an_error(
     html: str, fill: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(FormError, match=message):
         sent(html, fill)
 
 
-def test_a_path_is_kept_absolute(
+def test_a_relative_path_is_made_absolute(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -19,7 +19,9 @@ from tests.web.forms.pages import document_of, form_of
         ("<div><form></div><!-- </form> --><input></form><input>", {0}),
     ],
 )
-def test_fields_up_to_the_end_tag_are_the_form_s(html: str, fields: set[int]) -> None:
+def test_fields_before_the_end_tag_belong_to_the_form(
+    html: str, fields: set[int]
+) -> None:
     document = document_of(html)
 
     found = fields_behind(form_of(document), document.root, document.markup)

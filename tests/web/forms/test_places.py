@@ -20,14 +20,16 @@ from tests.web.forms.pages import document_of
         ("<svg><foreignObject><input></svg>", Place()),
     ],
 )
-def test_a_field_has_what_its_ancestors_give(html: str, place: Place) -> None:
+def test_a_field_has_the_properties_that_its_ancestors_give(
+    html: str, place: Place
+) -> None:
     field = document_of(html).root.css_first("input")
     assert field is not None
 
     assert Places().inside(field.parent) == place
 
 
-def test_a_form_is_known_by_its_key() -> None:
+def test_a_form_is_identified_by_its_key() -> None:
     root = document_of("<form><div><input></div></form>").root
     form, field = root.css_first("form"), root.css_first("input")
     assert form is not None

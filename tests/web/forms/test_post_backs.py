@@ -26,7 +26,9 @@ from crawler.web.html_parser import parse
         ("<a>", None),
     ],
 )  # fmt: skip
-def test_an_element_posts_back(html: str, found: PostBack | None) -> None:
+def test_an_element_with_a_post_back_is_recognised(
+    html: str, found: PostBack | None
+) -> None:
     root = parse(html.encode())
     assert root is not None
     link = root.css_first("a")

@@ -26,15 +26,15 @@ ACTIONS = {
 
 
 @pytest.mark.parametrize(("form", "url"), ACTIONS.values(), ids=ACTIONS)
-def test_a_form_goes_to_its_action(form: str, url: str) -> None:
+def test_a_form_is_sent_to_its_action(form: str, url: str) -> None:
     assert sent(f"{form}<input name=q value=1>").url == f"{url}?q=1"
 
 
-def test_a_form_without_fields_keeps_no_query() -> None:
+def test_a_form_without_fields_has_no_query() -> None:
     assert sent("<form action='x?a=1'>").url == "https://site.example/dir/x"
 
 
-def test_a_base_counts_for_actions_but_not_for_none() -> None:
+def test_the_base_applies_to_actions_but_not_to_a_missing_action() -> None:
     base = "https://cdn.example/b/"
 
     assert sent("<form action=x>", base=base).url == "https://cdn.example/b/x"
@@ -54,7 +54,7 @@ def test_an_unknown_method_is_get(method: str) -> None:
     assert sent(f"<form method='{method}'>").method == "GET"
 
 
-def test_a_dialog_sends_nothing() -> None:
+def test_a_dialog_form_cannot_be_sent() -> None:
     with pytest.raises(
         FormError, match="the form has method=dialog, which closes a dialog"
     ):
@@ -66,7 +66,7 @@ def test_a_dialog_sends_nothing() -> None:
 @pytest.mark.parametrize(
     "action", ["javascript:x()", "mailto:a@b", "data:,x", "http://"]
 )
-def test_an_action_that_cannot_be_asked_is_an_error(action: str) -> None:
+def test_an_invalid_action_is_an_error(action: str) -> None:
     with pytest.raises(FormError, match="action is not a valid URL"):
         sent(f"<form action='{action}'>")
 
@@ -80,13 +80,13 @@ def test_an_action_that_cannot_be_asked_is_an_error(action: str) -> None:
         ("", "application/x-www-form-urlencoded"),
     ],
 )
-def test_an_unknown_enctype_is_the_usual_one(enctype: str, kind: str) -> None:
+def test_an_unknown_enctype_means_urlencoded(enctype: str, kind: str) -> None:
     made = sent(f"<form method=post enctype='{enctype}'><input name=a>")
 
     assert made.body.content_type == kind
 
 
-def test_multipart_names_its_boundary() -> None:
+def test_multipart_has_its_boundary_in_the_content_type() -> None:
     made = sent("<form method=post enctype=multipart/form-data><input name=a value=1>")
 
     kind, _, boundary = made.body.content_type.partition("; boundary=")
@@ -102,7 +102,7 @@ BUTTONS = (
 )
 
 
-def test_the_button_that_is_clicked_is_sent_and_decides() -> None:
+def test_the_clicked_button_is_sent_and_its_attributes_apply() -> None:
     assert sent(BUTTONS, submit="[name=go]").url.endswith("/dir/a?q=&go=1")
     assert sent(BUTTONS, submit=False).url.endswith("/dir/a?q=")
     stopped = sent(BUTTONS, submit="[name=stop]")
@@ -118,7 +118,7 @@ def test_an_empty_formaction_is_the_page_and_an_empty_formmethod_is_get() -> Non
     assert made.url.startswith("https://site.example/dir/page")
 
 
-def test_an_image_button_can_be_clicked_somewhere() -> None:
+def test_an_image_button_can_be_clicked_at_a_position() -> None:
     url = query(BUTTONS, {"i.x": 3, "i.y": 4}, submit="[name=i]")
     unnamed = query("<form><input type=image>", {"x": 3, "y": 4})
 
@@ -126,7 +126,7 @@ def test_an_image_button_can_be_clicked_somewhere() -> None:
     assert unnamed == "x=3&y=4"
 
 
-def test_a_click_on_an_icon_is_one_on_its_button() -> None:
+def test_a_click_on_an_icon_counts_for_its_button() -> None:
     button = "<button name=a value=1><b><i id=icon></i></b></button>"
     link = "<a href=\"javascript:__doPostBack('t','')\"><img></a>"
 
@@ -134,14 +134,14 @@ def test_a_click_on_an_icon_is_one_on_its_button() -> None:
     assert query(f"<form>{link}", submit="img").startswith("__EVENTTARGET=t")
 
 
-def test_a_button_outside_sends_the_form_that_it_names() -> None:
+def test_a_button_outside_of_a_form_sends_the_form_that_it_names() -> None:
     html = "<form id=f></form><form><button id=b form=f name=a value=1></button></form>"
 
     assert query(html, submit="#b") == "a=1"
 
 
 @pytest.mark.parametrize("selector", ["#no", "#plain", "#link", "form", ".missing"])
-def test_what_sends_nothing_is_no_button(selector: str) -> None:
+def test_an_element_that_sends_nothing_is_not_a_button(selector: str) -> None:
     with pytest.raises(FormError, match=r"is disabled|matches no submit button"):
         sent(BUTTONS, submit=selector)
 
@@ -159,7 +159,7 @@ def test_what_sends_nothing_is_no_button(selector: str) -> None:
         ("utf-8", "accept-charset=utf-16", "UTF-8"),
     ],
 )
-def test_the_encoding_is_the_form_s_or_the_page_s(
+def test_the_encoding_is_that_of_the_form_or_the_page(
     encoding: str, attribute: str, expected: str
 ) -> None:
     if expected.startswith("a="):
@@ -172,7 +172,7 @@ def test_the_encoding_is_the_form_s_or_the_page_s(
         assert query(html, encoding=encoding) == f"_charset_={expected}"
 
 
-def test_a_query_in_an_action_is_in_the_page_s_encoding() -> None:
+def test_the_query_of_an_action_uses_the_encoding_of_the_page() -> None:
     made = sent("<form method=post action='?q=ä'>", encoding="windows-1252")
 
     assert made.url.endswith("?q=%E4")
@@ -201,7 +201,7 @@ VIEW = (
         (False, {"__EVENTTARGET": "d$x"}, "d%24x", "", ""),
     ],
 )
-def test_a_post_back_is_what_a_browser_sends(
+def test_a_post_back_is_sent_as_by_a_browser(
     submit: str | bool | None,
     fill: dict[str, object],
     target: str,
@@ -217,14 +217,14 @@ def test_a_post_back_is_what_a_browser_sends(
     )
 
 
-def test_a_post_back_adds_the_fields_that_the_page_lacks() -> None:
+def test_a_post_back_adds_missing_fields() -> None:
     link = "<a href=\"javascript:__doPostBack('t','a')\">x</a>"
     made = query(f"<form>{link}", submit="a")
 
     assert made == "__EVENTTARGET=t&__EVENTARGUMENT=a"
 
 
-def test_extra_adds_fields_that_the_form_lacks() -> None:
+def test_extra_adds_missing_fields() -> None:
     assert query("<form><input name=a>", extra={"b": 1, "c": ["x", "y"]}) == (
         "a=&b=1&c=x&c=y"
     )
@@ -234,7 +234,7 @@ def test_extra_adds_fields_that_the_form_lacks() -> None:
         sent("<form>", extra={"b": True})
 
 
-def test_a_disabled_field_can_be_sent_by_extra() -> None:
+def test_extra_can_send_a_disabled_field() -> None:
     assert query("<form><input name=a disabled>", extra={"a": 1}) == "a=1"
 
 

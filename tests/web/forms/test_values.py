@@ -49,7 +49,9 @@ KINDS += ["time", "datetime-local", "hidden", "tel"]
         ("color", "#abc", "#000000"),
     ],
 )
-def test_a_value_is_kept_or_empty(kind: str, given_value: str, kept: str) -> None:
+def test_an_invalid_value_of_an_input_becomes_empty(
+    kind: str, given_value: str, kept: str
+) -> None:
     assert sanitized(kind, given_value, {}) == kept
 
 
@@ -71,22 +73,22 @@ def test_a_value_is_kept_or_empty(kind: str, given_value: str, kept: str) -> Non
         ({"min": "0", "max": "1", "step": "0.1"}, "", "0.5"),
     ],
 )
-def test_a_range_keeps_a_number_on_a_step_between_its_bounds(
+def test_a_range_keeps_a_number_on_a_step_within_its_limits(
     attributes: dict[str, str | None], value: str, kept: str
 ) -> None:
     assert sanitized("range", value, attributes) == kept
 
 
-def test_addresses_of_an_input_for_several_are_trimmed() -> None:
+def test_several_email_addresses_are_trimmed() -> None:
     assert sanitized("email", " a@b , c@d ", {"multiple": None}) == "a@b,c@d"
 
 
-def test_line_breaks_of_all_kinds_become_one() -> None:
+def test_all_kinds_of_line_breaks_become_one_kind() -> None:
     assert with_newlines("a\r\nb\nc\rd\n\re", "|") == "a|b|c|d||e"
 
 
 @given(st.sampled_from(KINDS), st.text(max_size=20))
-def test_what_is_kept_is_kept_again(kind: str, value: str) -> None:
+def test_sanitizing_twice_changes_nothing(kind: str, value: str) -> None:
     kept = sanitized(kind, value, {})
 
     assert sanitized(kind, kept, {}) == kept

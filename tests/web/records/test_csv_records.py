@@ -26,14 +26,14 @@ CSVS = [
 
 
 @pytest.mark.parametrize("text", CSVS)
-def test_the_dialect_is_found(text: str) -> None:
+def test_the_csv_dialect_is_detected(text: str) -> None:
     items = read(CsvRecords(), text.encode())
 
     assert items == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
 
 
 @pytest.mark.parametrize("name", ["utf-8", "windows-1252", "utf-16"])
-def test_the_encoding_is_found(name: str) -> None:
+def test_the_encoding_is_detected(name: str) -> None:
     text = "name,price\n" + "Müller & Söhne – Köln,5 €\n" * 20
 
     items = read(CsvRecords(), text.encode(name))
@@ -41,7 +41,7 @@ def test_the_encoding_is_found(name: str) -> None:
     assert items == [{"name": "Müller & Söhne – Köln", "price": "5 €"}] * 20
 
 
-def test_a_named_encoding_and_a_named_delimiter_are_not_searched_for() -> None:
+def test_a_given_encoding_and_a_given_delimiter_are_not_detected() -> None:
     records = CsvRecords("windows-1252", delimiter=";")
 
     assert read(records, "a;b,c\n1;5 €,2\n".encode("windows-1252")) == [
@@ -49,7 +49,7 @@ def test_a_named_encoding_and_a_named_delimiter_are_not_searched_for() -> None:
     ]
 
 
-def test_rows_may_hold_lines_and_lack_or_exceed_columns() -> None:
+def test_rows_may_contain_line_breaks_and_too_few_or_too_many_columns() -> None:
     text = b'a,b,c\n"x\ny","say ""hi""",3\n1\n1,2,3,4\n'
 
     assert read(CsvRecords(), text) == [
@@ -59,19 +59,19 @@ def test_rows_may_hold_lines_and_lack_or_exceed_columns() -> None:
     ]
 
 
-def test_a_column_without_a_name_has_its_number() -> None:
+def test_a_column_without_a_name_gets_its_number() -> None:
     assert read(CsvRecords(), b"a,,c\n1,2,3\n") == [
         {"a": "1", "column_2": "2", "c": "3"}
     ]
 
 
-def test_columns_may_be_named() -> None:
+def test_column_names_can_be_given() -> None:
     items = read(CsvRecords(names=("a", "b")), b"1,2\n3,4\n")
 
     assert items == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
 
 
-def test_rows_come_as_soon_as_the_head_is_read() -> None:
+def test_rows_are_returned_as_soon_as_the_header_is_read() -> None:
     records = CsvRecords()
 
     assert list(records.feed(b"a,b\n")) == []
@@ -82,7 +82,7 @@ def test_rows_come_as_soon_as_the_head_is_read() -> None:
     assert list(records.close()) == [{"a": "5", "b": ""}]
 
 
-def test_a_row_is_given_once_its_open_quote_has_ended() -> None:
+def test_a_row_with_an_open_quote_is_returned_when_the_quote_ends() -> None:
     records = CsvRecords()
     list(records.feed(b"a,b\n" + b"1,2\n" * HEAD))
 
@@ -90,7 +90,7 @@ def test_a_row_is_given_once_its_open_quote_has_ended() -> None:
     assert list(records.feed(b'y",3\n')) == [{"a": "x\ny", "b": "3"}]
 
 
-def test_a_quote_without_end_is_an_error_before_the_text_fills_the_memory() -> None:
+def test_an_endless_quote_is_an_error_before_it_fills_the_memory() -> None:
     records = CsvRecords()
     line = b"x" * 100 + b"\n"
 
@@ -98,7 +98,7 @@ def test_a_quote_without_end_is_an_error_before_the_text_fills_the_memory() -> N
         list(records.feed(b'a,b\n"1,2\n' + line * (LONGEST // 100 + 1)))
 
 
-def test_rows_before_one_that_is_no_csv_are_read() -> None:
+def test_rows_before_an_invalid_row_are_returned() -> None:
     records = CsvRecords()
     found: list[dict[str, str]] = list(records.feed(b"a,b\n1,2\n3,x\ry\n"))
 
@@ -108,7 +108,7 @@ def test_rows_before_one_that_is_no_csv_are_read() -> None:
     assert found == [{"a": "1", "b": "2"}]
 
 
-def test_a_row_of_many_short_fields_may_be_long() -> None:
+def test_a_row_with_many_short_fields_may_be_long() -> None:
     row = b",".join([b"12345678"] * 30_000)
 
     (record,) = read(CsvRecords(), row + b"\n" + row + b"\n")
@@ -124,7 +124,7 @@ def test_a_row_of_many_short_fields_may_be_long() -> None:
     ),
     st.integers(1, 20),
 )
-def test_what_is_written_is_read_however_it_is_cut(
+def test_written_rows_are_read_back_however_the_text_is_split(
     rows: list[tuple[str, str]], step: int
 ) -> None:
     text = io.StringIO()

@@ -44,7 +44,7 @@ VALUES = st.lists(
 
 
 @given(VALUES, st.integers(1, 30), st.booleans())
-def test_values_are_read_however_they_are_cut(
+def test_values_are_parsed_however_the_text_is_split(
     values: list[Any], step: int, is_array: bool
 ) -> None:
     lines = "\n".join(json.dumps(value, ensure_ascii=False) for value in values)
@@ -65,7 +65,9 @@ def test_values_are_read_however_they_are_cut(
         (b"[nothing]", 0, "Expecting value"),
     ],
 )
-def test_values_before_a_break_are_read(body: bytes, before: int, message: str) -> None:
+def test_values_before_an_error_are_returned(
+    body: bytes, before: int, message: str
+) -> None:
     records = JsonRecords()
     found: list[object] = []
 
@@ -75,6 +77,6 @@ def test_values_before_a_break_are_read(body: bytes, before: int, message: str) 
     assert len(found) == before
 
 
-def test_what_follows_an_array_is_left() -> None:
+def test_text_after_an_array_is_ignored() -> None:
     assert read(b"[1, 2]") == [1, 2]
     assert read(b"[1, 2]\n", b"   ") == [1, 2]

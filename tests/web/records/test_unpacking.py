@@ -27,7 +27,7 @@ def unpacked(*pieces: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("pack", PACKERS)
 @given(st.binary(max_size=200), st.integers(1, 50))
-def test_a_body_is_the_same_however_it_is_cut(
+def test_a_body_is_decompressed_however_it_is_split(
     pack: Callable[[bytes], bytes], body: bytes, step: int
 ) -> None:
     # A body that begins like a compressed one is one: not here.
@@ -42,7 +42,7 @@ def test_a_body_is_the_same_however_it_is_cut(
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstd.compress])
-def test_all_members_are_read_and_junk_after_them_is_skipped(
+def test_all_members_are_decompressed_and_junk_after_them_is_skipped(
     pack: Callable[[bytes], bytes],
 ) -> None:
     wire = pack(b"one ") + pack(b"two") + b"\0\0\0\0 junk"
