@@ -25,7 +25,7 @@ def test_copying_the_shipped_file_changes_nothing() -> None:
     assert settings.build([found]) == Settings()
 
 
-def test_it_lists_every_setting_in_the_order_of_the_code() -> None:
+def test_the_file_lists_every_setting_in_the_order_of_the_code() -> None:
     listed = {section: list(values) for section, values in uncommented().items()}
 
     assert listed == {
@@ -34,7 +34,7 @@ def test_it_lists_every_setting_in_the_order_of_the_code() -> None:
     }
 
 
-def test_the_values_it_names_are_the_defaults() -> None:
+def test_the_values_in_the_file_are_the_defaults() -> None:
     values = uncommented()
     # The default is "8, and none for loopback", which no number says.
     assert values["politeness"].pop("rate") == DEFAULT_RATE
@@ -42,7 +42,7 @@ def test_the_values_it_names_are_the_defaults() -> None:
     assert settings.build([Layer("config.toml", values)]) == Settings()
 
 
-def test_every_setting_has_a_line_that_says_why() -> None:
+def test_every_setting_has_a_line_that_explains_it() -> None:
     lines = CONFIG.read_text().splitlines()
     settings_at = [n for n, line in enumerate(lines) if _SETTING.fullmatch(line)]
 

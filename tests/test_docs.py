@@ -41,7 +41,7 @@ def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
 
 
 @pages
-def test_the_python_of_a_page_runs_and_prints_what_the_page_says(
+def test_the_python_of_a_page_runs_and_prints_what_the_page_shows(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -87,7 +87,7 @@ def test_the_configuration_of_a_page_is_valid(page: Path, tmp_path: Path) -> Non
 
 
 @pages
-def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+def test_the_links_of_a_page_are_valid(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
 
     dead = [target for target in targets if not (page.parent / target).exists()]
@@ -153,7 +153,7 @@ def test_every_reason_is_explained() -> None:
     assert [reason for reason in reasons if f"`{reason}`" not in page] == []
 
 
-def test_what_is_tried_again_is_what_the_guide_says() -> None:
+def test_the_guide_lists_the_retried_failures() -> None:
     rows = re.findall(r"^\| `(\w+)` \| .* \| (yes|no) \|$", text_of("errors.md"), re.M)
 
     said = {Reason(name): verdict == "yes" for name, verdict in rows}
@@ -169,7 +169,7 @@ def test_every_key_of_the_summary_is_explained() -> None:
     assert [key for key in report.summary() if f"`{key}`" not in page] == []
 
 
-def test_the_readme_is_short_and_names_every_package_that_is_installed() -> None:
+def test_the_readme_is_short_and_names_every_dependency() -> None:
     text = README.read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     extras = project["project"]["optional-dependencies"]
@@ -192,7 +192,7 @@ def spider_of_the_readme(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_spider_of_the_readme_runs_as_it_stands(spider_of_the_readme: Path) -> None:
+def test_the_spider_of_the_readme_runs_unchanged(spider_of_the_readme: Path) -> None:
     shelf = '<article class="book"><h3>Emma</h3><p class="price">£9</p></article>'
     site = FakeSite(
         {
@@ -209,7 +209,7 @@ def test_the_spider_of_the_readme_runs_as_it_stands(spider_of_the_readme: Path) 
     ]
 
 
-def test_a_page_that_lacks_what_the_readmes_spider_needs_is_named_in_the_report(
+def test_the_report_names_what_the_readmes_spider_does_not_find(
     spider_of_the_readme: Path,
 ) -> None:
     site = FakeSite(
@@ -240,13 +240,13 @@ def test_the_spider_of_the_readme_passes_the_strict_type_checker(
     assert done.returncode == 0, done.stdout
 
 
-def test_the_changelog_names_the_version_that_is_here() -> None:
+def test_the_changelog_contains_the_current_version() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
     assert f"## [{__version__}]" in changelog or "## [Unreleased]" in changelog
 
 
-def test_a_request_has_all_that_the_guide_says() -> None:
+def test_the_guide_lists_all_attributes_of_a_request() -> None:
     page = text_of("requests-and-responses.md")
     names = list(Request.__init__.__annotations__)
 

@@ -24,7 +24,9 @@ def crawl_beside(folder: Path, *arguments: str) -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.parametrize("module", ["crawler", "crawler.cli", "exact_crawler"])
-def test_every_way_to_start_it_is_the_same_command(module: str, tmp_path: Path) -> None:
+def test_every_way_to_start_the_command_is_equivalent(
+    module: str, tmp_path: Path
+) -> None:
     done = subprocess.run(
         [sys.executable, "-m", module, "--version"],
         cwd=tmp_path,
@@ -46,7 +48,7 @@ def test_every_way_to_start_it_is_the_same_command(module: str, tmp_path: Path) 
         pytest.param("__all__ = ['Response']\n", id="has a list of names, too"),
     ],
 )
-def test_a_package_of_the_same_name_in_front_is_named_with_the_way_out(
+def test_an_installed_package_of_the_same_name_is_reported_with_advice(
     tmp_path: Path, init: str
 ) -> None:
     (tmp_path / "crawler").mkdir()

@@ -29,17 +29,17 @@ def most() -> int:
     return max(map(faults, range(DEPTHS)))
 
 
-def test_without_room_some_depth_costs_a_page_for_each_call() -> None:
+def test_without_room_calls_at_some_depth_map_memory_each_time() -> None:
     if most() < CALLS:
         pytest.skip("this Python keeps its blocks: the room is not needed")
 
 
-def test_with_room_no_depth_costs_a_page_for_each_call() -> None:
+def test_with_room_calls_at_no_depth_map_memory_each_time() -> None:
     assert call_with_room(most) < CALLS / 2
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_an_error_passes_through(error: type[BaseException]) -> None:
+def test_an_exception_is_raised_unchanged(error: type[BaseException]) -> None:
     def fail() -> None:
         raise error
 

@@ -164,7 +164,7 @@ def named(path: Path, node: ast.ClassDef) -> str:
     return f"{path.relative_to(ROOT)}: {node.name}"
 
 
-def test_a_class_with_many_methods_says_why() -> None:
+def test_a_class_with_many_methods_gives_a_reason() -> None:
     silent = [
         named(path, node)
         for path, node in classes()
@@ -175,7 +175,7 @@ def test_a_class_with_many_methods_says_why() -> None:
     assert silent == [], f"cut it, or say: Over {MOST_METHODS} methods: why"
 
 
-def test_a_class_with_many_attributes_says_why() -> None:
+def test_a_class_with_many_attributes_gives_a_reason() -> None:
     silent = [
         named(path, node)
         for path, node in classes()
@@ -186,7 +186,7 @@ def test_a_class_with_many_attributes_says_why() -> None:
     assert silent == [], f"cut it, or say: Over {MOST_ATTRIBUTES} attributes: why"
 
 
-def test_no_class_excuses_what_it_does_not_have() -> None:
+def test_no_class_gives_a_reason_that_it_does_not_need() -> None:
     outdated = [
         named(path, node)
         for path, node in classes()
@@ -203,7 +203,7 @@ def test_no_class_excuses_what_it_does_not_have() -> None:
     assert outdated == [], "drop the reason: the class is small"
 
 
-def test_no_public_class_has_a_name_twice() -> None:
+def test_no_two_public_classes_have_the_same_name() -> None:
     homes: dict[str, list[str]] = defaultdict(list)
     for path in FILES:
         for each in tree_of(path).body:
@@ -218,7 +218,7 @@ def rooms() -> list[Path]:
 
 
 @pytest.mark.parametrize("room", rooms(), ids=lambda room: room.name)
-def test_no_module_is_named_like_what_its_room_offers(room: Path) -> None:
+def test_no_module_has_the_name_of_an_object_of_its_package(room: Path) -> None:
     door = import_module(".".join(room.relative_to(ROOT).parts))
     offered = set(getattr(door, "__all__", ()))
     modules = {path.stem for path in room.glob("*.py")}
@@ -226,13 +226,13 @@ def test_no_module_is_named_like_what_its_room_offers(room: Path) -> None:
     assert offered & modules == set()
 
 
-def test_no_module_is_named_like_a_public_function_of_the_package() -> None:
+def test_no_module_has_the_name_of_a_public_function() -> None:
     public = set(import_module("crawler").__all__)
 
     assert [path for path in FILES if path.stem in public] == []
 
 
-def test_the_root_holds_under_a_dozen_modules() -> None:
+def test_the_top_level_has_under_a_dozen_modules() -> None:
     assert len(list(PACKAGE.glob("*.py"))) < 12
 
 
@@ -286,7 +286,7 @@ def test_every_module_has_its_test_at_the_same_place() -> None:
     assert bare == []
 
 
-def test_what_is_tested_elsewhere_has_no_test_of_its_own_and_is_tested_there() -> None:
+def test_modules_tested_elsewhere_have_no_test_file_and_are_tested_there() -> None:
     for name, elsewhere in TESTED_ELSEWHERE.items():
         assert (PACKAGE / name).exists(), name
         assert has_code(PACKAGE / name), f"{name} needs no test"

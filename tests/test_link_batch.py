@@ -20,13 +20,13 @@ def page(request: Request | None = None) -> Response:
     return respond(request, 200, [("Content-Type", "text/html")], links.encode())
 
 
-def test_a_batch_without_options_shares_the_default() -> None:
+def test_batches_without_options_share_the_default() -> None:
     assert page().follow_links().options is DEFAULT_OPTIONS
     assert page().follow_links(priority=1, stream=False).options is DEFAULT_OPTIONS
 
 
 @pytest.mark.parametrize("function", ["follow_all", "follow_links", "follow_urls"])
-def test_all_options_of_a_batch_are_those_of_its_requests(function: str) -> None:
+def test_all_options_of_a_batch_are_passed_to_its_requests(function: str) -> None:
     first: Any = {"follow_all": ["a"], "follow_links": [], "follow_urls": [["/a"]]}
 
     batch = getattr(page(), function)(
@@ -55,7 +55,7 @@ def test_all_options_of_a_batch_are_those_of_its_requests(function: str) -> None
     )
 
 
-def test_session_and_proxy_are_those_of_the_page_unless_they_are_given() -> None:
+def test_session_and_proxy_of_the_page_are_used_unless_given() -> None:
     proxy = "http://proxy.example:3128"
     response = page(Request(HOME, session="s", proxy=proxy))
 
@@ -66,7 +66,7 @@ def test_session_and_proxy_are_those_of_the_page_unless_they_are_given() -> None
     assert other is DEFAULT_OPTIONS
 
 
-def test_rewrite_is_given_absolute_urls_and_may_leave_one_out() -> None:
+def test_rewrite_receives_absolute_urls_and_may_drop_one() -> None:
     seen = []
 
     def rewrite(url: str) -> str | None:
@@ -79,7 +79,7 @@ def test_rewrite_is_given_absolute_urls_and_may_leave_one_out() -> None:
     assert batch.references == [f"{HOME}a", f"{HOME}a"]
 
 
-def test_rewrite_that_gives_no_url_is_an_error() -> None:
+def test_a_rewrite_that_returns_no_url_is_an_error() -> None:
     rewrite: Any = lambda url: 3  # noqa: E731
 
     with pytest.raises(
@@ -97,14 +97,14 @@ def test_rewrite_that_gives_no_url_is_an_error() -> None:
         ({"css": "a"}, TypeError, "no argument 'css'"),
     ],
 )
-def test_a_wrong_option_is_an_error_that_names_it(
+def test_an_error_about_a_wrong_option_names_it(
     options: dict[str, Any], error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said):
         page().follow_links(**options)
 
 
-def test_a_crawl_follows_a_batch_as_it_was_said() -> None:
+def test_a_crawl_follows_a_batch_with_its_options() -> None:
     class Says(Spider):
         name = "says"
         start_urls = [HOME]

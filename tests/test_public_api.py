@@ -23,7 +23,7 @@ HEAVY = ["anyio", "asyncio", "httpx", "msgspec", "rich", "selectolax", "sqlite3"
 
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
-def test_every_name_that_a_door_lists_is_behind_it(door: object) -> None:
+def test_every_public_name_can_be_imported(door: object) -> None:
     listed = door.__all__  # type: ignore[attr-defined]
 
     missing = [name for name in listed if not hasattr(door, name)]
@@ -32,7 +32,7 @@ def test_every_name_that_a_door_lists_is_behind_it(door: object) -> None:
     assert listed == sorted(listed)
 
 
-def test_the_door_lists_what_it_says_to_type_checkers_and_nothing_else() -> None:
+def test_type_checkers_see_exactly_the_public_names() -> None:
     tree = ast.parse(inspect.getsource(crawler))
     declared = {
         alias.name
@@ -46,7 +46,7 @@ def test_the_door_lists_what_it_says_to_type_checkers_and_nothing_else() -> None
     assert set(dir(crawler)) >= declared
 
 
-def test_every_error_that_a_user_may_catch_is_at_the_door() -> None:
+def test_every_error_that_a_user_may_catch_is_public() -> None:
     errors = import_module("crawler.errors")
     public = {
         name
@@ -60,7 +60,7 @@ def test_every_error_that_a_user_may_catch_is_at_the_door() -> None:
     )
 
 
-def test_a_name_that_is_not_there_says_so() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'crawler' has no attribute 'Spyder'"):
         crawler.Spyder  # noqa: B018
 
@@ -87,7 +87,7 @@ def test_everything_public_is_documented() -> None:
     assert silent == []
 
 
-def test_importing_the_package_imports_nothing_heavy() -> None:
+def test_importing_the_package_imports_no_slow_module() -> None:
     # What coverage imports on its own account was there before.
     code = (
         "import sys; before = set(sys.modules); import crawler; "
@@ -104,7 +104,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert done.stdout.split() == []
 
 
-def test_every_module_says_what_it_is() -> None:
+def test_every_module_has_a_docstring() -> None:
     package = Path(crawler.__file__).parent
     files = [package / "__init__.py"]
     for module in pkgutil.walk_packages([str(package)], "crawler."):

@@ -37,7 +37,7 @@ GOOD = "# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-01-31\n\n- A line.\n
 PACKAGE = ("crawler/version.py", "crawler/page.py")
 
 
-def test_version_and_changelog_that_agree_are_right(tmp_path: Path) -> None:
+def test_matching_version_and_changelog_are_accepted(tmp_path: Path) -> None:
     assert list(wrong_sources(tree(tmp_path, GOOD))) == []
 
 
@@ -51,7 +51,7 @@ def test_version_and_changelog_that_agree_are_right(tmp_path: Path) -> None:
         (GOOD.replace("2026-01-31", "2026-31-01"), "needs its date"),
     ],
 )
-def test_a_changelog_that_does_not_fit_is_one_line(
+def test_a_changelog_that_does_not_match_is_reported_in_one_line(
     tmp_path: Path, changelog: str, why: str
 ) -> None:
     wrong = list(wrong_sources(tree(tmp_path, changelog)))
@@ -60,11 +60,11 @@ def test_a_changelog_that_does_not_fit_is_one_line(
     assert why in wrong[0]
 
 
-def test_a_version_of_another_form_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_version_is_rejected(tmp_path: Path) -> None:
     assert "of the form" in next(wrong_sources(tree(tmp_path, GOOD, "1.2")))
 
 
-def test_a_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
+def test_the_wheel_contains_only_the_package(tmp_path: Path) -> None:
     root = tree(tmp_path, GOOD)
 
     assert list(wrong_wheel(wheel(tmp_path, *PACKAGE), root)) == []
@@ -75,13 +75,13 @@ def test_a_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
     ]
 
 
-def test_a_wheel_of_another_version_is_refused(tmp_path: Path) -> None:
+def test_a_wheel_of_another_version_is_rejected(tmp_path: Path) -> None:
     found = list(wrong_wheel(wheel(tmp_path, version="1.2.2"), tree(tmp_path, GOOD)))
 
     assert "holds no" in found[0]
 
 
-def test_the_changelog_names_the_version_of_the_sources() -> None:
+def test_the_changelog_contains_the_version_of_the_sources() -> None:
     headings = [
         line
         for line in (ROOT / "CHANGELOG.md").read_text("utf-8").splitlines()

@@ -13,12 +13,12 @@ from crawler.request import decode_options, encode_options
 URL = "https://site.example/"
 
 
-def test_a_request_is_canonical_from_the_start() -> None:
+def test_the_url_of_a_request_is_canonical() -> None:
     assert Request("HTTPS://Site.Example:443/a/../b#top").url == URL + "b"
 
 
 @pytest.mark.parametrize("url", ["/relative", "mailto:a@b.example", "", "http://"])
-def test_what_is_no_absolute_web_address_is_refused(url: str) -> None:
+def test_a_url_that_is_not_absolute_http_is_rejected(url: str) -> None:
     with pytest.raises(ConfigError):
         Request(url)
 
@@ -26,19 +26,19 @@ def test_what_is_no_absolute_web_address_is_refused(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "kind"), [(None, "None"), (b"https://site.example/", "bytes"), (3, "int")]
 )
-def test_what_is_no_text_is_refused_in_words(url: Any, kind: str) -> None:
+def test_a_url_that_is_not_text_is_rejected_with_words(url: Any, kind: str) -> None:
     for make in (Request, Request(URL).replace):
         with pytest.raises(ConfigError, match=f"the URL must be a str, not {kind}"):
             make(url=url)
 
 
-def test_params_join_the_query() -> None:
+def test_params_are_added_to_the_query() -> None:
     request = Request(URL + "?a=1", params={"b": [2, 3], "c": "ü"})
 
     assert request.url == URL + "?a=1&b=2&b=3&c=%C3%BC"
 
 
-def test_data_is_a_form_and_makes_a_post() -> None:
+def test_data_becomes_a_form_body_and_the_method_post() -> None:
     request = Request(URL, data={"a": "1 2", "b": ["x", "y"]})
 
     assert (request.method, request.content) == ("POST", b"a=1+2&b=x&b=y")
@@ -47,7 +47,7 @@ def test_data_is_a_form_and_makes_a_post() -> None:
     )
 
 
-def test_json_is_encoded_when_the_request_is_made() -> None:
+def test_json_is_encoded_when_the_request_is_created() -> None:
     values = [1, 2]
     request = Request(URL, json=values)
     values.append(3)
@@ -59,20 +59,20 @@ def test_json_is_encoded_when_the_request_is_made() -> None:
     "proxy",
     ["127.0.0.1:8", "http://", "ftp://p.example:1", "http://p.example:99999", "p"],
 )
-def test_a_proxy_is_an_address_that_can_be_one(proxy: str) -> None:
+def test_an_invalid_proxy_url_is_rejected(proxy: str) -> None:
     with pytest.raises(ConfigError, match="URL is not valid; write http://host:port"):
         Request(URL, proxy=proxy)
     with pytest.raises(ConfigError, match="URL is not valid; write http://host:port"):
         Request(URL).replace(proxy=proxy)
 
 
-def test_a_proxy_is_taken_as_it_is_written() -> None:
+def test_a_proxy_url_is_kept_as_written() -> None:
     proxy = "socks5://me:secret@[::1]:1080"
 
     assert Request(URL, proxy=proxy).options.proxy == proxy
 
 
-def test_replace_takes_what_a_request_takes() -> None:
+def test_replace_accepts_the_arguments_of_request() -> None:
     request = Request(URL, headers={"A": "b"}, meta={"k": 1}, timeout=3)
 
     headers = request.replace(headers={"C": "d"})
@@ -106,14 +106,14 @@ def test_replace_takes_what_a_request_takes() -> None:
         ({"url": "/relative"}, "Not an absolute"),
     ],
 )
-def test_a_change_that_cannot_be_is_refused_where_it_is_written(
+def test_an_invalid_replace_is_rejected_at_once(
     changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         Request(URL).replace(**changes)
 
 
-def test_a_body_changes_without_the_type_that_is_given_with_it() -> None:
+def test_replacing_the_body_removes_its_content_type() -> None:
     request = Request(URL, data={"a": 1})
 
     changed = request.replace(content=b"x", headers={"content-type": "text/x"})
@@ -122,7 +122,7 @@ def test_a_body_changes_without_the_type_that_is_given_with_it() -> None:
     assert request.replace(content=b"x").options.headers == ()
 
 
-def test_a_request_is_frozen() -> None:
+def test_a_request_cannot_be_changed() -> None:
     request = Request(URL)
 
     with pytest.raises(AttributeError, match="replace"):
@@ -131,7 +131,7 @@ def test_a_request_is_frozen() -> None:
     assert request.priority == 0
 
 
-def test_identity_is_method_url_and_body() -> None:
+def test_the_identity_is_method_url_and_body() -> None:
     same = Request(URL + "#x", "other", meta={"a": 1}, priority=9, headers={"A": "b"})
 
     assert same.fingerprint() == Request(URL).fingerprint()
@@ -142,7 +142,7 @@ def test_identity_is_method_url_and_body() -> None:
     assert Request(URL).fingerprint(1) != Request(URL).fingerprint()
 
 
-def test_options_survive_the_store() -> None:
+def test_options_are_kept_in_the_store() -> None:
     options = Request(URL, data={"a": 1}, session="s", stream=True, timeout=3).options
 
     assert decode_options(encode_options(options)) == options
@@ -158,14 +158,14 @@ def test_options_survive_the_store() -> None:
         lambda: Request(URL, proxy="http://user:se#cret@proxy"),
     ],
 )
-def test_no_message_shows_a_password(make: Callable[[], Request]) -> None:
+def test_no_message_contains_a_password(make: Callable[[], Request]) -> None:
     with pytest.raises(ConfigError) as caught:
         make()
 
     assert "cret" not in str(caught.value)
 
 
-def test_the_credentials_of_a_url_stay_with_its_origin() -> None:
+def test_credentials_in_a_url_are_used_for_its_origin_only() -> None:
     request = Request("https://me:secret@a.example/")
 
     assert request.url == "https://a.example/"

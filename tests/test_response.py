@@ -24,7 +24,7 @@ from crawler.message.saving import Saved
 from tests.message.made import URL, Pieces, read, response
 
 
-async def test_links_are_absolute_and_come_once() -> None:
+async def test_links_are_absolute_and_unique() -> None:
     made = await read(
         b"<a href=a></a><a href='a#x'></a><a href=/b></a><a href=mailto:x>"
     )
@@ -36,7 +36,7 @@ async def test_links_are_absolute_and_come_once() -> None:
     assert made.links(deny=re.compile("a$")) == ["https://site.example/b"]
 
 
-async def test_a_base_element_is_heeded() -> None:
+async def test_a_base_element_is_used() -> None:
     made = await read(b"<base href='/other/'><a href=a>x</a>")
 
     assert made.links() == ["https://site.example/other/a"]
@@ -50,7 +50,7 @@ BASED = (
 )
 
 
-async def test_links_come_with_text_rel_and_element() -> None:
+async def test_links_have_text_rel_and_element() -> None:
     made = await read(BASED.encode("latin-1"), kind="text/html; charset=latin1")
 
     first, again, other = made.link_elements()
@@ -65,7 +65,7 @@ async def test_links_come_with_text_rel_and_element() -> None:
     assert [link.url[-5:] for link in images] == ["1.png", "2.png"]
 
 
-async def test_links_with_elements_are_bounded_as_links_are() -> None:
+async def test_links_with_elements_have_the_same_limits() -> None:
     made = await read(b"<a href=1></a><a href=2></a><a href=3></a>")
     made.max_links = 2
 
@@ -106,7 +106,7 @@ async def test_a_reference_in_json_is_relative_to_the_response() -> None:
     assert caught.value.url == URL
 
 
-async def test_follow_takes_a_reference_or_an_element() -> None:
+async def test_follow_accepts_a_reference_or_an_element() -> None:
     made = await read(
         b"<a href=next>x</a><img src=/i.png>", request=Request(URL, session="s")
     )
@@ -121,7 +121,7 @@ async def test_follow_takes_a_reference_or_an_element() -> None:
         made.follow("javascript:void(0)")
 
 
-async def test_an_element_that_is_not_there_cannot_be_followed() -> None:
+async def test_following_a_missing_element_is_an_error() -> None:
     made = await read(b"<p>no link</p>")
     missing: Any = made.css_first("a")
 
@@ -131,7 +131,7 @@ async def test_an_element_that_is_not_there_cannot_be_followed() -> None:
         made.follow(missing)
 
 
-async def test_a_batch_carries_one_callback_for_all_its_links() -> None:
+async def test_a_batch_has_one_callback_for_all_its_links() -> None:
     made = await read(b"<nav><a href=a>x</a></nav><a href=b>y</a>")
 
     batch = made.follow_all("nav", "parse_more", priority=3, meta={"k": 1})
@@ -145,7 +145,7 @@ async def test_a_batch_carries_one_callback_for_all_its_links() -> None:
     assert made.page.asked == {"nav": True}
 
 
-async def test_lines_are_found_across_pieces() -> None:
+async def test_lines_are_joined_over_pieces() -> None:
     made = response(b"one\r\ntw", b"o\n\nth", "rée".encode(), kind="text/plain")
 
     assert [line async for line in made.aiter_lines()] == ["one", "two", "", "thrée"]
@@ -160,7 +160,7 @@ async def test_lines_are_found_across_pieces() -> None:
         ([], []),
     ],
 )
-async def test_lines_are_whole_however_they_come(
+async def test_lines_are_complete_however_the_body_is_split(
     pieces: list[bytes], expected: list[str]
 ) -> None:
     made = response(*pieces, kind="text/plain")
@@ -168,7 +168,7 @@ async def test_lines_are_whole_however_they_come(
     assert [line async for line in made.aiter_lines()] == expected
 
 
-async def test_a_line_without_an_end_is_given_up() -> None:
+async def test_an_endless_line_is_an_error() -> None:
     made = response(*[bytes(1024**2)] * 40)
 
     with pytest.raises(FetchError, match="too_large"):
@@ -176,7 +176,7 @@ async def test_a_line_without_an_end_is_given_up() -> None:
     assert made.received <= 33 * 1024**2
 
 
-async def test_a_body_is_saved_by_a_part_and_a_rename(tmp_path: Path) -> None:
+async def test_a_body_is_saved_to_a_part_file_that_is_renamed(tmp_path: Path) -> None:
     target = tmp_path / "new" / "file.bin"
 
     saved = await response(b"x" * 700_000, b"y" * 700_000).save(target)
@@ -187,7 +187,7 @@ async def test_a_body_is_saved_by_a_part_and_a_rename(tmp_path: Path) -> None:
     assert _names(target.parent) == ["file.bin"]
 
 
-async def test_a_body_that_breaks_leaves_no_file(tmp_path: Path) -> None:
+async def test_a_body_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:
     class Torn(Pieces):
         async def __aiter__(self) -> AsyncIterator[bytes]:
             yield b"half"
@@ -205,7 +205,7 @@ def _names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-def test_a_crawl_that_reads_html_alone_loads_no_other_reader() -> None:
+def test_a_crawl_that_reads_only_html_imports_no_other_parser() -> None:
     code = (
         "import sys\n"
         "from crawler import Spider, crawl\n"

@@ -16,11 +16,11 @@ def layer(section: str, key: str, value: Any, source: str = "config.toml") -> La
     return Layer(source, {section: {key: value}})
 
 
-def test_without_any_layer_all_settings_have_their_defaults() -> None:
+def test_without_any_source_all_settings_have_their_defaults() -> None:
     assert settings.build([]) == Settings()
 
 
-def test_the_last_layer_ranks_first_and_leaves_the_others_keys_alone() -> None:
+def test_the_last_source_takes_precedence_key_by_key() -> None:
     built = settings.build(
         [
             Layer("config.toml", {"crawl": {"workers": 4, "depth": 2}}),
@@ -131,7 +131,7 @@ def test_the_last_layer_ranks_first_and_leaves_the_others_keys_alone() -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_one_line_with_its_place(
+def test_an_invalid_setting_is_reported_in_one_line_with_its_location(
     section: str, key: str, value: Any, message: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -149,13 +149,13 @@ def test_a_section_must_be_a_table() -> None:
     ("section", "key"),
     [("politeness", "rate"), ("crawl", "grace"), ("retry", "wait"), ("crawl", "depth")],
 )
-def test_zero_is_allowed_where_it_means_something(section: str, key: str) -> None:
+def test_zero_is_allowed_if_it_has_a_meaning(section: str, key: str) -> None:
     built = settings.build([layer(section, key, 0)])
 
     assert getattr(getattr(built, section), key) == 0
 
 
-def test_none_can_be_said_where_it_is_the_default() -> None:
+def test_none_is_allowed_if_it_is_the_default() -> None:
     built = settings.build(
         [layer("crawl", "depth", 3), layer("crawl", "depth", "none", "-s")]
     )
@@ -167,7 +167,7 @@ def test_none_can_be_said_where_it_is_the_default() -> None:
     ("text", "expected"),
     [("90", 90), (90, 90), ("90s", 90), ("1.5 m", 90), ("2h", 7200), ("250ms", 0.25)],
 )
-def test_durations_are_read_as_people_write_them(text: str, expected: float) -> None:
+def test_durations_may_have_units(text: str, expected: float) -> None:
     assert settings.seconds(text) == expected
 
 
@@ -175,11 +175,11 @@ def test_durations_are_read_as_people_write_them(text: str, expected: float) -> 
     ("text", "expected"),
     [(1024, 1024), ("1 kB", 1000), ("64 KiB", 65536), ("32 MiB", 33554432), ("7b", 7)],
 )
-def test_sizes_are_read_as_people_write_them(text: str, expected: int) -> None:
+def test_sizes_may_have_units(text: str, expected: int) -> None:
     assert settings.size(text) == expected
 
 
-def test_a_setting_of_the_environment_has_two_underlines_between_its_names() -> None:
+def test_an_environment_variable_has_two_underscores_between_its_names() -> None:
     read = settings.from_environment(
         {"CRAWL_HTTP__READ": "5", "CRAWL_CRAWL__CONTACT": "me@x.example", "PATH": "/"}
     )
@@ -187,14 +187,14 @@ def test_a_setting_of_the_environment_has_two_underlines_between_its_names() -> 
     assert read.values == {"http": {"read": 5}, "crawl": {"contact": "me@x.example"}}
 
 
-def test_an_unknown_setting_of_the_environment_is_named() -> None:
+def test_an_unknown_environment_variable_is_named() -> None:
     read = settings.from_environment({"CRAWL_HTTP__RED": "5"})
 
     with pytest.raises(ConfigError, match=r"environment: .*http.red; .*'read'"):
         settings.build([read])
 
 
-def test_flags_are_read_as_toml_or_as_text() -> None:
+def test_flags_are_parsed_as_toml_or_as_text() -> None:
     read = settings.from_flags(
         [
             "crawl.workers=4",
@@ -212,12 +212,12 @@ def test_flags_are_read_as_toml_or_as_text() -> None:
 
 
 @pytest.mark.parametrize("flag", ["workers=4", "crawl.workers", "crawl"])
-def test_a_flag_without_section_or_value_is_refused(flag: str) -> None:
+def test_a_flag_without_section_or_value_is_rejected(flag: str) -> None:
     with pytest.raises(ConfigError, match=r"not of the form section\.key=value"):
         settings.from_flags([flag])
 
 
-def test_a_folder_without_config_has_the_defaults(tmp_path: Path) -> None:
+def test_a_folder_without_a_config_file_has_the_defaults(tmp_path: Path) -> None:
     found, path = settings.from_file(tmp_path)
 
     assert path is None
@@ -233,7 +233,7 @@ def test_settings_are_read_from_config_toml(tmp_path: Path) -> None:
     assert settings.build([found]).crawl.workers == 3
 
 
-def test_settings_are_read_from_pyproject_as_well(tmp_path: Path) -> None:
+def test_settings_are_read_from_pyproject_toml_too(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.crawl.crawl]\nworkers = 3\n")
 
     found, path = settings.from_file(tmp_path)
@@ -252,7 +252,7 @@ def test_settings_in_two_files_are_an_error_that_names_both(tmp_path: Path) -> N
         settings.from_file(tmp_path)
 
 
-def test_a_config_toml_of_somebody_else_is_not_ours(tmp_path: Path) -> None:
+def test_a_config_toml_of_another_program_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[server]\nport = 80\n")
 
     found, path = settings.from_file(tmp_path)
@@ -268,7 +268,7 @@ def test_a_config_toml_of_somebody_else_is_not_ours(tmp_path: Path) -> None:
         (b"[crawl]\nworkers = \xff\n", r"cannot be read"),
     ],
 )
-def test_a_broken_file_is_one_line_with_its_name(
+def test_a_broken_file_is_reported_in_one_line_with_its_name(
     tmp_path: Path, content: bytes, message: str
 ) -> None:
     (tmp_path / "config.toml").write_bytes(content)
@@ -279,13 +279,13 @@ def test_a_broken_file_is_one_line_with_its_name(
     assert "\n" not in str(caught.value)
 
 
-def test_the_user_agent_holds_the_contact() -> None:
+def test_the_user_agent_contains_the_contact() -> None:
     built = settings.build([layer("crawl", "contact", "https://x.example/bot")])
 
     assert built.user_agent().endswith(" (+https://x.example/bot)")
 
 
-def test_a_socks_proxy_without_its_extra_is_refused_before_the_run() -> None:
+def test_a_socks_proxy_without_its_extra_is_rejected_before_the_run() -> None:
     # The child has no socksio, whatever is installed here.
     code = (
         "import sys; sys.modules['socksio'] = None\n"
@@ -310,7 +310,7 @@ def test_a_socks_proxy_without_its_extra_is_refused_before_the_run() -> None:
 
 
 @pytest.mark.parametrize("value", ["http://ann:se#cret@p", "//ann:secret@p", "x:y@p"])
-def test_no_message_shows_the_password_of_a_proxy(value: str) -> None:
+def test_no_message_contains_the_password_of_a_proxy(value: str) -> None:
     with pytest.raises(ConfigError) as caught:
         settings.build([Layer("file", {"http": {"proxy": value}})])
 

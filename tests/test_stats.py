@@ -24,7 +24,7 @@ def report(reason: FinishReason = FinishReason.FINISHED, **counts: int) -> Repor
     return Report("s", "s", 1, "", "", reason, **counts)  # type: ignore[arg-type]
 
 
-def test_what_was_found_is_the_sum_of_all_that_became_of_it() -> None:
+def test_the_number_of_found_urls_is_the_sum_of_all_states() -> None:
     counters = Counters(
         found=10,
         pages=4,
@@ -40,13 +40,13 @@ def test_what_was_found_is_the_sum_of_all_that_became_of_it() -> None:
     assert made["skipped"] == {"scope": 7, "robots_denied": 1}
 
 
-def test_counts_by_word_come_largest_first() -> None:
+def test_counts_by_name_are_listed_largest_first() -> None:
     counters = Counters(statuses={"200": 3, "404": 5})
 
     assert list(totals(counters)["statuses"].items()) == [("404", 5), ("200", 3)]
 
 
-def test_a_copy_of_counters_does_not_change_with_them() -> None:
+def test_a_copy_of_counters_is_independent() -> None:
     counters = Counters(pages=1, errors={"reset": 1})
     copied = counters.copy()
 
@@ -55,7 +55,7 @@ def test_a_copy_of_counters_does_not_change_with_them() -> None:
     assert copied == Counters(pages=1, errors={"reset": 1})
 
 
-def test_a_word_whose_count_comes_to_nothing_is_dropped() -> None:
+def test_a_name_whose_count_becomes_zero_is_removed() -> None:
     counts = {"scope": 2}
     add(counts, "scope", -2)
 
@@ -78,7 +78,7 @@ def test_a_word_whose_count_comes_to_nothing_is_dropped() -> None:
         (report(), 0, None, 0, 0),
     ],
 )
-def test_the_exit_code_says_how_it_ended(
+def test_the_exit_code_shows_how_the_run_ended(
     made: Report, start_failed: int, rate: float | None, least: int, expected: int
 ) -> None:
     made.shortfalls = shortfalls(
@@ -124,7 +124,7 @@ def test_the_exit_code_says_how_it_ended(
         ),
     ],
 )
-def test_a_bad_run_says_which_bound_what_it_allows_and_what_came(
+def test_a_bad_run_names_each_missed_limit_with_allowed_and_actual_value(
     made: Report, start_failed: int, rate: float | None, least: int, texts: list[str]
 ) -> None:
     found = shortfalls(
@@ -134,14 +134,14 @@ def test_a_bad_run_says_which_bound_what_it_allows_and_what_came(
     assert [each.text for each in found] == texts
 
 
-def test_a_summary_that_is_read_again_has_its_shortfalls() -> None:
+def test_a_summary_that_is_read_back_has_its_shortfalls() -> None:
     made = report()
     made.shortfalls = (Shortfall("min_items", 5, 0, "0 of 5"),)
 
     assert Report.of_summary(made.summary()).shortfalls == made.shortfalls
 
 
-def test_the_summary_has_the_keys_of_the_contract() -> None:
+def test_the_summary_has_the_documented_keys() -> None:
     keys = (
         "spider job run started finished finish_reason exit_code pages items dropped "
         "failed redirected retried skipped pending bytes seconds pages_per_second "
@@ -151,7 +151,7 @@ def test_the_summary_has_the_keys_of_the_contract() -> None:
     assert set(keys.split()) <= report().summary().keys()
 
 
-def test_fills_of_fields_are_counted_beside_a_spider_s_own_counts() -> None:
+def test_fills_of_fields_are_counted_beside_the_spiders_own_counts() -> None:
     own = {"rows": 3}
     for words in (fill_words("Book.price", 3, 4), fill_words("Book.url", 0, 4)):
         for word, amount in words.items():

@@ -24,7 +24,7 @@ class Books(Spider):
         yield response.follow_all("a.next")
 
 
-def test_a_spider_is_tested_against_a_dict_of_pages() -> None:
+def test_a_spider_can_be_tested_with_a_dict_of_pages() -> None:
     site = FakeSite(
         {
             URL: "<a class=next href=/2>more</a>",
@@ -61,7 +61,7 @@ def test_a_spider_is_tested_against_a_dict_of_pages() -> None:
         pytest.param(URL, None, None, b"", id="nothing"),
     ],
 )
-async def test_a_body_has_the_type_that_a_server_would_give_it(
+async def test_a_body_has_the_content_type_of_its_kind(
     url: str, page: Page, kind: str | None, content: bytes
 ) -> None:
     response = await fetch(url, transport=FakeSite({url: page}))
@@ -71,7 +71,7 @@ async def test_a_body_has_the_type_that_a_server_would_give_it(
     assert response.content == content
 
 
-async def test_a_saved_file_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
+async def test_a_saved_file_is_read_when_it_is_requested(tmp_path: Path) -> None:
     saved = tmp_path / "page.html"
     site = FakeSite({URL: saved})
     saved.write_text("<title>saved</title>", encoding="utf-8")
@@ -82,7 +82,7 @@ async def test_a_saved_file_is_read_when_it_is_asked_for(tmp_path: Path) -> None
     assert response.content_type == "text/html"
 
 
-async def test_status_and_headers_are_the_ones_given() -> None:
+async def test_status_and_headers_are_the_given_ones() -> None:
     site = FakeSite(
         {
             URL: (301, {"Location": "/new"}, ""),
@@ -97,7 +97,7 @@ async def test_status_and_headers_are_the_ones_given() -> None:
     assert response.content_type == "text/plain"
 
 
-async def test_what_is_no_page_is_a_404_as_is_robots_txt() -> None:
+async def test_an_unknown_page_and_robots_txt_are_404() -> None:
     site = FakeSite({})
 
     response = await fetch(URL, transport=site)
@@ -109,14 +109,14 @@ async def test_what_is_no_page_is_a_404_as_is_robots_txt() -> None:
     assert len(site.requests) == 2
 
 
-async def test_a_url_is_known_in_every_spelling_and_by_its_query() -> None:
+async def test_a_url_is_found_in_every_spelling_and_with_its_query() -> None:
     site = FakeSite({"HTTPS://Books.Example:443/a/../b?q=1#top": "b"})
 
     assert (await fetch(f"{URL}b?q=1", transport=site)).text == "b"
     assert (await fetch(f"{URL}b?q=2", transport=site)).status_code == 404
 
 
-async def test_a_compressed_body_is_decoded_by_the_crawl_not_by_httpx() -> None:
+async def test_a_compressed_body_is_decoded_by_the_crawl_and_not_by_httpx() -> None:
     packed = gzip.compress(b"<title>packed</title>" * 10_000)
     site = FakeSite(
         {URL: (200, {"Content-Encoding": "gzip", "Content-Type": "text/html"}, packed)}
@@ -128,7 +128,7 @@ async def test_a_compressed_body_is_decoded_by_the_crawl_not_by_httpx() -> None:
     assert response.received == len(packed)
 
 
-async def test_a_bomb_is_refused_as_on_a_real_crawl() -> None:
+async def test_a_decompression_bomb_is_rejected_as_in_a_real_crawl() -> None:
     bomb = gzip.compress(bytes(80 * 1024**2))
     site = FakeSite({URL: (200, {"Content-Encoding": "gzip"}, bomb)})
 
@@ -152,16 +152,14 @@ async def test_a_bomb_is_refused_as_on_a_real_crawl() -> None:
         ),
     ],
 )
-async def test_a_failure_is_raised_as_a_transport_would(
-    page: Page, reason: Reason
-) -> None:
+async def test_an_error_is_raised_as_by_a_transport(page: Page, reason: Reason) -> None:
     with pytest.raises(FetchError) as failure:
         await fetch(URL, transport=FakeSite({URL: page}))
 
     assert failure.value.reason is reason
 
 
-async def test_a_function_answers_by_the_request_that_was_made() -> None:
+async def test_a_function_may_respond_to_each_request() -> None:
     def search(request: httpx.Request) -> Answer:
         return {"query": request.content.decode(), "method": request.method}
 
@@ -181,7 +179,7 @@ async def test_a_function_answers_by_the_request_that_was_made() -> None:
     assert site.requests[1].method == "GET"
 
 
-def test_a_body_may_come_in_pieces_and_is_closed_when_it_is_left() -> None:
+def test_a_body_may_arrive_in_pieces_and_is_closed_if_it_is_left() -> None:
     sent: list[int] = []
     closed: list[bool] = []
 
@@ -211,7 +209,7 @@ def test_a_body_may_come_in_pieces_and_is_closed_when_it_is_left() -> None:
     assert closed == [True]
 
 
-async def test_a_head_request_gets_the_head_alone() -> None:
+async def test_a_head_request_receives_only_the_head() -> None:
     asked = Request(URL, method="HEAD")
 
     response = await fetch(asked, transport=FakeSite({URL: "<p>hello"}))
@@ -220,17 +218,17 @@ async def test_a_head_request_gets_the_head_alone() -> None:
     assert response.content == b""
 
 
-async def test_a_plain_httpx_client_may_ask_it_too() -> None:
+async def test_a_plain_httpx_client_may_use_the_fake_site() -> None:
     async with httpx.AsyncClient(transport=FakeSite({URL: "hello"})) as client:
         assert (await client.get(URL)).text == "hello"
 
 
-def test_a_page_at_no_url_is_a_mistake_in_the_test() -> None:
+def test_a_page_without_a_url_is_an_error_of_the_test() -> None:
     with pytest.raises(ConfigError, match="books"):
         FakeSite({"/books": "a path is no URL"})
 
 
-async def test_a_body_of_no_known_kind_is_a_mistake_in_the_test() -> None:
+async def test_a_body_of_an_unknown_kind_is_an_error_of_the_test() -> None:
     site = FakeSite({URL: (200, 7)})  # type: ignore[dict-item]
 
     with pytest.raises(FetchError, match="the page for"):

@@ -18,13 +18,13 @@ from tests.virtual_time import WALL_START, run_virtual, virtual_loop
 InThread: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
-def test_an_hour_of_sleep_passes_in_no_time() -> None:
+def test_an_hour_of_sleep_takes_no_time() -> None:
     _, seconds = run_virtual(lambda: asyncio.sleep(3600))
 
     assert seconds == pytest.approx(3600)
 
 
-def test_tasks_wake_in_the_order_of_their_timers() -> None:
+def test_tasks_wake_up_in_the_order_of_their_timers() -> None:
     woken: list[tuple[str, float]] = []
 
     async def sleeper(name: str, seconds: float) -> None:
@@ -53,7 +53,7 @@ def test_tasks_wake_in_the_order_of_their_timers() -> None:
         ),
     ],
 )
-def test_time_stands_still_while_a_thread_works(in_thread: InThread) -> None:
+def test_virtual_time_stops_while_a_thread_works(in_thread: InThread) -> None:
     order: list[str] = []
 
     def work(loop: asyncio.AbstractEventLoop) -> None:
@@ -79,7 +79,7 @@ def test_time_stands_still_while_a_thread_works(in_thread: InThread) -> None:
     assert seconds == pytest.approx(3600)
 
 
-def test_timeouts_are_of_virtual_time() -> None:
+def test_timeouts_use_virtual_time() -> None:
     async def main() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(120):
@@ -90,7 +90,7 @@ def test_timeouts_are_of_virtual_time() -> None:
     assert seconds == pytest.approx(120)
 
 
-def test_what_does_not_end_is_ended_after_the_longest_time() -> None:
+def test_a_test_that_does_not_end_is_stopped_after_the_longest_time() -> None:
     async def endless() -> None:
         for _ in range(100):
             await asyncio.sleep(60)
@@ -99,7 +99,7 @@ def test_what_does_not_end_is_ended_after_the_longest_time() -> None:
         run_virtual(endless, longest=3600)
 
 
-def test_an_open_socket_is_refused_where_time_would_jump() -> None:
+def test_an_open_socket_is_an_error_with_virtual_time() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()

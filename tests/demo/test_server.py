@@ -16,7 +16,7 @@ from crawler.demo.shop import ShopPage
 from crawler.settings import HttpSettings
 
 
-def test_the_whole_shop_is_crawled_over_one_connection_of_http2() -> None:
+def test_the_whole_shop_is_crawled_over_one_http2_connection() -> None:
     with serving(Shop()) as shop:
         settings = Settings(http=HttpSettings(ca_file=str(shop.ca_file)))
         report = crawl(Books, settings, shop=shop.url)
@@ -26,14 +26,14 @@ def test_the_whole_shop_is_crawled_over_one_connection_of_http2() -> None:
     assert report.connections == 1
 
 
-def test_its_certificate_is_trusted_by_nobody_else() -> None:
+def test_other_programs_do_not_trust_its_certificate() -> None:
     with serving(Shop()) as shop, pytest.raises(FetchError) as failure:
         anyio.run(partial(fetch, shop.url, private=True))
 
     assert failure.value.reason is Reason.TLS_ERROR
 
 
-def test_the_port_is_free_again_when_the_shop_has_closed() -> None:
+def test_the_port_is_free_after_the_shop_has_closed() -> None:
     with serving(Shop()) as shop, client_of(shop) as client:
         address = urlsplit(shop.url)
         assert client.get(f"{shop.url}about").is_success
@@ -42,7 +42,7 @@ def test_the_port_is_free_again_when_the_shop_has_closed() -> None:
         socket.create_connection((str(address.hostname), int(address.port or 0)))
 
 
-def test_the_shop_closes_in_the_middle_of_an_answer_too() -> None:
+def test_the_shop_can_be_closed_during_a_response() -> None:
     shop = Shop()
     shop.pages["/slow"] = ShopPage("late", delay=600)
 

@@ -23,7 +23,7 @@ def crawled(shop: Shop) -> Report:
     return crawl(Books, shop=URL, transport=fake(shop))
 
 
-def test_the_shop_is_the_same_every_time_and_its_titles_are_all_different() -> None:
+def test_the_shop_is_always_the_same_and_its_titles_are_unique() -> None:
     books = Shop().books
 
     assert books == Shop().books
@@ -55,7 +55,7 @@ def test_the_spider_finds_every_book_once() -> None:
     }
 
 
-def test_what_is_odd_about_the_shop_shows_in_the_report() -> None:
+def test_the_report_shows_the_faults_of_the_shop() -> None:
     report = crawled(Shop())
 
     assert report.exit_code == 0

@@ -19,7 +19,7 @@ def kinds() -> list[type[Exception]]:
 
 
 @pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
-def test_every_error_of_the_package_can_be_caught_as_one(kind: type) -> None:
+def test_every_error_of_the_package_has_one_base_class(kind: type) -> None:
     assert issubclass(kind, errors.CrawlError)
 
 
@@ -50,7 +50,7 @@ def test_an_error_says_what_happened_and_where(error: Exception, message: str) -
         (Reason.PARSE_ERROR, Blame.PAGE),
     ],
 )
-def test_a_reason_names_who_failed_unless_the_error_does(
+def test_the_blame_comes_from_the_reason_unless_the_error_names_another(
     reason: Reason, blame: Blame
 ) -> None:
     assert FetchError(reason, "x").blame is blame
@@ -58,19 +58,19 @@ def test_a_reason_names_who_failed_unless_the_error_does(
 
 
 @pytest.mark.parametrize("reason", list(Reason))
-def test_a_final_error_is_not_tried_again_whatever_its_reason(reason: Reason) -> None:
+def test_a_final_error_is_not_retried_whatever_its_reason(reason: Reason) -> None:
     assert FetchError(reason, "x").is_retried is reason.is_retried
     assert not FetchError(reason, "x", is_final=True).is_retried
 
 
-def test_what_the_network_does_is_tried_again_and_what_a_page_says_is_not() -> None:
+def test_failures_of_the_network_are_retried_and_those_of_a_page_are_not() -> None:
     retried = {reason for reason in Reason if reason.is_retried}
 
     assert {Reason.RESET, Reason.READ_TIMEOUT, Reason.DNS_ERROR} <= retried
     assert retried.isdisjoint({Reason.HTTP_STATUS, Reason.TOO_LARGE, Reason.BOMB})
 
 
-def test_a_name_that_is_not_found_will_hardly_be_found_a_moment_later() -> None:
+def test_a_missing_host_name_is_a_lasting_failure() -> None:
     assert FetchError(Reason.DNS_ERROR, "x").is_lasting
     assert not FetchError(Reason.DNS_ERROR, "x", is_lasting=False).is_lasting
     assert not FetchError(Reason.RESET, "x").is_lasting

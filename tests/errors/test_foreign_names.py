@@ -17,7 +17,9 @@ URL = "https://site.example/"
 
 
 @pytest.mark.parametrize("name", sorted(SPIDER))
-def test_a_spider_with_a_foreign_name_is_refused_when_it_is_made(name: str) -> None:
+def test_a_spider_with_a_name_of_another_framework_is_rejected_when_created(
+    name: str,
+) -> None:
     with pytest.raises(ConfigError) as caught:
         type("Books", (Spider,), {name: ["x"]})
 
@@ -36,12 +38,14 @@ def test_a_spider_with_a_foreign_name_is_refused_when_it_is_made(name: str) -> N
         ("rules", "follow_links"),
     ],
 )
-def test_the_message_says_what_stands_here(name: str, instead: str) -> None:
+def test_the_message_names_the_equivalent_of_this_framework(
+    name: str, instead: str
+) -> None:
     with pytest.raises(ConfigError, match=instead):
         type("Books", (Spider,), {name: ["x"]})
 
 
-def test_no_name_of_a_spider_is_foreign() -> None:
+def test_no_name_of_this_framework_is_foreign() -> None:
     assert not set(dir(Spider)) & set(SPIDER)
 
 
@@ -62,7 +66,9 @@ def test_a_spider_has_a_logger() -> None:
         ("nothing", "has no attribute 'nothing'"),
     ],
 )
-async def test_a_response_says_what_to_write(name: str, instead: str) -> None:
+async def test_a_foreign_name_on_a_response_says_what_to_write(
+    name: str, instead: str
+) -> None:
     made: Response = await read(b"<p>x</p>")
 
     assert not hasattr(made, name)
@@ -81,7 +87,9 @@ async def test_a_response_says_what_to_write(name: str, instead: str) -> None:
         ("nothing", "has no attribute 'nothing'"),
     ],
 )
-def test_what_css_gives_says_what_to_write(name: str, instead: str) -> None:
+def test_a_foreign_name_on_a_css_result_says_what_to_write(
+    name: str, instead: str
+) -> None:
     page = Page(b"<p><b>x</b></p>", URL)
 
     for nodes in (page.css("p"), page.root.css("p")):
@@ -91,7 +99,7 @@ def test_what_css_gives_says_what_to_write(name: str, instead: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["get", "getall", "attrib", "next_sibling", "xpath"])
-def test_an_element_says_what_to_write(name: str) -> None:
+def test_a_foreign_name_on_an_element_says_what_to_write(name: str) -> None:
     with pytest.raises(AttributeError, match=r"Node has no attribute '\w+'; write "):
         getattr(Page(b"<p>", URL).root, name)
 
@@ -107,7 +115,7 @@ def test_an_element_says_what_to_write(name: str) -> None:
         ({"nothing": 1}, "no argument 'nothing'; remove"),
     ],
 )
-async def test_a_request_says_what_to_write(
+async def test_a_foreign_name_on_a_request_says_what_to_write(
     arguments: dict[str, Any], instead: str
 ) -> None:
     made = await read(b"<a href=x>")
@@ -121,7 +129,7 @@ async def test_a_request_says_what_to_write(
             make(**arguments)
 
 
-async def test_batches_of_links_say_what_to_write() -> None:
+async def test_a_foreign_name_on_a_batch_of_links_says_what_to_write() -> None:
     made = await read(b"<a href=x>")
     given: dict[str, Any] = {"cb_kwargs": {}}
 
@@ -150,7 +158,7 @@ async def test_batches_of_links_say_what_to_write() -> None:
         ("//a/@href", "it looks like XPath"),
     ],
 )
-def test_a_selector_of_another_framework_is_answered_by_ours(
+def test_a_selector_of_another_framework_says_what_to_write(
     selector: str, instead: str
 ) -> None:
     with pytest.raises(SelectorError) as caught:

@@ -3,11 +3,11 @@
 from crawler.errors.nearest_name import nearest_name
 
 
-def test_the_name_most_like_it_is_found() -> None:
+def test_the_most_similar_name_is_found() -> None:
     assert nearest_name("bokos", ["shops", "books", "cooks"]) == "books"
 
 
-def test_a_name_like_none_of_them_has_no_nearest() -> None:
+def test_a_name_without_a_similar_one_has_no_nearest_name() -> None:
     assert nearest_name("bokos", ["shops", "fairs"]) is None
     assert nearest_name("bokos", []) is None
 

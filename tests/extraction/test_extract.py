@@ -53,7 +53,7 @@ async def page(html: str = HTML) -> Response:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_four_kinds_of_classes_are_filled_alike(kind: Any) -> None:
+async def test_four_kinds_of_classes_are_filled_in_the_same_way(kind: Any) -> None:
     emma, persuasion = (await page()).extract(kind, "article.book")
 
     assert isinstance(emma, kind)
@@ -65,7 +65,7 @@ async def test_four_kinds_of_classes_are_filled_alike(kind: Any) -> None:
     assert (persuasion.tags, persuasion.stock) == ([], 1)
 
 
-async def test_a_type_checker_knows_what_comes_out() -> None:
+async def test_a_type_checker_knows_the_type_of_the_items() -> None:
     response = await page()
 
     books = response.extract(AsDataclass, "article.book")
@@ -77,7 +77,7 @@ async def test_a_type_checker_knows_what_comes_out() -> None:
     assert books[0] == book
 
 
-async def test_items_are_read_from_elements_that_are_given() -> None:
+async def test_items_can_be_read_from_given_elements() -> None:
     response = await page()
     first, second = response.css(".review")
 
@@ -112,7 +112,7 @@ class Values:
     several: Annotated[str, css(".none"), css(".second"), css(".n")]
 
 
-async def test_values_become_the_types_of_their_fields() -> None:
+async def test_values_are_converted_to_the_types_of_their_fields() -> None:
     html = (
         "<p class=n>12</p><p class=f>1.5</p><time datetime=2026-01-02></time>"
         "<p class=m>good</p><p class=s>M</p><p class=b>true</p>"
@@ -232,7 +232,9 @@ class Broken:
         ),
     ],
 )
-async def test_what_does_not_fit_is_named(kind: type, html: str, message: str) -> None:
+async def test_a_value_that_does_not_fit_is_named(
+    kind: type, html: str, message: str
+) -> None:
     response = await page(html)
 
     with pytest.raises(ExtractError, match=message) as caught:
@@ -242,7 +244,7 @@ async def test_what_does_not_fit_is_named(kind: type, html: str, message: str) -
     assert "\n" not in str(caught.value)
 
 
-async def test_an_error_says_where_the_class_is_and_has_its_parts() -> None:
+async def test_an_error_names_the_location_of_the_class_and_has_its_parts() -> None:
     response = await page("<b>five</b>")
 
     with pytest.raises(ExtractError) as caught:
@@ -274,14 +276,12 @@ class NoSources:
         (str, "the class str declares no fields"),
     ],
 )
-async def test_a_class_that_says_no_sources_is_an_error(
-    kind: type, message: str
-) -> None:
+async def test_a_class_without_sources_is_an_error(kind: type, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         (await page()).extract(kind, "article")
 
 
-def test_a_class_is_read_once() -> None:
+def test_a_class_is_analysed_once() -> None:
     assert plan_of(Review) is plan_of(Review)
 
 
@@ -295,7 +295,7 @@ class Comment:
     replies: Annotated[list["Comment"], css(".reply")]
 
 
-async def test_items_within_their_own_kind_are_read() -> None:
+async def test_items_of_a_recursive_type_are_read() -> None:
     html = "<b>1</b><div class=reply><b>2</b><div class=reply><b>3</b></div></div>"
 
     found = (await page(html)).extract_one(Comment)
@@ -305,14 +305,14 @@ async def test_items_within_their_own_kind_are_read() -> None:
 
 
 @pytest.mark.parametrize("depth", [30, 300])
-async def test_items_within_one_another_are_bounded(depth: int) -> None:
+async def test_the_nesting_of_items_is_limited(depth: int) -> None:
     response = await page("<b>1</b><div class=reply><b>2</b>" * depth)
 
     with pytest.raises(ExtractError, match=r"items, among|inside one another"):
         response.extract_one(Comment)
 
 
-async def test_many_items_are_bounded() -> None:
+async def test_the_number_of_items_is_limited() -> None:
     response = await page(f"<b>1</b>{'<i></i>' * 10}")
     nodes = response.css("html") * (MAX_ITEMS + 1)
 
@@ -329,7 +329,7 @@ class Books(Spider):
             yield book
 
 
-def test_a_report_says_how_often_pages_had_a_value() -> None:
+def test_the_report_shows_how_often_a_field_had_a_value() -> None:
     report = crawl(Books, transport=FakeSite({URL: HTML}))
 
     assert [item.title for item in report.items] == ["Emma", "Persuasion"]
@@ -347,7 +347,7 @@ def test_a_report_says_how_often_pages_had_a_value() -> None:
     assert report.summary()["fields"] == report.fields
 
 
-def test_a_value_that_does_not_fit_fails_its_page_with_the_line() -> None:
+def test_a_value_that_does_not_fit_fails_its_page_and_names_the_line() -> None:
     html = HTML.replace("£ 9.50", "free")
     report = crawl(Books, transport=FakeSite({URL: html}))
 
@@ -357,7 +357,7 @@ def test_a_value_that_does_not_fit_fails_its_page_with_the_line() -> None:
     assert "tests/extraction/test_extract.py" in line
 
 
-def test_a_field_that_no_page_has_is_advice() -> None:
+def test_advice_names_a_field_without_a_value_on_any_page() -> None:
     html = HTML.replace("class=stock", "class=stocks")
     report = crawl(Books, transport=FakeSite({URL: html}))
 
@@ -414,7 +414,7 @@ LINKED = (
 )
 
 
-async def test_linked_data_is_a_source() -> None:
+async def test_linked_data_can_be_a_source() -> None:
     product = (await page(LINKED)).extract_one(Product)
 
     assert product == Product(
@@ -443,6 +443,6 @@ class NestedLinked:
     review: Annotated[Review, linked_data("Product", "review")]
 
 
-async def test_items_are_not_made_of_linked_data() -> None:
+async def test_items_of_linked_data_alone_are_not_created() -> None:
     with pytest.raises(ConfigError, match=r"read from elements; use css\("):
         (await page(LINKED)).extract_one(NestedLinked)

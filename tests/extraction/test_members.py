@@ -24,7 +24,7 @@ def test_four_kinds_of_classes_have_the_same_fields(kind: type) -> None:
     assert found["title"].type is str
 
 
-def test_fields_that_the_constructor_does_not_take_are_none() -> None:
+def test_fields_that_the_constructor_does_not_accept_are_ignored() -> None:
     @dataclass
     class Made:
         title: str
@@ -63,13 +63,13 @@ def test_fields_that_the_constructor_does_not_take_are_none() -> None:
         (Any, Shape(Any, False, None)),
     ],
 )  # fmt: skip
-def test_an_annotation_asks_for_one_value_or_several(
+def test_the_annotation_decides_between_one_value_and_several(
     annotation: Any, shape: Shape
 ) -> None:
     assert shape_of(annotation) == shape
 
 
-def test_what_has_no_fields_is_no_class_of_items() -> None:
+def test_a_class_without_fields_is_not_an_item_class() -> None:
     assert not is_item_class(str)
     assert not is_item_class(list[int])
     assert is_item_class(Review)
@@ -79,7 +79,7 @@ def test_what_has_no_fields_is_no_class_of_items() -> None:
         members(str)
 
 
-def test_an_annotation_that_names_nothing_is_an_error() -> None:
+def test_an_annotation_with_an_unknown_name_is_an_error() -> None:
     @dataclass
     class Wrong:
         title: Annotated["Nowhere", 1]  # type: ignore[name-defined]  # noqa: F821

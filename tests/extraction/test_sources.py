@@ -37,7 +37,7 @@ def at(selector: str) -> tuple[LexborNode, Reading]:
         (css("div.x, h3"), "A b", ["A b", "three"]),
     ],
 )
-def test_a_source_gives_texts_and_attributes(
+def test_a_source_returns_texts_and_attributes(
     source: FieldSource, first: object, every: list[object]
 ) -> None:
     node, reading = at("#a")
@@ -46,7 +46,7 @@ def test_a_source_gives_texts_and_attributes(
     assert source.all(node, reading) == every
 
 
-def test_a_link_is_made_absolute_if_that_is_asked_for() -> None:
+def test_a_link_is_made_absolute_on_request() -> None:
     root = parse(HTML.encode())
     assert root is not None
     reading = Reading(Tree(root, ""), "", lambda text: f"https://x{text}", 9)
@@ -56,14 +56,14 @@ def test_a_link_is_made_absolute_if_that_is_asked_for() -> None:
         css("a", absolute=True)
 
 
-def test_what_is_no_selector_is_an_error_with_its_url() -> None:
+def test_an_invalid_selector_is_an_error_with_its_url() -> None:
     node, reading = at("#a")
 
     with pytest.raises(SelectorError, match=r"looks like XPath.* https://x\.example/"):
         css("//a").first(node, reading)
 
 
-def test_a_source_is_shown_as_it_is_written() -> None:
+def test_the_repr_of_a_source_is_its_code() -> None:
     assert str(css("a", attr="href")) == "css('a', attr='href')"
     assert str(css()) == "css()"
     assert str(css("h3")) == "css('h3')"

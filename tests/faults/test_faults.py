@@ -24,7 +24,7 @@ def site(tmp_path: Path) -> Iterator[RunningSite]:
         yield running
 
 
-def test_sigterm_stops_in_order_and_the_same_command_goes_on(
+def test_sigterm_stops_gracefully_and_the_same_command_resumes(
     tmp_path: Path, site: RunningSite
 ) -> None:
     job = Job(tmp_path / "job", site, size=100)
@@ -55,7 +55,7 @@ def test_a_second_sigint_stops_at_once(tmp_path: Path, site: RunningSite) -> Non
     assert_exact(job, job.run())
 
 
-def test_a_process_that_was_stopped_and_continued_goes_on(
+def test_a_process_that_was_stopped_and_continued_goes_on_working(
     tmp_path: Path, site: RunningSite
 ) -> None:
     job = Job(tmp_path / "job", site, size=100)
@@ -69,7 +69,7 @@ def test_a_process_that_was_stopped_and_continued_goes_on(
     assert_exact(job, ended(process))
 
 
-def test_a_second_process_is_told_who_holds_the_job(
+def test_an_error_in_a_second_process_names_the_first(
     tmp_path: Path, site: RunningSite
 ) -> None:
     job = Job(tmp_path / "job", site, size=100)
@@ -86,7 +86,7 @@ def test_a_second_process_is_told_who_holds_the_job(
     assert_exact(job, ended(process))
 
 
-def test_other_arguments_are_refused_with_the_ways_out(
+def test_other_arguments_are_rejected_with_advice(
     tmp_path: Path, site: RunningSite
 ) -> None:
     job = Job(tmp_path / "job", site, size=100, outputs=("out.jsonl",))
@@ -116,7 +116,7 @@ def test_a_finished_run_is_followed_by_a_new_one(
     assert len(ids) == len(set(ids)) == job.counts(run=2)["items"]
 
 
-def test_a_state_that_is_removed_while_the_crawl_runs_is_told_of(
+def test_a_state_that_is_deleted_during_the_crawl_is_reported(
     tmp_path: Path, site: RunningSite
 ) -> None:
     job = Job(tmp_path / "job", site, size=60)
@@ -129,7 +129,7 @@ def test_a_state_that_is_removed_while_the_crawl_runs_is_told_of(
     assert {*job.written()["out.jsonl"]} == Expected(60).items
 
 
-def test_an_output_that_is_removed_while_the_crawl_runs_is_written_anew(
+def test_an_output_that_is_deleted_during_the_crawl_is_written_again(
     tmp_path: Path, site: RunningSite
 ) -> None:
     job = Job(tmp_path / "job", site, size=60)
@@ -159,7 +159,9 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_disk_that_fills_up_is_waited_for(tmp_path: Path, site: RunningSite) -> None:
+def test_the_crawl_waits_while_the_disk_is_full(
+    tmp_path: Path, site: RunningSite
+) -> None:
     with small_disk(tmp_path / "disk", "8m") as disk:
         job = Job(disk / "job", site, size=100)
         process = job.start()
@@ -185,7 +187,7 @@ def _full() -> Iterator[None]:
         yield
 
 
-def test_a_crawl_on_a_full_disk_stops_and_goes_on_later(
+def test_a_crawl_on_a_full_disk_stops_and_can_be_resumed(
     tmp_path: Path, site: RunningSite
 ) -> None:
     with small_disk(tmp_path / "disk", "8m") as disk:
@@ -205,7 +207,7 @@ def test_a_crawl_on_a_full_disk_stops_and_goes_on_later(
         assert_exact(job, job.run())
 
 
-def test_an_output_that_cannot_be_written_is_refused_before_a_request(
+def test_an_output_that_cannot_be_written_is_rejected_before_the_first_request(
     tmp_path: Path, site: RunningSite
 ) -> None:
     folder = tmp_path / "locked"
@@ -221,7 +223,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_a_request(
     assert not site.asked()
 
 
-def test_a_read_only_folder_is_refused_before_a_request(
+def test_a_read_only_folder_is_rejected_before_the_first_request(
     tmp_path: Path, site: RunningSite
 ) -> None:
     with small_disk(tmp_path / "disk", "1m") as disk:
@@ -269,7 +271,7 @@ def zero_a_page(path: Path) -> None:
         pytest.param("tree.db", empty, id="catalog emptied"),
     ],
 )
-def test_a_damaged_database_is_refused_and_kept(
+def test_a_damaged_database_is_rejected_and_kept(
     tmp_path: Path, small: Job, damage: Callable[[Path], None], which: str
 ) -> None:
     job = Job(tmp_path / "job", small.site, size=60, outputs=("out.jsonl",))

@@ -56,7 +56,7 @@ def test_a_crawl_killed_at_random_moments_is_exact(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("event", ["os.truncate", "os.rename", "sqlite3.connect"])
-def test_a_crawl_killed_at_each_step_of_a_kind_is_exact(
+def test_a_crawl_killed_at_each_step_of_one_kind_is_exact(
     tmp_path: Path, event: str
 ) -> None:
     """Saving and cutting files; making databases and publishing; opening them."""
@@ -70,7 +70,7 @@ def test_a_crawl_killed_at_each_step_of_a_kind_is_exact(
         assert_exact(job, last)
 
 
-def test_a_crawl_killed_while_it_resumes_goes_on_all_the_same(tmp_path: Path) -> None:
+def test_a_crawl_killed_while_it_resumes_can_be_resumed_again(tmp_path: Path) -> None:
     with serving(tmp_path, seconds=0.005) as site:
         job = Job(tmp_path / "job", site, size=60)
         assert job.killed_after(30) is None
@@ -84,7 +84,9 @@ def test_a_crawl_killed_while_it_resumes_goes_on_all_the_same(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("limit", "number"), [("pages", 40), ("items", 61)])
-def test_limits_are_exact_over_kills(tmp_path: Path, limit: str, number: int) -> None:
+def test_limits_are_exact_in_killed_runs(
+    tmp_path: Path, limit: str, number: int
+) -> None:
     dice = random.Random(number)
     with serving(tmp_path, seconds=0.01) as site:
         job = Job(
@@ -109,7 +111,7 @@ def test_limits_are_exact_over_kills(tmp_path: Path, limit: str, number: int) ->
         assert site.asked().total() <= number + 30 + job.kills * (4 * 4 + 1)
 
 
-def test_start_killed_half_drawn_gives_everything_once(tmp_path: Path) -> None:
+def test_start_killed_half_way_yields_everything_once(tmp_path: Path) -> None:
     dice = random.Random(3)
     with serving(tmp_path, seconds=0.005) as site:
         job = Job(tmp_path / "job", site, "Listed", size=200, outputs=("out.jsonl",))

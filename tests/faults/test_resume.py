@@ -72,7 +72,9 @@ async def stopped_and_resumed(
     return await job(folder, spider(), site, workers=8, **terms).wait()
 
 
-async def test_a_wall_that_was_passed_is_not_met_again(tmp_path: Path) -> None:
+async def test_a_resumed_run_does_not_meet_a_passed_cookie_wall_again(
+    tmp_path: Path,
+) -> None:
     def walled(page: str) -> Callable[[httpx.Request], Answer]:
         def answer(request: httpx.Request) -> Answer:
             if request.headers.get("cookie") == "consent=yes":
@@ -103,7 +105,7 @@ async def test_a_wall_that_was_passed_is_not_met_again(tmp_path: Path) -> None:
     assert report.resumed
 
 
-async def test_start_that_had_not_ended_is_run_again_and_gives_nothing_twice(
+async def test_an_unfinished_start_runs_again_and_yields_nothing_twice(
     tmp_path: Path,
 ) -> None:
     class Listed(Spider):
@@ -126,7 +128,7 @@ async def test_start_that_had_not_ended_is_run_again_and_gives_nothing_twice(
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 80
 
 
-async def test_limits_hold_over_processes(tmp_path: Path) -> None:
+async def test_limits_hold_over_several_processes(tmp_path: Path) -> None:
     links = "".join(f'<a href="/{number}">x</a>' for number in range(40))
     pages = {f"{HOME}{number}": "page" for number in range(40)}
 
@@ -142,7 +144,7 @@ async def test_limits_hold_over_processes(tmp_path: Path) -> None:
     assert by_items.finish_reason is FinishReason.ITEMS_LIMIT
 
 
-async def test_a_limit_that_is_reached_already_asks_for_nothing(tmp_path: Path) -> None:
+async def test_a_run_at_its_limit_sends_no_request(tmp_path: Path) -> None:
     links = "".join(f'<a href="/{number}">x</a>' for number in range(9))
     pages = {f"{HOME}{number}": "page" for number in range(9)}
     for limit in ("items", "pages"):
@@ -162,7 +164,9 @@ async def test_a_limit_that_is_reached_already_asks_for_nothing(tmp_path: Path) 
         assert report.dropped == {}
 
 
-async def test_a_retry_that_waits_waits_on_in_the_next_process(tmp_path: Path) -> None:
+async def test_a_waiting_retry_keeps_waiting_in_the_next_process(
+    tmp_path: Path,
+) -> None:
     class Patient(Shop):
         settings = {"retry": {"wait": 3600.0, "wait_max": 3600.0, "attempts": 2}}
 
@@ -182,7 +186,7 @@ async def test_a_retry_that_waits_waits_on_in_the_next_process(tmp_path: Path) -
     assert (report.pending, report.retried) == (1, 1)
 
 
-async def test_items_of_a_stream_that_broke_with_the_process_come_once(
+async def test_items_of_a_stream_that_broke_with_the_process_are_yielded_once(
     tmp_path: Path,
 ) -> None:
     class Feed(Spider):
@@ -217,7 +221,7 @@ async def test_items_of_a_stream_that_broke_with_the_process_come_once(
     assert lines == [f'{{"url":"{number}"}}' for number in range(2_500)]
 
 
-async def test_start_may_ask_for_the_same_page_again_and_again(tmp_path: Path) -> None:
+async def test_start_may_repeat_a_request_in_every_process(tmp_path: Path) -> None:
     class Sampled(Spider):
         name = "shop"
 

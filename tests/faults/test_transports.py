@@ -23,7 +23,7 @@ both = pytest.mark.parametrize("transport", ["own", "httpx"])
 
 
 @both
-def test_a_crawl_that_nobody_disturbs_is_exact(transport: str, tmp_path: Path) -> None:
+def test_an_undisturbed_crawl_is_exact(transport: str, tmp_path: Path) -> None:
     with serving(tmp_path) as site:
         options = ("-s", f"http.transport={transport}")
         job = Job(tmp_path / "job", site, size=300, options=options)
@@ -34,7 +34,7 @@ def test_a_crawl_that_nobody_disturbs_is_exact(transport: str, tmp_path: Path) -
 
 
 @both
-def test_a_crawl_that_is_killed_is_exact(transport: str, tmp_path: Path) -> None:
+def test_a_killed_crawl_is_exact(transport: str, tmp_path: Path) -> None:
     with serving(tmp_path, seconds=0.005) as site:
         options = ("-s", f"http.transport={transport}")
         job = Job(tmp_path / "job", site, size=200, options=options)

@@ -32,7 +32,7 @@ async def page(html: str = FORM, url: str = URL, **headers: str) -> Response:
     return await fetch(url, transport=FakeSite({url: (200, kind, html)}))
 
 
-async def test_the_first_form_is_the_default_and_a_selector_names_another() -> None:
+async def test_the_first_form_is_the_default_and_a_selector_chooses_another() -> None:
     response = await page()
 
     search = response.form(fill={"q": "emma"})
@@ -43,7 +43,7 @@ async def test_the_first_form_is_the_default_and_a_selector_names_another() -> N
     assert login.callback == "inside"
 
 
-async def test_an_element_may_name_form_and_button() -> None:
+async def test_an_element_may_choose_form_and_button() -> None:
     response = await page()
     form, button = response.css_first("#login"), response.css_first("button")
     assert form is not None
@@ -68,7 +68,7 @@ async def test_an_element_may_name_form_and_button() -> None:
         ({"fill": {"p": 1}}, FormError, "did you mean 'q'|it has q"),
     ],
 )
-async def test_what_is_not_there_is_an_error(
+async def test_a_missing_form_is_an_error(
     arguments: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     response = await page()
@@ -85,7 +85,7 @@ async def test_what_is_not_there_is_an_error(
         ("http://site.example/in", None, "null"),
     ],
 )
-async def test_a_post_names_where_it_comes_from_as_browsers_do(
+async def test_a_post_sends_origin_and_referer_as_browsers_do(
     action: str, referer: str | None, origin: str
 ) -> None:
     response = await page(f"<form method=post action={action}><input name=a>")
@@ -96,7 +96,7 @@ async def test_a_post_names_where_it_comes_from_as_browsers_do(
     assert headers["Content-Type"] == "application/x-www-form-urlencoded"
 
 
-async def test_headers_of_one_s_own_come_first() -> None:
+async def test_given_headers_take_precedence() -> None:
     response = await page()
 
     made = response.form("#login", headers={"referer": "x", "X-Token": "1"})
@@ -106,7 +106,7 @@ async def test_headers_of_one_s_own_come_first() -> None:
     assert "Referer" not in headers
 
 
-async def test_session_proxy_and_options_reach_the_request() -> None:
+async def test_session_proxy_and_options_are_passed_to_the_request() -> None:
     site = FakeSite({URL: FORM})
     response = await fetch(Request(URL, session="s", meta={"n": 1}), transport=site)
 
@@ -116,7 +116,7 @@ async def test_session_proxy_and_options_reach_the_request() -> None:
     assert response.form(session="t").options.session == "t"
 
 
-async def test_the_page_s_base_and_encoding_count() -> None:
+async def test_base_and_encoding_of_the_page_are_used() -> None:
     html = "<base href=/app/><form action=go><input name=q value='ä'></form>"
     kind = {"content-type": "text/html; charset=windows-1252"}
     site = FakeSite({URL: (200, kind, html.encode("cp1252"))})
@@ -126,7 +126,7 @@ async def test_the_page_s_base_and_encoding_count() -> None:
     assert made.url == "https://site.example/app/go?q=%E4"
 
 
-async def test_a_file_is_named_by_its_path_in_the_request(tmp_path: Path) -> None:
+async def test_a_file_is_a_path_in_the_request(tmp_path: Path) -> None:
     html = "<form method=post enctype=multipart/form-data><input type=file name=cv>"
     response = await page(html)
 
@@ -152,7 +152,7 @@ VIEW = (
 )
 
 
-def test_a_spider_goes_through_the_pages_of_a_post_back() -> None:
+def test_a_spider_follows_the_pages_of_a_post_back() -> None:
     def answer(request: Any) -> str:
         body = request.content.decode()
         number = int(body.partition("__EVENTARGUMENT=")[2].partition("&")[0])
@@ -198,7 +198,7 @@ class Applicants(Spider):
         yield {"answer": response.page.text("p")}
 
 
-async def test_a_form_with_a_file_survives_a_restart(tmp_path: Path) -> None:
+async def test_a_form_with_a_file_is_kept_over_a_restart(tmp_path: Path) -> None:
     def answer(request: Any) -> str:
         assert request.headers["content-length"] == str(len(request.content))
         return f"<p>{b'the late text' in request.content}</p>"
@@ -227,7 +227,7 @@ async def test_a_form_with_a_file_survives_a_restart(tmp_path: Path) -> None:
     assert {"answer": "True"} in late
 
 
-async def test_a_large_page_is_not_parsed_once_more() -> None:
+async def test_a_large_page_is_not_parsed_again() -> None:
     html = "<table><form><tr><td><input name=a></table>"
 
     small, large = await page(html), await page(html + "x" * 1024**2)

@@ -38,7 +38,7 @@ def test_a_crawl_behaves_as_recorded(name: str, recorded: Recorded) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_crawl_says_what_is_recorded(name: str, recorded: Recorded) -> None:
+def test_a_crawl_prints_the_recorded_texts(name: str, recorded: Recorded) -> None:
     found = recorded(name)
 
     changes = difference(load(name).texts, found.texts)

@@ -17,7 +17,7 @@ from crawler import ConfigError, Request
 URL = "https://a.example/x"
 
 
-def test_a_command_line_becomes_a_request() -> None:
+def test_a_curl_command_becomes_a_request() -> None:
     request = Request.from_curl(
         f"curl '{URL}?a=1' -H 'Accept: */*' -b 'sid=1; b=2' -u me:secret "
         "--data-raw '{}' -x http://p.example:1 -m 5",
@@ -42,7 +42,7 @@ def test_a_command_line_becomes_a_request() -> None:
     assert request.priority == 3
 
 
-def test_options_go_before_those_of_the_line() -> None:
+def test_arguments_take_precedence_over_those_of_the_command() -> None:
     request = Request.from_curl(f"curl {URL} -m 5 -X PUT", method="GET", once=False)
 
     assert (request.method, request.options.once) == ("GET", False)
@@ -70,7 +70,7 @@ def test_a_form_becomes_a_multipart_body(tmp_path: Path) -> None:
         request.to_curl()
 
 
-def test_a_cookie_that_comes_twice_stays_a_header() -> None:
+def test_a_repeated_cookie_stays_in_a_header() -> None:
     request = Request.from_curl(f"curl {URL} -b 'a=1; a=2'")
 
     assert request.options.headers == (("Cookie", "a=1; a=2"),)
@@ -91,14 +91,14 @@ def test_a_cookie_that_comes_twice_stays_a_header() -> None:
         (f"curl {URL} -x nonsense://x", "proxy"),
     ],
 )
-def test_what_is_no_request_is_an_error(line: str, detail: str) -> None:
+def test_an_unsupported_command_is_an_error(line: str, detail: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Request.from_curl(line)
 
     assert detail in str(caught.value)
 
 
-def test_that_certificates_are_checked_all_the_same_is_said(
+def test_a_warning_says_that_certificates_are_still_checked(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -124,7 +124,7 @@ NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,8}", fullmatch=True)
     user=st.one_of(st.just(""), st.from_regex(r"[a-z\xe9%']{1,5}", fullmatch=True)),
     timeout=st.one_of(st.none(), st.floats(0.1, 1_000)),
 )
-def test_a_request_is_the_same_after_its_command_line(
+def test_a_request_is_equal_after_conversion_to_curl_and_back(
     path: str,
     method: str,
     headers: dict[str, str],
@@ -146,7 +146,7 @@ def test_a_request_is_the_same_after_its_command_line(
     assert Request.from_curl(request.to_curl()) == request
 
 
-def test_a_request_with_a_body_reads_no_parser_of_curl() -> None:
+def test_writing_a_request_with_a_body_imports_no_curl_parser() -> None:
     code = (
         "import sys\nfrom crawler import Request\nRequest('https://a.b', data={})\n"
         "print([name for name in sys.modules if 'curl' in name])"

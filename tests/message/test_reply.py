@@ -14,7 +14,7 @@ from crawler.http.response_body import HeadersHead
 from tests.message.made import URL, Pieces, response
 
 
-async def test_the_body_is_at_hand_once_it_is_read() -> None:
+async def test_the_body_is_available_after_it_was_read() -> None:
     made = response(b"<p>one ", b"two</p>")
 
     with pytest.raises(ConfigError, match="aread"):
@@ -34,7 +34,7 @@ async def test_the_body_is_at_hand_once_it_is_read() -> None:
         ("", b"{}", "text/plain"),
     ],
 )
-async def test_the_type_is_the_declared_one_or_sniffed(
+async def test_the_type_is_declared_or_detected(
     kind: str, body: bytes, expected: str
 ) -> None:
     made = response(body, kind=kind)
@@ -46,14 +46,14 @@ async def test_the_type_is_the_declared_one_or_sniffed(
     assert before == (expected if is_declared else "")
 
 
-async def test_cookies_are_those_that_it_sets() -> None:
+async def test_cookies_are_those_that_the_response_sets() -> None:
     made = response(b"", set_cookie="a=1; Path=/")
 
     assert made.cookies == {"a": "1"}
     assert response(b"", set_cookie="a=1; Max-Age=0").cookies == {}
 
 
-async def test_closing_lets_the_body_go() -> None:
+async def test_closing_a_response_frees_its_body() -> None:
     body = Pieces(b"x")
     made = Response(Request(URL), 204, HeadersHead(httpx.Headers()), body)
 

@@ -15,7 +15,7 @@ from crawler import ConfigError, Request
 URL = "https://site.example/"
 
 
-def test_files_make_a_multipart_form_that_is_the_same_each_time() -> None:
+def test_files_become_an_equal_multipart_form_each_time() -> None:
     def make() -> Request:
         return Request(
             URL, data={"a": "1"}, files={"f": ("x.txt", b"hi", "text/plain")}
@@ -30,12 +30,12 @@ def test_files_make_a_multipart_form_that_is_the_same_each_time() -> None:
     assert request.fingerprint() == make().fingerprint()
 
 
-def test_a_body_of_two_kinds_is_refused() -> None:
+def test_a_body_of_two_kinds_is_rejected() -> None:
     with pytest.raises(ConfigError, match="one of"):
         Request(URL, data={"a": 1}, json=1)
 
 
-def test_a_header_cannot_split_the_request() -> None:
+def test_a_header_with_a_line_break_is_rejected() -> None:
     with pytest.raises(ConfigError, match=r"header 'X' has the character '.*r'"):
         Request(URL, headers={"X": "a\r\nEvil: 1"})
 
@@ -49,14 +49,14 @@ def test_a_header_cannot_split_the_request() -> None:
         {"headers": {"": "c"}},
     ],
 )
-def test_a_method_and_a_header_have_names_that_can_be_sent(
+def test_an_invalid_method_or_header_name_is_rejected(
     options: dict[str, Any],
 ) -> None:
     with pytest.raises(ConfigError, match="is not"):
         Request(URL, **options)
 
 
-def test_meta_is_a_copy_of_json_values() -> None:
+def test_meta_is_a_copy_of_the_json_values() -> None:
     given: dict[str, Any] = {"n": [1]}
     request = Request(URL, meta=given)
     given["n"].append(2)
@@ -65,7 +65,7 @@ def test_meta_is_a_copy_of_json_values() -> None:
     assert request.meta == {"n": [1]}
 
 
-def test_meta_that_is_no_json_is_refused_at_once() -> None:
+def test_meta_that_is_not_json_is_rejected_at_once() -> None:
     with pytest.raises(ConfigError, match="JSON"):
         Request(URL, meta={"x": object()})
 
@@ -95,14 +95,14 @@ class Text(str):
         ("\ud800", "a text with half of a surrogate pair"),
     ],
 )
-def test_meta_that_json_would_change_is_an_error_that_names_its_key(
+def test_an_error_about_meta_that_json_would_change_names_the_key(
     value: object, message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         Request(URL, meta={"a": value})
 
 
-def test_meta_that_is_nested_without_an_end_is_refused() -> None:
+def test_endlessly_nested_meta_is_rejected() -> None:
     nested: list[Any] = []
     nested.append(nested)
 
@@ -110,7 +110,7 @@ def test_meta_that_is_nested_without_an_end_is_refused() -> None:
         Request(URL, meta={"a": nested})
 
 
-def test_meta_comes_back_as_it_was() -> None:
+def test_meta_is_read_back_unchanged() -> None:
     meta = {"a": [1, -2.5, None, True, {"b": "ü"}], "t": Text("x"), "n": 2**62}
 
     found = Request(URL, meta=meta).meta
@@ -119,6 +119,6 @@ def test_meta_comes_back_as_it_was() -> None:
     assert type(found["t"]) is str
 
 
-def test_a_lambda_is_no_callback() -> None:
+def test_a_lambda_cannot_be_a_callback() -> None:
     with pytest.raises(ConfigError, match="is not a method of a spider"):
         Request(URL, lambda response: None)

@@ -28,7 +28,7 @@ def names(folder: Path) -> list[str]:
     "given",
     [(), (b"",), (b"a", b"bc"), (b"x" * saving.BATCH, b"y"), (b"z" * 99,) * 20_000],
 )
-async def test_the_file_has_all_pieces_in_order(
+async def test_the_saved_file_has_all_pieces_in_order(
     tmp_path: Path, given: tuple[bytes, ...]
 ) -> None:
     target = tmp_path / "deep" / "page.html"
@@ -40,7 +40,7 @@ async def test_the_file_has_all_pieces_in_order(
     assert saved == Saved(target, len(body), hashlib.sha256(body).hexdigest())
 
 
-async def test_a_body_that_breaks_off_leaves_the_earlier_file_and_no_part(
+async def test_a_body_that_breaks_off_keeps_the_earlier_file_and_leaves_no_part_file(
     tmp_path: Path,
 ) -> None:
     target = tmp_path / "page.html"
@@ -53,7 +53,7 @@ async def test_a_body_that_breaks_off_leaves_the_earlier_file_and_no_part(
     assert await to_thread.run_sync(names, tmp_path) == ["page.html"]
 
 
-async def test_nothing_is_in_place_before_the_last_piece(tmp_path: Path) -> None:
+async def test_the_file_appears_only_after_the_last_piece(tmp_path: Path) -> None:
     target = tmp_path / "page.html"
 
     async def looking() -> AsyncIterator[bytes]:

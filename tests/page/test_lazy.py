@@ -22,7 +22,7 @@ class Word:
         return self.word.upper()
 
 
-def test_a_value_is_made_at_first_use_and_kept() -> None:
+def test_a_lazy_value_is_computed_at_first_use_and_kept() -> None:
     word = Word("book")
 
     assert word.made == 0
@@ -30,7 +30,7 @@ def test_a_value_is_made_at_first_use_and_kept() -> None:
     assert word.made == 1
 
 
-def test_a_value_on_its_way_holds_up_no_other_instance() -> None:
+def test_computing_a_value_does_not_block_other_instances() -> None:
     gate = threading.Event()
     slow, quick = Word("slow", gate), Word("quick")
     thread = threading.Thread(target=lambda: slow.loud)
@@ -48,5 +48,5 @@ def test_a_value_on_its_way_holds_up_no_other_instance() -> None:
     assert (slow.loud, quick.loud) == ("SLOW", "QUICK")
 
 
-def test_the_class_shows_what_the_value_is() -> None:
+def test_the_class_attribute_is_the_descriptor() -> None:
     assert Word.loud.__doc__ == "The word in capitals."

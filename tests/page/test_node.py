@@ -38,11 +38,11 @@ def one(selector: str, markup: str = SHOP) -> Node:
         ("", ""),
     ],
 )
-def test_own_text_leaves_out_the_elements_inside(markup: str, own: str) -> None:
+def test_own_text_excludes_inner_elements(markup: str, own: str) -> None:
     assert one("main", f"<main>{markup}</main>").own_text() == own
 
 
-def test_own_text_is_asked_of_an_element_inside_too() -> None:
+def test_an_inner_element_has_its_own_text_too() -> None:
     book = one("article")
 
     assert book.own_text("h3") == "Emma"
@@ -66,7 +66,7 @@ def test_the_tail_is_the_text_up_to_the_next_element(selector: str, tail: str) -
     assert one(selector).tail == tail
 
 
-def test_attributes_are_a_mapping() -> None:
+def test_attributes_behave_as_a_mapping() -> None:
     assert one("article").attrs == {"class": "book sale", "data-id": "7"}
     assert one("a").attrs == {"href": "/emma?id=12&p=3", "hidden": ""}
     assert one("h3").attrs == {}
@@ -87,7 +87,7 @@ def test_siblings_are_elements() -> None:
     assert [node.tag for node in link.previous_siblings()] == ["dl", "p", "h3"]
 
 
-def test_siblings_can_be_chosen_by_a_selector() -> None:
+def test_siblings_can_be_filtered_by_a_selector() -> None:
     year = one("dt:nth-of-type(2)")
 
     assert [node.text() for node in year.next_siblings("dd")] == ["1815", "1816"]
@@ -106,7 +106,7 @@ def test_parent_and_children_are_elements() -> None:
     assert one("br").children == []
 
 
-def test_the_closest_element_is_the_element_itself_or_one_around_it() -> None:
+def test_the_closest_element_is_the_element_itself_or_an_ancestor() -> None:
     small = one("small")
     book = small.closest("main > .book")
 
@@ -117,7 +117,7 @@ def test_the_closest_element_is_the_element_itself_or_one_around_it() -> None:
     assert small.closest("p") is None
 
 
-def test_an_element_is_asked_whether_it_matches() -> None:
+def test_an_element_knows_whether_it_matches_a_selector() -> None:
     page = page_of(SHOP)
     sale = [book.matches("main .sale") for book in page.css("article")]
 
@@ -140,7 +140,7 @@ def test_an_element_is_asked_whether_it_matches() -> None:
         (r"x", "h9", None, []),
     ],
 )
-def test_a_regular_expression_is_searched_in_text_or_an_attribute(
+def test_a_regular_expression_searches_the_text_or_an_attribute(
     pattern: str | re.Pattern[str],
     selector: str | None,
     attribute: str | None,
@@ -153,7 +153,7 @@ def test_a_regular_expression_is_searched_in_text_or_an_attribute(
     assert first == (found[0] if found else None)
 
 
-def test_a_pattern_that_finds_nothing_is_an_error_that_names_it() -> None:
+def test_a_pattern_without_a_match_is_an_error_that_names_the_pattern() -> None:
     with pytest.raises(SelectorError, match=r"'sold (.*)' matched nothing on https"):
         one("article").re_first("sold (.*)")
     with pytest.raises(SelectorError, match="'x' matched nothing"):
@@ -170,11 +170,13 @@ def test_a_pattern_that_finds_nothing_is_an_error_that_names_it() -> None:
         ("<main a b c d e f>", '<Node main a="" b="" c="" d="" e="" …>'),
     ],
 )
-def test_an_element_shows_its_tag_and_attributes(markup: str, shown: str) -> None:
+def test_the_repr_of_an_element_shows_its_tag_and_attributes(
+    markup: str, shown: str
+) -> None:
     assert repr(one("main", markup)) == shown
 
 
-def test_selectors_asked_of_elements_are_kept_by_the_page() -> None:
+def test_selectors_used_on_elements_are_recorded_by_the_page() -> None:
     page = page_of(SHOP)
 
     for book in page.css("article"):

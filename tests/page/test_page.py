@@ -27,7 +27,7 @@ def page_of(markup: str, max_links: int = 10_000) -> Page:
     return Page(markup.encode(), URL, "utf-8", max_links=max_links)
 
 
-def test_elements_are_found_in_document_order_and_each_once() -> None:
+def test_elements_are_found_once_in_document_order() -> None:
     page = page_of(BOOKS)
 
     found = page.css("li, article, ul li, .book")
@@ -35,7 +35,7 @@ def test_elements_are_found_in_document_order_and_each_once() -> None:
     assert [node.tag for node in found] == ["article", "article", "li", "li"]
 
 
-def test_css_of_an_element_looks_inside_it() -> None:
+def test_css_of_an_element_searches_inside_it() -> None:
     page = page_of("<div id=a><div id=b><p>x</p></div></div>")
     outer = page.css("div")[0]
 
@@ -46,7 +46,7 @@ def test_css_of_an_element_looks_inside_it() -> None:
     assert inner.css_first("div") is None
 
 
-def test_the_page_s_own_element_can_be_asked_for() -> None:
+def test_the_root_element_can_be_selected() -> None:
     page = page_of(BOOKS)
 
     assert page.attr("lang", "html") == "en"
@@ -76,15 +76,15 @@ def test_the_page_s_own_element_can_be_asked_for() -> None:
         pytest.param("", "", id="nothing"),
     ],
 )
-def test_text_reads_as_a_person_reads_it(markup: str, text: str) -> None:
+def test_text_has_the_spacing_that_a_person_sees(markup: str, text: str) -> None:
     assert page_of(f"<main>{markup}</main>").text("main") == text
 
 
-def test_the_text_of_a_script_is_had_by_asking_for_it() -> None:
+def test_the_text_of_a_script_is_returned_by_its_element() -> None:
     assert page_of(BOOKS).text("script") == "track()"
 
 
-def test_the_text_of_the_page_is_all_of_it() -> None:
+def test_the_text_of_a_page_is_its_whole_text() -> None:
     assert page_of("<title>T</title><p>a<p>b").text() == "T a b"
 
 
@@ -106,7 +106,7 @@ def test_a_missing_element_is_an_error_that_names_selector_and_url() -> None:
         book.attr("href")
 
 
-def test_a_default_stands_in_for_what_is_missing() -> None:
+def test_a_default_replaces_a_missing_element() -> None:
     book = page_of(BOOKS).css("article")[1]
 
     assert_type(book.text(".price", default=None), str | None)
@@ -116,7 +116,7 @@ def test_a_default_stands_in_for_what_is_missing() -> None:
     assert book.attr("href", "h3", default=0) == 0
 
 
-def test_attributes_are_as_they_were_meant() -> None:
+def test_attribute_values_are_decoded() -> None:
     page = page_of(BOOKS)
 
     assert page.attr("title", "h3 a") == "One & only"
@@ -124,7 +124,7 @@ def test_attributes_are_as_they_were_meant() -> None:
     assert page.attr("href", "a[href='']") == ""
 
 
-def test_a_node_shows_what_it_is() -> None:
+def test_the_repr_of_a_node_shows_its_tag() -> None:
     node = page_of(BOOKS).css("li")[0]
 
     assert (node.tag, node.html, repr(node)) == ("li", "<li>a</li>", "<Node li>")
@@ -142,7 +142,7 @@ def test_a_node_shows_what_it_is() -> None:
         pytest.param("a\ud800", "is not a CSS selector", id="surrogate"),
     ],
 )
-def test_what_is_not_css_is_an_error_that_says_so(selector: str, hint: str) -> None:
+def test_an_invalid_selector_is_a_clear_error(selector: str, hint: str) -> None:
     page = page_of(BOOKS)
 
     for ask in (page.css, page.css_first, page.root.css, page.root.css_first):
@@ -151,7 +151,7 @@ def test_what_is_not_css_is_an_error_that_says_so(selector: str, hint: str) -> N
     assert page.css("a")
 
 
-def test_references_are_written_as_they_are_in_document_order() -> None:
+def test_references_are_unchanged_and_in_document_order() -> None:
     page = page_of(BOOKS)
 
     assert page.references() == ["/1", "?page=2", "", "/map"]
@@ -165,13 +165,13 @@ def test_references_are_written_as_they_are_in_document_order() -> None:
     ]
 
 
-def test_a_link_of_svg_counts_by_its_plain_href_only() -> None:
+def test_only_the_plain_href_of_an_svg_link_counts() -> None:
     page = page_of("<svg><a xlink:href=old>x</a><a href=new>y</a></svg><a href=z>z</a>")
 
     assert page.references() == ["new", "z"]
 
 
-def test_a_selector_takes_links_and_the_links_inside_what_it_matches() -> None:
+def test_a_selector_finds_links_and_the_links_inside_its_matches() -> None:
     page = page_of(BOOKS)
 
     assert page.references("a.next") == ["?page=2"]
@@ -207,7 +207,7 @@ MEDIA = """
         ("div", None, ""),
     ],
 )
-def test_tags_and_attributes_say_what_is_a_link(
+def test_tags_and_attributes_decide_which_links_are_found(
     tags: str | tuple[str, ...] | None,
     attributes: str | tuple[str, ...] | None,
     expected: str,
@@ -219,13 +219,13 @@ def test_tags_and_attributes_say_what_is_a_link(
     assert found == expected.split()
 
 
-def test_a_frame_is_a_link_where_html_has_one() -> None:
+def test_a_frame_is_a_link_only_in_a_frameset() -> None:
     page = page_of("<frameset><frame src=menu><frame src=main></frameset>")
 
     assert page.references(tags="frame") == ["menu", "main"]
 
 
-def test_what_is_no_name_of_an_attribute_is_an_error() -> None:
+def test_an_invalid_attribute_name_is_an_error() -> None:
     with pytest.raises(ConfigError, match="is not the name of an HTML attribute"):
         page_of(MEDIA).references(attributes="a b")
 
@@ -237,7 +237,7 @@ def test_references_beyond_the_limit_are_counted() -> None:
     assert page.links_cut == 2
 
 
-def test_a_query_is_written_in_the_page_s_encoding() -> None:
+def test_a_query_uses_the_encoding_of_the_page() -> None:
     page = Page("<a href='/?q=кот'>".encode("windows-1251"), URL, "windows-1251")
 
     assert page.references() == ["/?q=%EA%EE%F2"]
@@ -260,13 +260,13 @@ def test_a_query_is_written_in_the_page_s_encoding() -> None:
         ("<template><base href=/t/></template>", URL),
     ],
 )
-def test_the_first_base_decides_what_links_are_relative_to(
+def test_the_first_base_element_is_used_for_relative_links(
     markup: str, base: str
 ) -> None:
     assert page_of(markup).base_url == base
 
 
-def test_the_page_keeps_whether_its_selectors_matched() -> None:
+def test_the_page_records_whether_its_selectors_matched() -> None:
     page = page_of(BOOKS)
 
     for book in page.css("article"):
@@ -293,7 +293,7 @@ def test_the_page_keeps_whether_its_selectors_matched() -> None:
         ("<p>é".encode("utf-16"), None, "utf-16le"),
     ],
 )
-def test_a_page_is_read_in_its_encoding(
+def test_a_page_is_decoded_by_its_encoding(
     body: bytes, charset: str | None, name: str
 ) -> None:
     page = Page(body, URL, charset)
@@ -303,7 +303,7 @@ def test_a_page_is_read_in_its_encoding(
     assert page.source.endswith("<p>é")
 
 
-def test_bytes_that_are_not_utf_8_do_not_stop_a_page() -> None:
+def test_bytes_that_are_not_utf_8_do_not_fail_a_page() -> None:
     page = Page(b"<p title='\xff'>a\xffb\0c</p>", URL, "utf-8")
 
     assert page.attr("title", "p") == "\ufffd"
@@ -311,21 +311,21 @@ def test_bytes_that_are_not_utf_8_do_not_stop_a_page() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"\0", b"plain", b"<", b"<!doctype html>"])
-def test_any_bytes_are_a_page(body: bytes) -> None:
+def test_any_bytes_can_be_parsed_as_a_page(body: bytes) -> None:
     page = Page(body, URL)
 
     assert page.root.tag == "html"
     assert page.references() == []
 
 
-def test_a_page_that_would_stall_the_parser_is_not_parsed() -> None:
+def test_a_page_that_would_block_the_parser_is_not_parsed() -> None:
     page = page_of("<div>" * 80_000)
 
     with pytest.raises(PageTooComplex, match=URL):
         page.css("div")
 
 
-def test_a_selector_that_would_take_too_long_names_itself_and_the_page() -> None:
+def test_an_error_about_a_slow_selector_names_the_selector_and_the_page() -> None:
     page = page_of("<p>x</p>" * 20_000)
 
     with pytest.raises(PageTooComplex, match=URL) as caught:
@@ -334,7 +334,7 @@ def test_a_selector_that_would_take_too_long_names_itself_and_the_page() -> None
     assert "'p:nth-child(3n)' would take too long" in str(caught.value)
 
 
-def test_a_selector_finds_the_same_on_a_deep_page() -> None:
+def test_a_selector_finds_the_same_on_a_deeply_nested_page() -> None:
     page = page_of("<div class='item price'>" * 300 + "<span>x</span>" * 100)
 
     assert len(page.css(".item .price .item span")) == 100
@@ -344,7 +344,7 @@ def test_a_selector_finds_the_same_on_a_deep_page() -> None:
     assert page.text(".item .price span") == "x"
 
 
-def test_of_a_page_of_very_many_links_the_first_are_taken() -> None:
+def test_the_first_links_of_a_page_with_very_many_are_used() -> None:
     page = page_of(
         "<base href=/b/><a href=1>x</a><A HREF=2>y</a><img src=3>" * 9_000,
         max_links=5_000,
@@ -358,14 +358,14 @@ def test_of_a_page_of_very_many_links_the_first_are_taken() -> None:
     assert page.base_url == "https://books.example/b/"
 
 
-def test_the_text_of_a_page_s_urls_is_bounded() -> None:
+def test_the_total_length_of_a_pages_urls_is_limited() -> None:
     page = page_of(f"<a href=/{'x' * 8_000}>x</a>" * 1_000)
 
     assert len(page.references()) == 522  # of 4 MiB
     assert page.links_cut == 1_000 - 522
 
 
-def test_the_text_of_a_base_counts_for_each_link() -> None:
+def test_the_length_of_a_base_counts_for_each_link() -> None:
     page = page_of(f"<base href=/{'x' * 8_000}/>" + "<a href=1>x</a>" * 1_000)
 
     assert len(page.references()) == 522

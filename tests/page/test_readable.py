@@ -22,7 +22,7 @@ from tests.message.made import URL, read, response
         ("", b"\xef\xbb\xbfx", "x"),
     ],
 )
-async def test_text_is_decoded_as_the_web_does(
+async def test_text_is_decoded_as_by_browsers(
     kind: str, body: bytes, text: str
 ) -> None:
     assert (await read(body, kind=kind)).text.endswith(text)
@@ -35,7 +35,7 @@ DEEP = 1_000_000
     "body",
     [b"[" * DEEP, b"[" * DEEP + b"]" * DEEP, b'{"a":' * DEEP, b"", b"{", b"[NaN]"],
 )
-async def test_what_is_no_json_is_a_parse_error(body: bytes) -> None:
+async def test_invalid_json_is_a_parse_error(body: bytes) -> None:
     made = await read(body, kind="application/json")
 
     with pytest.raises(FetchError) as caught:
@@ -44,14 +44,14 @@ async def test_what_is_no_json_is_a_parse_error(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32-le"])
-async def test_json_is_read_in_other_encodings_of_unicode(encoding: str) -> None:
+async def test_json_in_utf_16_and_utf_32_is_read(encoding: str) -> None:
     made = await read('{"a": "ü"}'.encode(encoding), kind="application/json")
 
     assert made.json() == {"a": "ü"}
     assert made.json(dict[str, str]) == {"a": "ü"}
 
 
-async def test_json_is_read_and_checked() -> None:
+async def test_json_is_read_and_converted_to_a_type() -> None:
     made = await read(b'{"a": [1, 2]}', kind="application/json")
 
     assert made.json() == {"a": [1, 2]}
@@ -69,7 +69,7 @@ FEED = b"""<?xml version="1.0"?><rss><channel><item><title>One</title>
 @pytest.mark.parametrize(
     "kind", ["application/rss+xml", "text/xml; charset=utf-8", "image/svg+xml", ""]
 )
-async def test_xml_is_not_read_as_html(kind: str) -> None:
+async def test_xml_is_not_parsed_as_html(kind: str) -> None:
     made = await read(FEED, kind=kind)
 
     for ask in (made.css, made.css_first, made.page.text, made.follow_all):
@@ -91,7 +91,7 @@ async def test_xml_has_no_links() -> None:
     assert made.text.startswith("<?xml")
 
 
-async def test_xml_is_a_tree() -> None:
+async def test_xml_is_parsed_to_a_tree() -> None:
     made = await read(FEED, kind="application/rss+xml")
 
     assert made.xml.findtext("channel/item/link") == "https://site.example/1"
@@ -108,7 +108,7 @@ async def test_broken_xml_is_a_parse_error_that_names_the_page() -> None:
     assert (caught.value.reason, caught.value.url) == (Reason.PARSE_ERROR, URL)
 
 
-async def test_the_nodes_of_xml_are_bounded_as_those_of_a_page() -> None:
+async def test_the_number_of_xml_nodes_is_limited_like_that_of_a_page() -> None:
     made = await read(b"<a><b/><b/></a>", kind="text/xml")
     made.max_nodes = 2
 
@@ -116,7 +116,7 @@ async def test_the_nodes_of_xml_are_bounded_as_those_of_a_page() -> None:
         _ = made.xml
 
 
-async def test_xml_elements_come_while_the_body_streams() -> None:
+async def test_xml_elements_are_returned_while_the_body_is_received() -> None:
     made = response(FEED[:60], FEED[60:], kind="application/xml; charset=latin1")
     titles = [item.findtext("title") async for item in made.xml_elements("item")]
 
@@ -128,7 +128,7 @@ async def test_xml_elements_come_while_the_body_streams() -> None:
     ]
 
 
-async def test_xml_elements_before_a_break_are_given() -> None:
+async def test_xml_elements_before_an_error_are_returned() -> None:
     made = response(FEED[:-16], b"<item>", kind="text/xml")
     elements = made.xml_elements("item")
 
@@ -147,7 +147,7 @@ async def test_xml_elements_before_a_break_are_given() -> None:
         ("", "<?xml version='1.0'?><!DOCTYPE html PUBLIC '-//W3C//DTD XHTML 1.0'>"),
     ],
 )
-async def test_xhtml_is_html(kind: str, head: str) -> None:
+async def test_xhtml_is_parsed_as_html(kind: str, head: str) -> None:
     made = await read(f"{head}<html><a href=2>x</a></html>".encode(), kind=kind)
 
     assert made.links() == ["https://site.example/dir/2"]

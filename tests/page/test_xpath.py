@@ -36,14 +36,14 @@ NAMES = {"a": "http://www.w3.org/2005/Atom", "m": "http://m.example/"}
         ("//h9", []),
     ],
 )
-async def test_xpath_finds_what_parsel_finds(query: str, found: list[str]) -> None:
+async def test_xpath_finds_the_same_as_parsel(query: str, found: list[str]) -> None:
     made = await read(BOOKS.encode("latin-1"), kind="text/html; charset=latin1")
 
     assert made.xpath(query).getall() == found
     assert Selector(BOOKS).xpath(query).getall() == found
 
 
-async def test_the_selector_is_parsel_s_and_made_once() -> None:
+async def test_the_selector_of_parsel_is_created_once() -> None:
     made = await read(BOOKS.encode())
 
     assert isinstance(made.selector, Selector)
@@ -54,7 +54,7 @@ async def test_the_selector_is_parsel_s_and_made_once() -> None:
     assert variable.getall() == ["Year"]
 
 
-async def test_xml_has_namespaces_and_the_case_of_its_names() -> None:
+async def test_xml_keeps_namespaces_and_the_case_of_names() -> None:
     made = await read(ATOM, kind="application/atom+xml")
 
     assert made.xpath("//a:title/text()", NAMES).getall() == ["Emma", "Persuasion"]
@@ -63,7 +63,7 @@ async def test_xml_has_namespaces_and_the_case_of_its_names() -> None:
     assert made.selector.type == "xml"
 
 
-async def test_json_is_asked_by_jmespath() -> None:
+async def test_json_can_be_queried_with_jmespath() -> None:
     made = await read(b'{"books": [{"n": "a"}, {"n": "b"}]}', kind="application/json")
 
     assert made.jmespath("books[].n").getall() == ["a", "b"]
@@ -74,7 +74,7 @@ async def test_json_is_asked_by_jmespath() -> None:
         (await read(b"<p>", kind="application/json")).jmespath("a")
 
 
-async def test_what_is_no_xpath_is_an_error_that_names_it() -> None:
+async def test_an_invalid_xpath_is_an_error_that_names_it() -> None:
     made = await read(BOOKS.encode())
 
     with pytest.raises(
@@ -84,7 +84,7 @@ async def test_what_is_no_xpath_is_an_error_that_names_it() -> None:
     assert made.page.asked == {}
 
 
-async def test_xpath_counts_among_the_selectors_that_were_asked() -> None:
+async def test_xpath_expressions_are_counted_as_selectors() -> None:
     made = await read(BOOKS.encode())
 
     made.xpath("//h3")
@@ -96,7 +96,7 @@ async def test_xpath_counts_among_the_selectors_that_were_asked() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b" ", b"\0", b"<!-- x -->", b"\xff\xfe\xfd", b"<p>a\0b\xffc"]
 )
-async def test_any_bytes_are_a_page(body: bytes) -> None:
+async def test_any_bytes_can_be_parsed_as_a_page(body: bytes) -> None:
     made = await read(body)
 
     assert made.xpath("count(//p)").get() in ("0.0", "1.0")
@@ -115,9 +115,7 @@ async def test_any_bytes_are_a_page(body: bytes) -> None:
         (b"", "the response cannot be read as XML: "),
     ],
 )
-async def test_xml_that_is_broken_or_hostile_is_a_parse_error(
-    body: bytes, detail: str
-) -> None:
+async def test_broken_or_hostile_xml_is_a_parse_error(body: bytes, detail: str) -> None:
     made = await read(body, kind="text/xml")
 
     with pytest.raises(FetchError, match=detail) as caught:
@@ -140,21 +138,21 @@ def page_of(markup: str) -> Page:
     ],
     ids=["large", "deep", "wide"],
 )
-def test_a_page_on_which_xpath_could_take_long_is_refused(
+def test_a_page_on_which_xpath_could_take_long_is_rejected(
     markup: str, detail: str
 ) -> None:
     with pytest.raises(PageTooComplex, match=detail):
         page_of(markup).xpath("//p")
 
 
-def test_a_page_that_css_refuses_is_refused() -> None:
+def test_a_page_that_css_rejects_is_rejected_for_xpath() -> None:
     page = Page(b"<div>" * 80_000, URL)
 
     with pytest.raises(PageTooComplex, match="no trial has shown"):
         page.xpath("//div")
 
 
-def test_an_expression_that_could_take_long_is_refused_wherever_it_is_asked() -> None:
+def test_a_slow_expression_is_rejected_on_every_object() -> None:
     page = page_of("<div>" + "<p>x</p>" * 3_000 + "<i>y</i></div>")
 
     with pytest.raises(PageTooComplex, match="'//p/following-sibling::p' could take"):
@@ -168,7 +166,7 @@ def test_an_expression_that_could_take_long_is_refused_wherever_it_is_asked() ->
     assert len(page.xpath("//i/preceding-sibling::p")) == 3_000
 
 
-def test_a_deep_page_of_many_columns_takes_no_expression_that_could_stall() -> None:
+def test_a_deep_page_with_many_columns_rejects_slow_expressions() -> None:
     page = page_of(("<div><a>x</a>" * 200 + "</div>" * 200) * 100)
 
     for query in ("//div//a", "//a/ancestor::div", "//div//*"):
@@ -234,7 +232,9 @@ EMMA = """<h1 title="Emma, a novel"><small>Jane Austen</small> Emma</h1>
         ("//dt/following-sibling::dd", "dt ~ dd"),
     ],
 )
-def test_the_translations_of_the_guide_find_the_same(query: str, selector: str) -> None:
+def test_the_translated_selectors_of_the_guide_find_the_same(
+    query: str, selector: str
+) -> None:
     page = page_of(EMMA)
     guide = GUIDE.read_text(encoding="utf-8")
     found = page.xpath(query.replace("\\", ""))

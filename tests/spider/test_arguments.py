@@ -47,23 +47,25 @@ def test_arguments_have_their_defaults() -> None:
         ("tags", ["x"], ["x"]),
     ],
 )
-def test_text_arrives_as_the_declared_type(name: str, given: Any, value: Any) -> None:
+def test_text_is_converted_to_the_declared_type(
+    name: str, given: Any, value: Any
+) -> None:
     assert getattr(Shop(root="x", **{name: given}), name) == value
 
 
-def test_a_value_that_does_not_fit_names_the_argument() -> None:
+def test_an_error_about_an_invalid_value_names_the_argument() -> None:
     with pytest.raises(
         ConfigError, match=r"limit='many' does not fit .* int: expected a"
     ):
         Shop(root="x", limit="many")
 
 
-def test_an_unknown_argument_suggests_the_nearest() -> None:
+def test_an_error_about_an_unknown_argument_suggests_the_nearest_one() -> None:
     with pytest.raises(ConfigError, match="did you mean 'shelf'"):
         Shop(root="x", shelv="y")
 
 
-def test_a_missing_argument_says_how_to_give_it() -> None:
+def test_an_error_about_a_missing_argument_says_how_to_give_it() -> None:
     with pytest.raises(ConfigError, match="-a root="):
         Shop()
 
@@ -77,7 +79,7 @@ def test_arguments_are_inherited() -> None:
     assert Sub(root="x", limit=3).arguments["limit"] == 3
 
 
-def test_an_argument_may_not_take_a_spiders_own_name() -> None:
+def test_an_argument_may_not_have_the_name_of_a_spider_attribute() -> None:
     with pytest.raises(ConfigError, match=r"Bad\.start"):
 
         class Bad(Spider):
@@ -91,7 +93,7 @@ def test_an_argument_needs_a_type() -> None:
             shelf = Arg("x")
 
 
-def test_a_type_that_is_not_known_is_named() -> None:
+def test_an_unknown_type_is_named() -> None:
     with pytest.raises(
         ConfigError, match=r"Bad\.shelf: the argument's type 'Shelf' cannot be resolved"
     ):
@@ -100,7 +102,7 @@ def test_a_type_that_is_not_known_is_named() -> None:
             shelf: Shelf = Arg("x")  # type: ignore[name-defined]  # noqa: F821
 
 
-def test_the_types_of_other_attributes_need_not_be_known() -> None:
+def test_types_of_other_attributes_need_not_be_known() -> None:
     class Typed(Spider):
         name = "typed"
         shop: TypeCheckedOnly  # type: ignore[name-defined]  # noqa: F821
@@ -117,7 +119,7 @@ class Reading(Spider):
     limit: int = Arg(1)
 
 
-def test_a_path_is_an_argument_like_others() -> None:
+def test_a_path_can_be_an_argument() -> None:
     default, given = Reading(), Reading(list_file="a/b.txt", others="c,d")
 
     assert default.list_file == Path("names.txt")
@@ -129,11 +131,11 @@ def test_a_path_is_an_argument_like_others() -> None:
 @pytest.mark.parametrize(
     ("name", "what"), [("ratio", "a number"), ("limit", "a whole number")]
 )
-def test_a_wrong_value_is_told_in_words(name: str, what: str) -> None:
+def test_an_error_about_a_wrong_value_is_in_words(name: str, what: str) -> None:
     with pytest.raises(ConfigError, match=f"'many' does not fit .*: expected {what}$"):
         Reading(**{name: "many"})
 
 
-def test_a_value_that_is_no_json_is_told_by_its_type() -> None:
+def test_an_error_about_invalid_json_names_the_type() -> None:
     with pytest.raises(ConfigError, match="object cannot be written as JSON"):
         encode_arguments({"a": object()})

@@ -57,7 +57,7 @@ def test_counts_of_callbacks_start_and_pipelines_are_in_the_report() -> None:
     assert report.summary()["counts"] == expected
 
 
-def test_a_page_that_fails_counts_nothing() -> None:
+def test_counts_of_a_failed_page_are_discarded() -> None:
     class Fails(Visits):
         async def parse(self, response: Response) -> Results:
             self.count("rows")
@@ -69,7 +69,7 @@ def test_a_page_that_fails_counts_nothing() -> None:
 
 
 @pytest.mark.parametrize("amount", [-1, 1.5, "3", True, None])
-def test_a_counter_grows_by_whole_numbers(amount: Any) -> None:
+def test_a_counter_grows_only_by_whole_numbers(amount: Any) -> None:
     class Holder:
         counts: dict[str, int] | None = None
 
@@ -87,7 +87,7 @@ def test_a_counter_grows_by_whole_numbers(amount: Any) -> None:
         Context().run(count)
 
 
-def test_a_spider_counts_by_a_bounded_number_of_names() -> None:
+def test_the_number_of_counter_names_is_limited() -> None:
     class Wordy(Visits):
         def parse(self, response: Response) -> Any:
             for number in range(counting.MAX_NAMES + 1):
@@ -100,6 +100,6 @@ def test_a_spider_counts_by_a_bounded_number_of_names() -> None:
     assert any("over 1,000 counter names" in line for line in report.advice)
 
 
-def test_outside_of_a_page_there_is_nothing_to_count_with() -> None:
+def test_count_outside_of_a_page_is_an_error() -> None:
     with pytest.raises(ConfigError, match="in start\\(\\), a callback"):
         Context().run(Visits().count, "rows")

@@ -31,7 +31,7 @@ def entry(markup: str) -> FeedEntry:
     return entry_of(element, respond(Request(URL)))
 
 
-def test_an_item_of_rss_is_an_entry() -> None:
+def test_an_rss_item_becomes_an_entry() -> None:
     assert entry(RSS_ITEM) == FeedEntry(
         id="g1",
         url="https://feeds.example/one",
@@ -45,7 +45,7 @@ def test_an_item_of_rss_is_an_entry() -> None:
     )
 
 
-def test_an_entry_of_atom_is_the_same_kind_of_entry() -> None:
+def test_an_atom_entry_becomes_an_entry_of_the_same_type() -> None:
     assert entry(ATOM_ENTRY) == FeedEntry(
         id="urn:1",
         url="https://feeds.example/one",
@@ -75,11 +75,11 @@ def test_the_url_of_an_entry_is_its_best_link(inside: str, url: str) -> None:
     assert entry(f"<item>{inside}</item>").url == url
 
 
-def test_an_entry_without_an_id_is_known_by_its_url() -> None:
+def test_an_entry_without_an_id_is_identified_by_its_url() -> None:
     assert entry("<item><link>/two</link></item>").id == "https://feeds.example/two"
 
 
-def test_a_date_that_is_none_is_left_out() -> None:
+def test_an_invalid_date_is_omitted() -> None:
     found = entry("<item><pubDate>soon</pubDate></item>")
 
     assert (found.published, found.updated) == ("", "")

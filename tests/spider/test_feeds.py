@@ -40,7 +40,7 @@ def read(
         (ATOM, "application/atom+xml", ["/one"]),
     ],
 )
-def test_feeds_of_both_kinds_give_entries(
+def test_feeds_of_both_kinds_yield_entries(
     body: bytes, kind: str, urls: list[str]
 ) -> None:
     items = read(body, kind).items
@@ -51,7 +51,7 @@ def test_feeds_of_both_kinds_give_entries(
     ]
 
 
-def test_xml_is_read_by_element() -> None:
+def test_xml_is_read_element_by_element() -> None:
     class ByElement(FeedSpider):
         element = "book"
 
@@ -63,7 +63,7 @@ def test_xml_is_read_by_element() -> None:
     assert read(body, of=ByElement).items == [{"title": "a"}, {"title": "b"}]
 
 
-def test_columns_of_csv_may_be_named() -> None:
+def test_names_of_csv_columns_can_be_given() -> None:
     items = read(b"1,2\n3,4\n", "text/csv", columns=("a", "b")).items
 
     assert items == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
@@ -75,7 +75,7 @@ def test_columns_of_csv_may_be_named() -> None:
 @pytest.mark.parametrize(
     ("body", "count"), [(RSS, 2), (b'{"a": 1}\n' * 3, 3), (b"a,b\n1,2\n", 1)]
 )
-def test_packed_feeds_are_unpacked(
+def test_compressed_feeds_are_decompressed(
     pack: Callable[[bytes], bytes], body: bytes, count: int
 ) -> None:
     packed = pack(body)
@@ -98,7 +98,7 @@ def test_packed_feeds_are_unpacked(
         (gzip.compress(b'{"a": 1}\n{"a": 2}\n' * 9000)[:-40], 1),
     ],
 )
-def test_what_comes_before_a_break_stays_and_the_log_says_so(
+def test_records_before_an_error_are_kept_and_the_error_is_logged(
     body: bytes, count: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     report = read(body)
@@ -109,7 +109,7 @@ def test_what_comes_before_a_break_stays_and_the_log_says_so(
     assert "cannot be read to its end" in caplog.text or body.startswith(b"\x1f")
 
 
-def test_what_is_no_feed_at_all_fails_its_page() -> None:
+def test_a_body_that_is_not_a_feed_fails_its_page() -> None:
     report = read(b"[nothing]", "application/json")
 
     assert report.errors == {"parse_error": 1}
@@ -119,7 +119,7 @@ def test_what_is_no_feed_at_all_fails_its_page() -> None:
     ("attributes", "text"),
     [({"kind": "xml"}, "set `element`"), ({"kind": "yaml"}, "use one of feed, xml")],
 )
-def test_a_kind_that_cannot_be_is_an_error_of_the_class(
+def test_an_unknown_kind_of_feed_is_an_error_of_the_class(
     attributes: Any, text: str
 ) -> None:
     with pytest.raises(ConfigError, match=text):
@@ -142,7 +142,7 @@ def pieces(count: int, make: Callable[[int], str], first: str) -> Any:
         ("", lambda n: json.dumps({"id": n, "text": "x" * 200}) + "\n", ""),
     ],
 )
-def test_a_long_feed_takes_no_memory(
+def test_a_long_feed_takes_little_memory(
     tmp_path: Path, first: str, make: Callable[[int], str], last: str
 ) -> None:
     count, seen = 100_000, []

@@ -56,7 +56,7 @@ def plain_generator(self: Spider, response: Response, results: Any) -> Any:
         ("parse", no_argument, "called with 1 argument, which"),
     ],
 )
-def test_what_is_no_hook_is_an_error_that_names_class_file_and_line(
+def test_an_invalid_hook_is_an_error_that_names_class_file_and_line(
     name: str, method: Any, said: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -70,7 +70,7 @@ def test_what_is_no_hook_is_an_error_that_names_class_file_and_line(
     assert HOOKS[name].signature in text
 
 
-def test_a_closed_that_yields_is_told_so() -> None:
+def test_an_error_about_a_closed_method_that_yields_says_so() -> None:
     async def closed(self: Spider, report: Report) -> Results:
         yield report
 
@@ -78,7 +78,7 @@ def test_a_closed_that_yields_is_told_so() -> None:
         type("Wrong", (Spider,), {"closed": closed})
 
 
-def test_hooks_may_be_written_in_several_ways() -> None:
+def test_hooks_may_be_written_in_several_forms() -> None:
     class Right(Spider):
         def prepare(self, request: Request, *, more: int = 0) -> Request:  # type: ignore[override]
             return request
@@ -103,7 +103,7 @@ def test_hooks_may_be_written_in_several_ways() -> None:
     assert Listed().closing is not None
 
 
-def test_a_hook_that_is_no_plain_function_is_not_looked_into() -> None:
+def test_a_hook_that_is_not_a_plain_function_is_not_checked() -> None:
     assert type("Odd", (Spider,), {"prepare": staticmethod(lambda request: request)})
 
 

@@ -37,7 +37,7 @@ def titles(spider: type[RuleSpider]) -> list[str]:
     return sorted(item["title"] for item in report.items)
 
 
-def test_rules_follow_links_and_give_pages_to_callbacks() -> None:
+def test_rules_follow_links_and_call_callbacks() -> None:
     site = FakeSite(SITE)
 
     report = crawl(Books, transport=site)
@@ -48,7 +48,7 @@ def test_rules_follow_links_and_give_pages_to_callbacks() -> None:
     assert HOME + "b/4" not in site.urls
 
 
-def test_a_rule_with_a_callback_may_follow_as_well() -> None:
+def test_a_rule_with_a_callback_may_also_follow_links() -> None:
     rules = [*Books.rules[:1], Rule("a.detail", "parse_book", follow=True)]
 
     assert titles(type("Both", (Books,), {"rules": rules})) == [
@@ -59,7 +59,7 @@ def test_a_rule_with_a_callback_may_follow_as_well() -> None:
 
 
 @pytest.mark.parametrize("kind", ["generator", "plain", "coroutine"])
-def test_a_callback_that_follows_may_be_of_any_kind(kind: str) -> None:
+def test_a_callback_of_a_following_rule_may_be_of_any_kind(kind: str) -> None:
     def plain(self: Books, response: Response) -> list[dict[str, str]]:
         return [{"title": response.css("h1")[0].text()}]
 
@@ -90,13 +90,13 @@ def test_a_link_belongs_to_the_first_rule_that_matches() -> None:
     assert "Emma" not in titles(spider)
 
 
-def test_a_rule_that_neither_follows_nor_calls_takes_nothing() -> None:
+def test_a_rule_without_follow_and_callback_skips_its_links() -> None:
     spider = type("Idle", (Books,), {"rules": [Rule("a", follow=False)]})
 
     assert titles(spider) == []
 
 
-def test_the_start_pages_may_have_a_callback_of_their_own() -> None:
+def test_the_start_pages_may_have_their_own_callback() -> None:
     class Own(Books):
         async def parse(self, response: Response) -> Results:
             yield {"title": "a start page"}
@@ -106,13 +106,13 @@ def test_the_start_pages_may_have_a_callback_of_their_own() -> None:
     assert "a start page" in titles(Own)
 
 
-def test_a_method_is_as_good_as_its_name() -> None:
+def test_a_callback_may_be_a_method_or_its_name() -> None:
     class Named(Books):
         rules = [Rule("a.detail", callback=Books.parse_book)]
 
     assert titles(Named) == ["Emma"]
 
 
-def test_a_callback_that_is_not_there_is_named_when_the_class_is_made() -> None:
+def test_an_unknown_callback_is_named_when_the_class_is_defined() -> None:
     with pytest.raises(ConfigError, match="names the callback 'parse_boook'"):
         type("Typo", (Books,), {"rules": [Rule("a", callback="parse_boook")]})

@@ -67,7 +67,7 @@ def test_robots_txt_names_the_sitemaps() -> None:
     assert found(News, site) == [("1", "parse"), ("2", "parse")]
 
 
-def test_without_a_robots_txt_the_usual_place_is_tried() -> None:
+def test_without_a_robots_txt_the_default_location_is_tried() -> None:
     site: dict[str, Page] = {
         HOME + "sitemap.xml": (200, XML, urlset("1")),
         **pages("1"),
@@ -76,7 +76,7 @@ def test_without_a_robots_txt_the_usual_place_is_tried() -> None:
     assert found(News, site) == [("1", "parse")]
 
 
-def test_an_index_leads_to_packed_sitemaps() -> None:
+def test_an_index_leads_to_compressed_sitemaps() -> None:
     packed = gzip.compress(urlset("1", "2").encode())
     site: dict[str, Page] = {
         HOME + "s.xml": (200, XML, index("1.xml.gz")),
@@ -88,7 +88,7 @@ def test_an_index_leads_to_packed_sitemaps() -> None:
     assert found(spider, site) == [("1", "parse"), ("2", "parse")]
 
 
-def test_indexes_within_indexes_are_bounded() -> None:
+def test_the_nesting_of_indexes_is_limited() -> None:
     site: dict[str, Page] = {
         HOME + f"{number}.xml": (200, XML, index(f"{number + 1}.xml"))
         for number in range(50)
@@ -141,7 +141,7 @@ def test_each_url_goes_to_the_first_rule_that_matches(rules: list[Rule]) -> None
     assert found(spider, site) == [("about", "parse"), ("article/1", "article")]
 
 
-def test_what_no_rule_names_is_not_asked_for() -> None:
+def test_urls_that_match_no_rule_are_not_requested() -> None:
     site: dict[str, Page] = {
         HOME + "sitemap.xml": (200, XML, urlset("article/1", "about")),
         **pages("article/1", "about"),
@@ -152,7 +152,7 @@ def test_what_no_rule_names_is_not_asked_for() -> None:
     assert found(spider, site) == [("article/1", "article")]
 
 
-def test_since_leaves_out_what_has_not_changed_since() -> None:
+def test_since_skips_pages_that_have_not_changed() -> None:
     body = "<urlset>" + "".join(
         f"<url><loc>{HOME}{path}</loc>{date}</url>"
         for path, date in [
@@ -171,7 +171,7 @@ def test_since_leaves_out_what_has_not_changed_since() -> None:
 
 
 @pytest.mark.parametrize(("alternates", "expected"), [(False, 1), (True, 2)])
-def test_other_languages_are_followed_if_asked_for(
+def test_alternate_languages_are_followed_on_request(
     alternates: bool, expected: int
 ) -> None:
     link = f'<link rel="alternate" hreflang="de" href="{HOME}de/1"/>'
@@ -185,7 +185,7 @@ def test_other_languages_are_followed_if_asked_for(
     assert len(found(spider, site)) == expected
 
 
-def test_the_urls_of_a_sitemap_are_links_which_scope_judges() -> None:
+def test_the_scope_applies_to_the_urls_of_a_sitemap() -> None:
     body = f"<urlset><url><loc>https://other.example/x</loc></url>{urlset('1')[8:]}"
     site: dict[str, Page] = {HOME + "sitemap.xml": (200, XML, body), **pages("1")}
 
@@ -194,7 +194,7 @@ def test_the_urls_of_a_sitemap_are_links_which_scope_judges() -> None:
     assert (report.item_count, report.skipped) == (1, {"scope": 1})
 
 
-def test_a_broken_sitemap_gives_what_came_before_and_says_so(
+def test_urls_before_an_error_in_a_sitemap_are_kept_and_the_error_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     body = urlset("1").replace("</urlset>", "<url><loc>a & b")
@@ -212,14 +212,14 @@ def test_a_broken_sitemap_gives_what_came_before_and_says_so(
         ({"rules": ["*"]}, "write Rule"),
     ],
 )
-def test_a_rule_that_cannot_work_is_an_error_of_the_class(
+def test_an_invalid_rule_is_an_error_of_the_class(
     attributes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         type("Wrong", (News,), attributes)
 
 
-def test_since_that_is_no_date_is_said() -> None:
+def test_an_invalid_since_date_is_an_error() -> None:
     spider = type("Wrong", (News,), {"since": "last week"})
     site: dict[str, Page] = {HOME + "sitemap.xml": (200, XML, urlset("1"))}
 

@@ -19,7 +19,7 @@ def answer(request: httpx.Request) -> Answer:
     return {"results": found, "next": str(end) if end < 6 else None}
 
 
-def test_every_page_of_results_is_asked_for_by_the_cursor_of_the_last() -> None:
+def test_every_page_of_results_is_requested_with_the_cursor_of_the_last() -> None:
     site = FakeSite({ENDPOINT: answer})
 
     report = crawl(Search, query="emma", size=2, transport=site)

@@ -12,7 +12,7 @@ PAGE = """<script type="application/ld+json">{"@type": "Product", "name": "Lamp"
 </script>"""
 
 
-def test_products_of_the_sitemap() -> None:
+def test_products_of_the_sitemap_are_extracted() -> None:
     site = FakeSite(
         {
             f"{SITE}robots.txt": f"Sitemap: {SITE}map.xml",

@@ -7,7 +7,7 @@ from spiders.dead_links import DeadLinks
 SITE = "https://site.example/"
 
 
-def test_what_is_gone_or_down_is_an_item_and_what_is_no_page_is_not() -> None:
+def test_missing_and_failing_pages_become_items_and_other_files_do_not() -> None:
     site = FakeSite(
         {
             SITE: "<a href=/a>a</a> <a href=/gone>gone</a> <a href=/cat.png>cat</a>",

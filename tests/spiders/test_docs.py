@@ -7,7 +7,7 @@ from spiders.docs import Docs
 BASE = "https://docs.example/3/"
 
 
-def test_every_page_below_the_start_page_is_found_and_none_beside_it() -> None:
+def test_every_page_below_the_start_page_is_found_and_no_other() -> None:
     site = FakeSite(
         {
             f"{BASE}index.html": """<title>Start</title>

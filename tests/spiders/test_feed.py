@@ -17,7 +17,7 @@ async def lines(number: int) -> AsyncIterator[bytes]:
         yield text[500:].encode()
 
 
-def test_a_feed_of_any_length_comes_line_by_line() -> None:
+def test_a_feed_of_any_length_is_read_line_by_line() -> None:
     site = FakeSite({URL: lambda request: lines(12_000)})
 
     report = crawl(Feed, url=URL, transport=site)
@@ -26,7 +26,7 @@ def test_a_feed_of_any_length_comes_line_by_line() -> None:
     assert (report.pages, report.failed) == (1, 0)
 
 
-def test_a_feed_that_breaks_off_gives_nothing() -> None:
+def test_a_feed_that_breaks_off_yields_no_items() -> None:
     site = FakeSite({URL: b'{"id":1}\n{"id":'})
 
     report = crawl(Feed, url=URL, transport=site)

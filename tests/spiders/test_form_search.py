@@ -15,7 +15,7 @@ def results(*titles: str, following: str = "") -> str:
     return f"<ol class=results>{rows}</ol>{following}"
 
 
-def test_every_page_of_every_search() -> None:
+def test_every_result_page_of_every_search_is_found() -> None:
     def found(term: str, page: str = "") -> str:
         return f"https://library.example/find?q={term}&sort=title&lang=en&go=1{page}"
 

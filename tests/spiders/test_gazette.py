@@ -23,7 +23,7 @@ def listed(rows: str, following: str = "") -> str:
     return f"<table class=issues><tr><th>Title</th></tr>{rows}</table>{following}"
 
 
-def test_issues_and_their_files(
+def test_issues_are_committed_with_their_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

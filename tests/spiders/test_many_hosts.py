@@ -7,7 +7,7 @@ from crawler.testing import FakeSite
 from spiders.many_hosts import ManyHosts
 
 
-def test_each_host_that_answers_is_an_item(tmp_path: Path) -> None:
+def test_each_host_that_responds_is_an_item(tmp_path: Path) -> None:
     hosts = tmp_path / "hosts.txt"
     hosts.write_text(
         "https://a.example/\nhttps://b.example/\n\nhttps://dead.example/\n"

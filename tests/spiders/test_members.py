@@ -52,7 +52,7 @@ class Shop:
         return FakeSite(pages)
 
 
-def test_every_order_comes_whenever_the_site_forgets_the_login() -> None:
+def test_every_order_is_found_although_the_site_forgets_the_login() -> None:
     shop = Shop()
 
     report = crawl(Members, {"retry": {"wait": 0}}, transport=shop.site())
@@ -66,7 +66,7 @@ def test_every_order_comes_whenever_the_site_forgets_the_login() -> None:
     }
 
 
-def test_a_wrong_password_is_told() -> None:
+def test_a_wrong_password_is_reported() -> None:
     shop = Shop()
 
     report = crawl(

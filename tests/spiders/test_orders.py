@@ -38,7 +38,7 @@ class Shop:
         return site
 
 
-def test_all_pages_come_though_tokens_end() -> None:
+def test_all_pages_are_fetched_although_tokens_expire() -> None:
     shop = Shop()
     settings = {"retry": {"wait": 0}}
     spider = type("Quick", (Orders,), {"settings": settings})
@@ -49,7 +49,7 @@ def test_all_pages_come_though_tokens_end() -> None:
     assert shop.tokens == 2
 
 
-def test_a_wrong_password_fails_the_run_in_a_line() -> None:
+def test_a_wrong_password_fails_the_run_with_one_line() -> None:
     report = crawl(Orders, password="wrong", transport=Shop().site())
     assert report.items == []
     assert report.errors == {"spider_error": 1}
