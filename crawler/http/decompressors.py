@@ -160,7 +160,7 @@ def _gzip_header_end(head: bytes) -> int | None:
     if head[:3] != b"\x1f\x8b\x08"[: len(head)]:
         raise zlib.error("the gzip header is missing")
     if len(head) > _MAX_GZIP_HEADER:
-        raise zlib.error(f"the gzip header is over {_MAX_GZIP_HEADER:,} bytes")
+        raise zlib.error(f"the gzip header has over {_MAX_GZIP_HEADER:,} bytes")
     if len(head) < 12:
         # Wait for 12 bytes: every gzip header has ten bytes, and the length of an extra
         # field may follow.

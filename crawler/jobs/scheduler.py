@@ -221,7 +221,9 @@ class JobScheduler:
         try:
             if work.running is None:
                 work.running = await self._launcher.start(name)
-                logger.info("Job %s: started as process %s", name, _who(work.running))
+                logger.info(
+                    "Job %s was started as process %s", name, _who(work.running)
+                )
         except (CrawlError, OSError) as exc:
             await self._ended(
                 name, self._clock.now(), CRASHED, f"could not start: {exc}"

@@ -129,7 +129,8 @@ class OpenChain:
             for field in self._item_key:
                 if is_empty(items.get(value, field)):
                     raise ItemError(
-                        f"the item has no value for {field!r}, which item_key names",
+                        f"the item has no value for {field!r}, which item_key names; "
+                        "set it",
                         field=field,
                     )
             keys.append((ITEM_KEY, key_of(value, self._item_key)))
@@ -139,7 +140,7 @@ class OpenChain:
             known = ", ".join(sorted(self._types))
             raise ItemError(
                 f"the item is a {name or 'dict'}, which is not one of the spider's "
-                f"item_types: {known}"
+                f"item_types ({known}); add the class to item_types"
             )
         return Item(body, tuple(keys), snapshot(value), name)
 

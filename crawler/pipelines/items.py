@@ -144,7 +144,10 @@ def _hook(value: Any) -> Any:
         "timedelta64",
     ):
         return value.tolist()
-    raise TypeError(f"the type {kind.__name__} cannot be written as JSON")
+    raise TypeError(
+        f"the type {kind.__name__} cannot be written as JSON; convert it to text or "
+        "a number"
+    )
 
 
 #: Types whose subclasses msgspec cannot encode, each with the function that converts a
@@ -170,8 +173,8 @@ def _check(value: Any, path: str) -> None:
             if not isinstance(key, str):
                 where = f" in {path}" if path else ""
                 raise ItemError(
-                    f"key {key!r}{where} is not a string; JSON has only strings as "
-                    "keys",
+                    f"the item's key {key!r}{where} is not a string; use strings as "
+                    "keys, as JSON requires",
                     field=path or str(key),
                 )
             _check(inner, f"{path}.{key}" if path else key)
@@ -185,7 +188,7 @@ def _check(value: Any, path: str) -> None:
 def _refuse_nan(value: Any, path: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise ItemError(
-            f"field {path!r} is {value}, which JSON cannot represent; use None",
+            f"the field {path!r} is {value}, which JSON cannot represent; use None",
             field=path,
         )
     if isinstance(value, dict):
@@ -211,13 +214,16 @@ def _explained(item: Any, exc: Exception) -> ItemError:
     for field, value in _members(item):
         if type(field) is not str:
             return ItemError(
-                f"key {field!r} is not a string; JSON has only strings as keys",
+                f"the item's key {field!r} is not a string; use strings as keys, as "
+                "JSON requires",
                 field=str(field),
             )
         try:
             _encoder.encode({field: value})
         except (TypeError, ValueError, OverflowError, RecursionError):
-            return ItemError(f"field {field!a} cannot be written: {why}", field=field)
+            return ItemError(
+                f"the field {field!a} cannot be written: {why}", field=field
+            )
     return ItemError(f"{type(item).__name__} cannot be written as an item: {why}")
 
 

@@ -155,7 +155,9 @@ class Visitor:
         proxy = request.options.proxy
         if parts.ways.is_given_up(proxy):
             route = f"the proxy {redacted(proxy)}" if proxy else "the direct connection"
-            detail = f"{route} has not worked for a long time"
+            detail = (
+                f"{route} has not worked for a long time, so the request was not sent"
+            )
             return FetchError(Reason.PROXY_ERROR, detail, url=entry.url, way=proxy)
         return None
 

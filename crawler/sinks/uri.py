@@ -298,7 +298,7 @@ def _refuse_options(
             where = f"Output {spec.uri}"
             if not known:
                 raise ConfigError(
-                    f"{where}: unknown option {name!r}; this output takes no options"
+                    f"{where} takes no options; remove the option {name!r}"
                 )
             raise ConfigError(unknown(f"option {name!r}", name, known, where))
 

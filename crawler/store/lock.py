@@ -40,7 +40,8 @@ class JobLock:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as exc:
             raise StateError(
-                f"the lock file {self.path} cannot be opened: {exc.strerror}"
+                f"the lock file {self.path} cannot be opened: {exc.strerror}; check "
+                "its permissions"
             ) from exc
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -51,7 +52,8 @@ class JobLock:
         except OSError as exc:
             os.close(descriptor)
             raise StateError(
-                f"the lock file {self.path} cannot be locked: {exc.strerror}"
+                f"the lock file {self.path} cannot be locked: {exc.strerror}; use a "
+                "local disk"
             ) from exc
         since = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
         holder = Holder(os.getpid(), socket.gethostname(), since)
@@ -61,7 +63,8 @@ class JobLock:
         except OSError as exc:  # writing the holder failed, for example on a full disk
             os.close(descriptor)
             raise StateError(
-                f"the lock file {self.path} cannot be written: {exc.strerror}"
+                f"the lock file {self.path} cannot be written: {exc.strerror}; check "
+                "the disk"
             ) from exc
         self._descriptor = descriptor
 

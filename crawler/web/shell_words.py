@@ -64,7 +64,8 @@ def _bash_words(line: str) -> list[str]:
         token = _BASH.match(line, at)
         if token is None:
             raise ValueError(
-                f"a quote is not closed in the command: {line[at : at + 20]!r}"
+                f"a quote in the command is not closed: {line[at : at + 20]!r}; "
+                "add the missing quote"
             )
         at = token.end()
         if token["gap"] is not None:
@@ -142,7 +143,7 @@ def _cmd_words(line: str) -> list[str]:
             text, is_quoted = _at_quote(len(slashes), quote, is_quoted=is_quoted)
             word = (word or "") + text
     if is_quoted:
-        raise ValueError("a quote is not closed in the command")
+        raise ValueError("a quote in the command is not closed; add the missing quote")
     return found if word is None else [*found, word]
 
 

@@ -74,10 +74,10 @@ def test_a_cmd_command_is_split_into_words(line: str, expected: list[str]) -> No
 @pytest.mark.parametrize(
     ("line", "detail"),
     [
-        ("curl 'a", "a quote is not closed in the command"),
-        ('curl "a', "a quote is not closed in the command"),
-        ("curl $'a", "a quote is not closed in the command"),
-        ('curl ^"a', "a quote is not closed in the command"),
+        ("curl 'a", "a quote in the command is not closed"),
+        ('curl "a', "a quote in the command is not closed"),
+        ("curl $'a", "a quote in the command is not closed"),
+        ('curl ^"a', "a quote in the command is not closed"),
         ("curl a | jq .", r"'\|' is outside of quotes"),
         ("curl a > x", "'>' is outside of quotes"),
         ("curl a 2>x", "'2>x' is outside of quotes"),

@@ -167,7 +167,8 @@ class AnswerReader:
         try:
             if self._is_broken:
                 raise httptools.HttpParserError(
-                    f"the response's head begins with {self._start[:40]!r}"
+                    "the response's head is not HTTP; it begins with "
+                    f"{self._start[:40]!r}"
                 )
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:

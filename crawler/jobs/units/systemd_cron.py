@@ -172,7 +172,7 @@ def _weekdays(fields: CronSim, job: Job) -> Iterator[tuple[str, str]]:
         raise unsayable(
             job,
             "the schedule has LW (the last weekday of a month), which systemd does not "
-            "support",
+            "support; choose fixed days",
         )
     if is_any_weekday(fields):
         yield "", ""

@@ -137,7 +137,7 @@ def _seen(image: PIL.Image.Image, limits: ImageLimits) -> SeenImage:
     name = image.format or ""
     is_animated = name in _ANIMATED and bool(getattr(image, "is_animated", False))
     if is_animated and not limits.animated:
-        detail = f"the image is an animated {name}, and Images has animated=False"
+        detail = f"the image is an animated {name}; Images(animated=False) rejects it"
         raise UnfitImage("animated", detail)
     width, height = image.size
     if _turn(image) in _ON_ITS_SIDE:
