@@ -95,7 +95,7 @@ def names_of(item: Any) -> list[str]:
 def fields_of(kind: type) -> tuple[str, ...]:
     """Return the JSON names of an item class's fields, in order.
 
-    ItemError if the class declares no fields.
+    Raises ItemError if the class declares no fields.
     """
     return tuple(declared(kind).values())
 
@@ -103,7 +103,7 @@ def fields_of(kind: type) -> tuple[str, ...]:
 def declared(kind: Any) -> dict[str, str]:
     """Return a dict from each attribute that an item class declares to its JSON name.
 
-    ItemError if the class declares no fields.
+    Raises ItemError if the class declares no fields.
     """
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         attributes = kind.__struct_fields__

@@ -1,4 +1,4 @@
-"""Copies an item as it was yielded, so that later changes have no effect. Pure."""
+"""Copies an item as it was yielded, so that later changes have no effect. No I/O."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Decides from a response's status and headers whether it is a page for the callback, a
-redirect, or unwanted. Pure code, no I/O."""
+redirect, or unwanted. No I/O."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Finds the Arrow type of a column, from an annotation or from all its values.
 
-Rule: pure, except that it uses pyarrow's types. The values are those of an item's JSON.
+Rule: no I/O. The values are those of an item's JSON.
 """
 
 from __future__ import annotations

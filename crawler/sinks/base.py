@@ -141,7 +141,7 @@ class Source:
         """Yield in batches every item that the sink selects, from the run's first item
         to item number `until`.
 
-        SinkError if the store no longer has one of these items.
+        Raises SinkError if the store no longer has one of these items.
         """
         after = 0
         while after < until:
@@ -209,7 +209,7 @@ class Sink(ABC):
         """Prepare the output before the first request; return the number of the last
         item that an earlier process has written.
 
-        ConfigError if the output cannot be written.
+        Raises ConfigError if the output cannot be written.
         """
         position = await source.position()
         return position.sequence if position is not None else 0

@@ -45,14 +45,14 @@ class Disk(Protocol):
         ...
 
     def size(self, path: Path) -> int | None:
-        """Return the size of a file in bytes; None if the file does not exist.
+        """Return the size of a file in bytes; None if the file does not exist. Raises
         IsADirectoryError if the path is a folder."""
         ...
 
     def open(self, path: Path) -> OpenFile:
         """Open a file for writing, and create it if needed.
 
-        BlockingIOError if another process has the file open for writing.
+        Raises BlockingIOError if another process has the file open for writing.
         """
         ...
 

@@ -101,8 +101,8 @@ class FileSink(Sink):
         return self._taken
 
     def _adopt(self, existing: Iterable[bytes]) -> None:
-        """Let the format read the file to which items will be added. ConfigError if the
-        items do not fit this file."""
+        """Let the format read the file to which items will be added. Raises ConfigError
+        if the items do not fit this file."""
         try:
             self._format.adopt(existing)
         except ConfigError as exc:

@@ -48,8 +48,8 @@ class Format(ABC):
     looks = False
 
     def adopt(self, existing: Iterable[bytes]) -> None:  # noqa: B027  # few append
-        """Read an existing file, to which items will be added. ConfigError if the items
-        do not fit it, for example because it has other columns."""
+        """Read an existing file, to which items will be added. Raises ConfigError if
+        the items do not fit it, for example because it has other columns."""
 
     def look(self, rows: Sequence[ItemRow]) -> None:  # noqa: B027  # few look
         """Look at rows before the first row is written; called with all rows, but only

@@ -1,4 +1,4 @@
-"""Measures how far an output is behind the crawl, in items and in bytes. Pure."""
+"""Measures how far an output is behind the crawl, in items and in bytes. No I/O."""
 
 from __future__ import annotations
 

@@ -58,8 +58,8 @@ class Location(ABC):
         """Yield the bytes of the published output in pieces."""
 
     def prepare(self) -> None:  # noqa: B027  # most places need no preparation
-        """Prepare the location, for example create its folder. OSError if the location
-        cannot be written."""
+        """Prepare the location, for example create its folder. Raises OSError if the
+        location cannot be written."""
 
     def part_size(self) -> int | None:
         """Return the size in bytes of the part file, which an earlier process may have
@@ -70,7 +70,7 @@ class Location(ABC):
     def open(self) -> OpenFile:
         """Open the part file, or create an empty one.
 
-        BlockingIOError if another process writes the same part file.
+        Raises BlockingIOError if another process writes the same part file.
         """
 
     @abstractmethod

@@ -156,7 +156,8 @@ class Outputs:
     async def drain(self) -> None:
         """Wait until every output has made all committed items durable.
 
-        SinkError if an output has failed; a closed pipe does not count as a failure.
+        Raises SinkError if an output has failed; a closed pipe does not count as a
+        failure.
         """
         async with anyio.create_task_group() as tasks:
             for follower in self._followers:

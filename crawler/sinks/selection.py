@@ -1,6 +1,6 @@
 """Selects the items that one output receives (by their types), and their fields.
 
-Rule: pure. A selected row keeps the item's number.
+Rule: no I/O. A selected row keeps the item's number.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The form of the items in one output: their fields, the fields' types and the key
 fields, under the names that the output gives them.
 
-Rule: pure. Field names are those in the items' JSON. A selected field that the item
+Rule: no I/O. Field names are those in the items' JSON. A selected field that the item
 type does not have is an error.
 """
 

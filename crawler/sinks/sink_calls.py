@@ -81,8 +81,8 @@ class SinkCalls(Repeats):
         self._crowd = crowd
 
     async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Return the result of `call`, which is repeated while it fails. SinkError when
-        the retry policy gives up."""
+        """Return the result of `call`, which is repeated while it fails. Raises
+        SinkError when the retry policy gives up."""
         try:
             return await super().repeat(call)
         except SinkError:

@@ -86,7 +86,7 @@ class OutputSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 def spec_of(name: str, table: object, source: str) -> OutputSpec:
     """Return the output that the table [outputs.NAME] of the file `source` describes.
-    ConfigError if a key of the table has a wrong value."""
+    Raises ConfigError if a key of the table has a wrong value."""
     place = f"{source}: [outputs.{name}]"
     if not isinstance(table, Mapping):
         raise ConfigError(

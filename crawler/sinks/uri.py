@@ -208,8 +208,8 @@ def locate(
     disk: Disk = LOCAL,
     options: Mapping[str, Any] | None = None,
 ) -> Location:
-    """Return the location of a file or object that an output names. ConfigError for an
-    unknown URI scheme."""
+    """Return the location of a file or object that an output names. Raises ConfigError
+    for an unknown URI scheme."""
     text = os.fspath(output)
     scheme = scheme_of(text)
     if offer := registry.PLACES.get(scheme):

@@ -1,4 +1,4 @@
-"""Reads the file name in a Content-Disposition header (RFC 6266). Pure."""
+"""Reads the file name in a Content-Disposition header (RFC 6266). No I/O."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Reads and writes curl command lines, such as browsers write with "Copy as cURL".
-Pure.
+No I/O.
 
 Rule: an option that is unknown, or that a crawl cannot follow, is a ValueError that
 names it.

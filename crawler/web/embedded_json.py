@@ -1,5 +1,5 @@
 """Finds data that a page contains for its own scripts: JSON and JavaScript literals.
-Pure.
+No I/O.
 
 `<script type="application/json">`, such as `__NEXT_DATA__`; assignments such as
 `window.state = {...}` and `state = JSON.parse("...")`; and calls such as

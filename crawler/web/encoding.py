@@ -1,7 +1,7 @@
 """Finds the encoding of a body, by WHATWG's labels and rules
 (encoding.spec.whatwg.org).
 
-Pure. A server's charset is looked up in WHATWG's table of labels and never passed to
+No I/O. A server's charset is looked up in WHATWG's table of labels and never passed to
 Python's codecs, which also know "zlib" and "idna". Decoding never fails.
 """
 

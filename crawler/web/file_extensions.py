@@ -1,5 +1,5 @@
 """The media types that URLs' extensions suggest, to skip links that lead to files.
-Pure."""
+No I/O."""
 
 from __future__ import annotations
 

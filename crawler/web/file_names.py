@@ -1,4 +1,4 @@
-"""Makes safe file names from untrusted text: URLs, headers, titles. Pure.
+"""Makes safe file names from untrusted text: URLs, headers, titles. No I/O.
 
 A safe name is valid on every system: no folder, no Windows device, no character with a
 special meaning for a file system or a terminal, at most 255 bytes.

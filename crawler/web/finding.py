@@ -1,4 +1,4 @@
-"""Finds elements by CSS, and explains what is wrong with a selector. Pure."""
+"""Finds elements by CSS, and explains what is wrong with a selector. No I/O."""
 
 from selectolax.lexbor import LexborNode, SelectolaxError
 

@@ -1,4 +1,4 @@
-"""Converts page data in the formats of Nuxt and Next.js to plain values. Pure.
+"""Converts page data in the formats of Nuxt and Next.js to plain values. No I/O.
 
 Nuxt 3 writes all values into one list, and refers to them by position (devalue).
 Next.js pushes the rows of its components as text, piece by piece (`__next_f`).

@@ -1,4 +1,4 @@
-"""Finds the end of a JavaScript literal, and reads its value with chompjs. Pure.
+"""Finds the end of a JavaScript literal, and reads its value with chompjs. No I/O.
 
 Rule: chompjs is an extra. It is used only for text that is not JSON.
 """

@@ -1,4 +1,4 @@
-"""JSON-LD of a page as items; each member of an `@graph` is an item. Pure.
+"""JSON-LD of a page as items; each member of an `@graph` is an item. No I/O.
 
 Rule: the text is read as JSON, not as an RDF graph: contexts are not loaded, and
 identifiers are not resolved.
@@ -18,7 +18,7 @@ _KEYWORDS = frozenset({"@context", "@type", "@id", "@graph"})
 
 
 def items(text: str) -> list[LinkedItem]:
-    """Return the items of one script. ValueError if the script is not JSON."""
+    """Return the items of one script. Raises ValueError if the script is not JSON."""
     return [item for value in loads(text) for item in _top(value)]
 
 

@@ -1,4 +1,4 @@
-"""Decodes and encodes text by the Encoding standard (encoding.spec.whatwg.org). Pure.
+"""Decodes and encodes text by the Encoding standard (encoding.spec.whatwg.org). No I/O.
 
 Python's codecs know nearly all characters of the Encoding standard; the tables here
 hold the others. Invalid bytes are handled by the rules of the Encoding standard: an

@@ -1,4 +1,4 @@
-"""Linked data of a parsed page: JSON-LD, microdata, OpenGraph, Twitter cards. Pure.
+"""Linked data of a parsed page: JSON-LD, microdata, OpenGraph, Twitter cards. No I/O.
 
 Rule: the parsed tree is queried a few times, without walking through all of it.
 """

@@ -1,4 +1,4 @@
-"""One item of linked data: its types and its properties. Pure."""
+"""One item of linked data: its types and its properties. No I/O."""
 
 from __future__ import annotations
 

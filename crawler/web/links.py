@@ -1,7 +1,7 @@
 """Resolves the references of pages to links; a cache makes this cheap.
 
-Pure. `urls.join` says what a reference means; this module only saves calls of it, since
-most references were seen before.
+No I/O. `urls.join` defines what a reference means. This module saves calls of it,
+because most references were seen before.
 """
 
 import re

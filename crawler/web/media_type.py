@@ -1,5 +1,5 @@
 """Media types: read from Content-Type headers, or detected from a body ("sniffed").
-Pure.
+No I/O.
 
 Headers are read by the rules of the Fetch standard ("extract a MIME type",
 fetch.spec.whatwg.org 2.2.2). A body without a usable type is sniffed by the MIME

@@ -1,4 +1,4 @@
-"""Finds the `<meta>` elements of a page without parsing all of it. Pure.
+"""Finds the `<meta>` elements of a page without parsing all of it. No I/O.
 
 Markup is split into tokens by HTML's rules; comments and text that looks like tags are
 skipped.

@@ -1,4 +1,4 @@
-"""Microdata of a page, by the algorithms of HTML (5.2, "Microdata"). Pure.
+"""Microdata of a page, by the algorithms of HTML (5.2, "Microdata"). No I/O.
 
 Rule: limited work. An item is built once, and an item inside itself is dropped. If the
 items of a page have over `MAX_VALUES` values, further values are omitted.

@@ -1,7 +1,7 @@
 """The links of a parsed page as written, and its `<base>`.
 
 Rule: HTML defines which attribute of an element is a link; other attributes count only
-if the caller names them. Pure.
+if the caller names them. No I/O.
 """
 
 from __future__ import annotations

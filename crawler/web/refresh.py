@@ -1,6 +1,6 @@
 """Refresh redirects: the URL that a page shows next, by a Refresh header or a `<meta>`.
 
-Pure. Both are read by the rules of HTML ("shared declarative refresh steps", 4.2.5.3).
+No I/O. Both follow the rules of HTML (4.2.5.3, "shared declarative refresh steps").
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The rules of a robots.txt group, with limited time for each URL. Pure.
+"""The rules of a robots.txt group, with limited time for each URL. No I/O.
 
 The fixed start of a pattern, and the fixed end of a pattern with `$`, are looked up in
 tables. The other parts of patterns with `*` are searched, up to a maximum of steps.

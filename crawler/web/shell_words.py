@@ -1,4 +1,4 @@
-"""Splits a command line into words, as bash or cmd.exe does. Pure.
+"""Splits a command line into words, as bash or cmd.exe does. No I/O.
 
 Rule: only quoting is handled. Variables, globs and substitutions stay as written;
 anything that would run a second command is a ValueError. Bytes that are not UTF-8

@@ -7,7 +7,7 @@ text (sitemaps.org).
             ...
     rest = parser.close()
 
-Rule: pure, with limits for any input. A declared entity, an external reference, or XML
+Rule: no I/O, and limits for any input. A declared entity, an external reference, or XML
 that is not well-formed ends the document. Entries before the error are still returned,
 and the parser's `error` says why reading ended.
 """

@@ -1,4 +1,4 @@
-"""Reads what a page says about itself for social networks. Pure.
+"""Reads what a page says about itself for social networks. No I/O.
 
 OpenGraph (ogp.me): `<meta property="og:title" content="...">`, with arrays and
 structured properties. Twitter cards: `<meta name="twitter:card" content="...">`.

@@ -1,6 +1,7 @@
 """Parses JSON as written in pages: with comments, trailing commas, HTML escapes.
 
-Pure, and linear in the length of the text. ValueError if no repair makes it valid JSON.
+Pure, and linear in the length of the text. Raises ValueError if no repair makes it
+valid JSON.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ _PAST = re.compile(r"[\s;\ufeff]*+")
 
 
 def loads(text: str) -> list[Any]:
-    """Return the JSON values in a text, usually one. ValueError if invalid or too
-    deep."""
+    """Return the JSON values in a text, usually one. Raises ValueError if invalid or
+    too deep."""
     try:
         return [msgspec.json.decode(text)]
     except (ValueError, RecursionError):  # UnicodeError is a ValueError, too

@@ -325,8 +325,8 @@ def _glob(text: str) -> str:
 
 
 def _start(head: str, text: str | None = None) -> str:
-    """Return the fixed start of a pattern. ValueError if no absolute URL begins with
-    it."""
+    """Return the fixed start of a pattern. Raises ValueError if no absolute URL begins
+    with it."""
     text = head if text is None else text
     possible = head.startswith(HTTP) or any(http.startswith(head) for http in HTTP)
     if not text or not possible:

@@ -1,4 +1,4 @@
-"""XML as a tree, and as a stream of elements, with `xml.etree` and expat. Pure.
+"""XML as a tree, and as a stream of elements, with `xml.etree` and expat. No I/O.
 
     reader = ElementReader(("item",))
     for piece in pieces:
@@ -79,8 +79,8 @@ def parse(
 def as_checked_utf8(data: bytes, charset: str | None, *, max_nodes: int) -> bytes:
     """Return a document in UTF-8, whatever its declaration says.
 
-    XmlError if the document has a DTD, too many nodes, or too long a namespace. The
-    nesting of elements is not checked.
+    Raises XmlError if the document has a DTD, too many nodes, or too long a namespace.
+    The nesting of elements is not checked.
     """
     name = _encoding(data, charset)
     if name == "utf-8":
@@ -147,8 +147,8 @@ class ElementReader:
         return self._read(self._text.feed(data))
 
     def close(self) -> Iterator[Element]:
-        """Yield the elements that the end of the document completes. XmlError if the
-        document breaks off."""
+        """Yield the elements that the end of the document completes. Raises XmlError if
+        the document breaks off."""
         yield from self._read(self._text.close())
         yield from self._parse()
         try:
@@ -271,8 +271,8 @@ class Prolog:
         parser.StartElementHandler = self._root
 
     def feed(self, data: bytes) -> None:
-        """Check the next piece. XmlError if the piece contains a DTD or declares an
-        entity."""
+        """Check the next piece. Raises XmlError if the piece contains a DTD or declares
+        an entity."""
         start, step = 0, STEP
         while start < len(data) and not self.is_over:
             try:

@@ -1,4 +1,4 @@
-"""Limits the cost of an XPath expression on a large document. Pure.
+"""Limits the cost of an XPath expression on a large document. No I/O.
 
 libxml2 compares each node that a step finds with all nodes found before, and nothing
 can stop it. `//p/following-sibling::p` takes 1.4 s for 2,000 siblings, and eight times

@@ -1,4 +1,4 @@
-"""Finds a file's media type from its first bytes and its declared type. Pure."""
+"""Finds a file's media type from its first bytes and its declared type. No I/O."""
 
 from __future__ import annotations
 

@@ -81,7 +81,8 @@ class Downloads:
     ) -> File:
         """Return the file of a URL, and fetch it if needed.
 
-        OSError if the file still cannot be written after some minutes of retries.
+        Raises OSError if the file still cannot be written after some minutes of
+        retries.
         """
 
         async def known_or_fetched() -> File:

@@ -1,4 +1,4 @@
-"""Makes the path of a file from a template and the facts about the file. Pure."""
+"""Makes the path of a file from a template and the facts about the file. No I/O."""
 
 from __future__ import annotations
 

@@ -238,8 +238,8 @@ def _url(page: Response | None, reference: Any) -> str | File:
 
 
 def _with(item: Any, field: str, value: Any) -> Any:
-    """Return a copy of the item with another value in one field. ItemError if the
-    item's class does not have the field."""
+    """Return a copy of the item with another value in one field. Raises ItemError if
+    the item's class does not have the field."""
     try:
         if isinstance(item, dict):
             return {**item, field: value}

@@ -88,8 +88,8 @@ class FileReceiver:
         return request.with_options(options)
 
     async def receive(self, response: Response) -> None:
-        """Write the body of the response to the part file. FetchError if the body is
-        not accepted, or is incomplete."""
+        """Write the body of the response to the part file. Raises FetchError if the
+        body is not accepted, or is incomplete."""
         part = self._part
         status = response.status_code
         if status == NOT_MODIFIED and self._kept is not None and not part.size:

@@ -253,7 +253,7 @@ _IDLE = "ALTER TABLE run.workers ADD idle boolean NOT NULL DEFAULT false"
 _POLITENESS = "ALTER TABLE crawler.runs ADD politeness text NOT NULL DEFAULT ''"
 
 #: Adds whether the worker must join again, because the run now has another limit on
-#: pages.
+#: pages or items.
 _LIMIT = "ALTER TABLE run.workers ADD has_other_limit boolean NOT NULL DEFAULT false"
 
 CATALOG_STEPS = (_CATALOG, _FILES, _CODE, _POLITENESS)

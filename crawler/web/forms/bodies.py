@@ -1,4 +1,4 @@
-"""Encodes form entries as a query or a body (HTML 4.10.22). Pure."""
+"""Encodes form entries as a query or a body (HTML 4.10.22). No I/O."""
 
 from __future__ import annotations
 

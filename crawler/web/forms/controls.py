@@ -1,4 +1,4 @@
-"""Finds the fields of a form, and their state. Pure.
+"""Finds the fields of a form, and their state. No I/O.
 
 A form's fields are not only those inside its element. `form=` may name another owner,
 and if the parser closed the form's element early, later fields belong to it, too (HTML

@@ -1,4 +1,4 @@
-"""The text direction of a field, for `dirname` (HTML 3.2.6.4). Pure."""
+"""The text direction of a field, for `dirname` (HTML 3.2.6.4). No I/O."""
 
 from __future__ import annotations
 

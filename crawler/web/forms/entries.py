@@ -1,5 +1,5 @@
 """The entries that a form sends: "constructing the entry list" (HTML 4.10.22.4).
-Pure."""
+No I/O."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class FormEntry(NamedTuple):
 def entry_list(
     controls: Sequence[Control], submitter: Control | None, encoding: str, url: str
 ) -> list[FormEntry]:
-    """Return the entries of the fields, in order. FormError if they are too large."""
+    """Return the entries of the fields, in order. Raises FormError if they are too
+    large."""
     found: list[FormEntry] = []
     directions = Directions()
     size = 0

@@ -1,4 +1,4 @@
-"""Fills a form: a person's values for its fields. Pure.
+"""Fills a form: a person's values for its fields. No I/O.
 
 A value that a person could not enter in a browser is an error. The error says which
 values are possible.
@@ -29,7 +29,7 @@ def fill(
     submitter: Control | None,
     url: str,
 ) -> None:
-    """Set the fields with these names to their values. FormError if that is
+    """Set the fields with these names to their values. Raises FormError if that is
     impossible."""
     by_name: dict[str, list[Control]] = {}
     for control in controls:

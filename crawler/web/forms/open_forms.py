@@ -1,4 +1,4 @@
-"""Finds fields that belong to a form although they are not inside its element. Pure.
+"""Finds fields that belong to a form although they are not inside its element. No I/O.
 
 In `<table><form><tr><td><input>` and `<div><form></div><input>` the parser closes the
 form's element early, but remembers the form: until `</form>` fields still belong to it.

@@ -1,4 +1,4 @@
-"""What a field's ancestors say about it: its form, and whether it is disabled. Pure.
+"""What a field's ancestors say about it: its form, and whether it is disabled. No I/O.
 
 A page may be deeply nested, so each ancestor is checked only once.
 """

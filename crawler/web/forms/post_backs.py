@@ -1,4 +1,4 @@
-"""ASP.NET post-backs: links and lists that submit their form by a script. Pure.
+"""ASP.NET post-backs: links and lists that submit their form by a script. No I/O.
 
 `__doPostBack('target', 'argument')` writes both values to hidden fields, and submits
 the form without a button.

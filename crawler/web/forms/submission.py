@@ -1,4 +1,4 @@
-"""Builds the request that a form sends (HTML 4.10.22.3, "form submission"). Pure."""
+"""Builds the request that a form sends (HTML 4.10.22.3, "form submission"). No I/O."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def submission(
     extra: Extra,
     clicked: Clicked = None,
 ) -> Submission:
-    """Return what the form sends with these values. FormError if that is impossible."""
+    """Return what the form sends with these values. Raises FormError if that is
+    impossible."""
     controls = controls_of(form, document)
     submitter, post_back = _submitter(controls, clicked, document.url)
     charset = _encoding(form, document.encoding)

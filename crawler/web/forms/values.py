@@ -1,4 +1,4 @@
-"""Sanitizes the values of `<input>` fields by type, as HTML says. Pure."""
+"""Sanitizes the values of `<input>` fields by type, as HTML says. No I/O."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Reads rows of CSV as dicts, piece by piece; dialect and encoding are detected.
 
-Rule: pure. Only the first 64 KiB are used for the detection.
+Rule: no I/O. Only the first 64 KiB are used for the detection.
 """
 
 from __future__ import annotations

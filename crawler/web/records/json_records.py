@@ -1,6 +1,6 @@
 """Reads the values of a long JSON text one by one, from an array or from JSON lines.
 
-Rule: pure. One value is in memory at a time, and none over 32 MiB.
+Rule: no I/O. One value is in memory at a time, and none over 32 MiB.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Decompresses gzip and zstd files piece by piece, in limited steps.
 
-Rule: pure. The output comes in steps, so that no decompression bomb fills the memory.
+Rule: no I/O. The output comes in steps, so that no decompression bomb fills the memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 class Unpacker:
     """Decompresses a body; a body that is not compressed is returned unchanged.
 
-    ValueError if the compressed data is damaged.
+    Raises ValueError if the compressed data is damaged.
     """
 
     def __init__(self) -> None:
