@@ -67,7 +67,7 @@ def test_a_missed_job_runs_once_and_the_scheduler_stops_at_a_signal(
             code = ended(process)
 
     assert code == 0
-    assert said.count("Job nightly: started") == 1
+    assert said.count("Job nightly was started") == 1
     assert "caught up by one run" in said
     assert len((tmp_path / "out" / "nightly.jsonl").read_text().splitlines()) == 3
     assert listed(tmp_path)["exit_code"] == 0
