@@ -1,4 +1,4 @@
-"""What every test stands on: one event loop, a clean environment, no blocking."""
+"""Fixtures of all tests: one event loop, a clean environment, no blocking calls."""
 
 import os
 import sysconfig

@@ -1,4 +1,4 @@
-"""pgbouncer of the system's own packages, before a server of the tests."""
+"""pgbouncer from the system's packages, in front of a server for tests."""
 
 from __future__ import annotations
 

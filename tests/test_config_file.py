@@ -1,4 +1,4 @@
-"""The shipped config.toml and the settings that exist are one and the same list."""
+"""The shipped config.toml lists exactly the settings that exist."""
 
 import re
 import tomllib

@@ -1,5 +1,4 @@
-"""What README and guide say is true: their code runs, their commands exist, and no
-setting, command, option or reason is left out."""
+"""README and guide are correct: their code runs, and nothing is missing in them."""
 
 import argparse
 import re

@@ -1,4 +1,4 @@
-"""The command beside a stranger's distribution whose package has the same name."""
+"""The command beside an installed package of the same name."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Calls below `call_with_room` need no system calls, at any depth."""
+"""Calls below `call_with_room` need no system calls at any depth."""
 
 import resource
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What holds for every file of the package: its size, its names and its test."""
+"""Rules for every file of the package: its size, its names and its test."""
 
 from __future__ import annotations
 

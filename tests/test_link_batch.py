@@ -1,4 +1,4 @@
-"""What is said of a batch of links reaches each of its requests."""
+"""The options of a batch of links are passed to each of its requests."""
 
 from __future__ import annotations
 

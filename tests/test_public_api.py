@@ -1,4 +1,4 @@
-"""The door: what it offers is there, is documented, and costs nothing until used."""
+"""The public names: they exist, are documented, and are imported only when used."""
 
 import ast
 import inspect

@@ -1,4 +1,4 @@
-"""What `scripts/release` refuses: a version, a changelog or a wheel that is wrong."""
+"""The versions, changelogs and wheels that `scripts/release` rejects."""
 
 import zipfile
 from pathlib import Path

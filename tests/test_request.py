@@ -1,4 +1,4 @@
-"""A Request is a value: canonical, encoded, frozen."""
+"""A Request: canonical, encoded, immutable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A response under httpx's names: read once, or streamed; what it leads to."""
+"""A response with the names of httpx: read once or streamed, and its links."""
 
 from __future__ import annotations
 

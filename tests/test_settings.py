@@ -1,4 +1,4 @@
-"""Settings: where they come from, what ranks first, and what is refused, and how."""
+"""Settings: their sources, their precedence, and the rejected values."""
 
 import subprocess
 import sys

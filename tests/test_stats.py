@@ -1,4 +1,4 @@
-"""The report adds up, and its exit code is the contract's."""
+"""The counts of the report, and the exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fake site answers as a server would, and says what it was asked."""
+"""The fake site responds like a server, and records its requests."""
 
 import gzip
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The loop that the tests of pauses stand on."""
+"""The event loop with virtual time, which tests of pauses use."""
 
 from __future__ import annotations
 

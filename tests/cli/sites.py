@@ -1,4 +1,5 @@
-"""A small site on loopback whose pages a test can hold back, and `crawl` beside it."""
+"""A small site on loopback that can hold its responses back, and `crawl` as a
+process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A site of many hosts on loopback whose log says who asked what, and when.
+"""A site of many hosts on loopback; its log records which client sent each request, and
+when.
 
 Pages `/N` of host H link to two further pages there, to the same page of the next host,
 and to page 0 of a host that is linked nowhere else.

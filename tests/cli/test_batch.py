@@ -1,4 +1,4 @@
-"""`crawl run JOB`: what a job of config.toml says is what happens."""
+"""`crawl run JOB` runs a job of config.toml with its settings, limits and hooks."""
 
 from __future__ import annotations
 

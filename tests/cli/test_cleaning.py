@@ -1,4 +1,4 @@
-"""`crawl clean`, of runs in files and of shared ones."""
+"""`crawl clean` for runs in files and in a database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An error that is not the user's: one line, and a file for who mends it."""
+"""A crash is reported in one line, and its traceback is written to a file."""
 
 import json
 import tempfile

@@ -1,4 +1,4 @@
-"""`crawl demo` as a person starts it."""
+"""`crawl demo`, started as a process."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The front of the command line: help, what to do next, and what help must not cost."""
+"""The entry point of the command line: help, first steps, and what it imports."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""`crawl why`: what earlier runs know of a URL."""
+"""`crawl why` shows what earlier runs know about a URL."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`crawl export`: the items of an earlier run in other files."""
+"""`crawl export` writes the items of an earlier run to other files."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where a running crawl stands: figures in, columns and lines out."""
+"""The progress figures of a running crawl, as columns and as lines."""
 
 from __future__ import annotations
 

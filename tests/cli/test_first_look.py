@@ -1,4 +1,4 @@
-"""A first look finds what repeats, and what its parts are."""
+"""The first look at a page finds its repeated elements and their fields."""
 
 import random
 

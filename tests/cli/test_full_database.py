@@ -1,4 +1,4 @@
-"""A crawl whose database has no room left: it waits, says so, and goes on."""
+"""A crawl whose database is full waits, reports this, and continues."""
 
 from __future__ import annotations
 

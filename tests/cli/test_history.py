@@ -1,4 +1,4 @@
-"""The commands for earlier runs: retry, how a job is named, and what is not there."""
+"""The commands for earlier runs: `crawl retry`, names of jobs, and missing jobs."""
 
 import fcntl
 import json

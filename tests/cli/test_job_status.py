@@ -1,4 +1,4 @@
-"""How jobs stand, whoever runs them: a scheduler, cron, systemd or a person."""
+"""The state of jobs that a scheduler, cron, systemd or a person has run."""
 
 from __future__ import annotations
 

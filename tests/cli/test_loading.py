@@ -1,4 +1,4 @@
-"""Spiders out of files: what is wrong with one is one line, with its place."""
+"""Loading spiders from files; an error is one line with its location."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,5 @@
-"""Log lines: one each, bounded, clean, in text or in JSON."""
+"""Log lines are limited in length and free of control characters, as text or as
+JSON."""
 
 import json
 import logging

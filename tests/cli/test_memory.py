@@ -1,4 +1,4 @@
-"""A process that crawls keeps the memory of one page for the next."""
+"""A crawl reuses freed memory of one page for the next page."""
 
 import ctypes
 import os

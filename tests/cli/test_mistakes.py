@@ -1,4 +1,5 @@
-"""Mistakes of a first spider: each is one line that names its file and line."""
+"""Common mistakes in a first spider are reported in one line with file and line
+number."""
 
 from __future__ import annotations
 

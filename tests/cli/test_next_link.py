@@ -1,4 +1,4 @@
-"""The link to the next page is found, and a selector that finds it."""
+"""Finding the link to the next page, and a selector for it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Outputs by name, from config.toml to the file, and `crawl outputs`."""
+"""Named outputs in config.toml, and `crawl outputs`."""
 
 from __future__ import annotations
 

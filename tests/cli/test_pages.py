@@ -1,4 +1,4 @@
-"""`crawl fetch` and `crawl parse`: one page at a time."""
+"""`crawl fetch` and `crawl parse`, which handle one page."""
 
 import json
 import sys

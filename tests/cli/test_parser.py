@@ -1,4 +1,4 @@
-"""What the options of the command line take, and what they refuse."""
+"""The options of the command line: accepted and rejected values."""
 
 import argparse
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What NAME means in a project, and whose settings rank first."""
+"""How NAME is resolved in a project, and which settings take precedence."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`crawl runs` and `report`: earlier runs, and one at work."""
+"""`crawl runs` and `crawl report`, for earlier runs and for a running one."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`crawl run`, from the command line to its exit code and its files."""
+"""`crawl run` as a whole: command line, exit codes and files."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A crawl in words: figures in, text out."""
+"""The report of a run as text."""
 
 import pytest
 

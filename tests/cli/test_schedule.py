@@ -1,4 +1,4 @@
-"""`crawl schedule` and `crawl jobs` as processes, killed as life kills them."""
+"""`crawl schedule` and `crawl jobs` as processes, which are killed at times."""
 
 from __future__ import annotations
 

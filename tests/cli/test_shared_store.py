@@ -1,4 +1,4 @@
-"""`crawl run` with its state in a shared database, from the first run to the errors."""
+"""`crawl run` with its state in a database, and its error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`crawl shell`: Python beside one page."""
+"""`crawl shell` opens a Python shell with one page."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""The text of a new spider passes the checks that a project may have."""
+"""The generated text of a new spider passes formatter, linter and type checker."""
 
 import ast
 import subprocess

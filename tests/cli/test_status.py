@@ -1,4 +1,4 @@
-"""`crawl status`, of a run in files and of a shared one."""
+"""`crawl status` of a run in files and of a run in a database."""
 
 from __future__ import annotations
 

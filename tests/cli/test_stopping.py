@@ -1,4 +1,4 @@
-"""Signals, as a person or a system sends them to `crawl run`."""
+"""Signals to `crawl run`."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""What a server slips in never reaches a terminal, and no closed stream hurts."""
+"""Output for terminals has no control characters, and closed streams do no harm."""
 
 import io
 import os

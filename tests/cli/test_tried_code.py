@@ -1,4 +1,4 @@
-"""What was tried becomes code that a callback may hold."""
+"""Selectors that were tried in the shell become code for a callback."""
 
 import ast
 

@@ -1,4 +1,4 @@
-"""`crawl schedule --print`: the files, where to put them, and no password."""
+"""`crawl schedule --print` writes files for other schedulers, without passwords."""
 
 from __future__ import annotations
 

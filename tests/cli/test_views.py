@@ -1,4 +1,4 @@
-"""What is seen while a crawl runs: on a terminal, and where there is none."""
+"""The display of a running crawl, with and without a terminal."""
 
 import json
 import os

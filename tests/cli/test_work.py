@@ -1,4 +1,4 @@
-"""`crawl work`: many processes crawl one run, with a server's log as witness."""
+"""`crawl work`: several processes crawl one run; the log of the server is checked."""
 
 from __future__ import annotations
 

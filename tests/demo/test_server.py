@@ -1,4 +1,4 @@
-"""The bookshop over the wire: HTTP/2, a certificate that is checked, nothing left."""
+"""The bookshop served over HTTP/2, with a certificate that clients verify."""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""The bookshop holds what it says, and its spider finds all of it."""
+"""The pages of the bookshop, and the spider that crawls all of them."""
 
 from typing import Any
 

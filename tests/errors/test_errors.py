@@ -1,4 +1,4 @@
-"""The errors: what they say, who is to blame, and what is worth another try."""
+"""Errors: their texts, their blame, and which of them are retried."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to install where a feature needs a package that is not here."""
+"""Errors about missing extras name the command that installs them."""
 
 from __future__ import annotations
 

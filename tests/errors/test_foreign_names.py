@@ -1,4 +1,4 @@
-"""A name of another framework is answered by the one that stands here."""
+"""A name of another framework gives an error that says what to write instead."""
 
 from __future__ import annotations
 

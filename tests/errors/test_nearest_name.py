@@ -1,4 +1,4 @@
-"""The known name that a mistyped name probably means."""
+"""The known name that is most similar to a mistyped name."""
 
 from crawler.errors.nearest_name import nearest_name
 

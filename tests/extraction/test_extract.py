@@ -1,4 +1,4 @@
-"""Typed items of a page: right values, or errors that say where to look."""
+"""Typed items of a page: converted values, or errors with their location."""
 
 import contextlib
 import random

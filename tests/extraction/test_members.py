@@ -1,4 +1,4 @@
-"""The fields of a class, whichever library made it."""
+"""The fields of a class, for every supported library of classes."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Optional, Union

@@ -1,4 +1,4 @@
-"""Where fields come from."""
+"""The sources of fields: selectors, attributes and linked data."""
 
 import pytest
 from selectolax.lexbor import LexborNode

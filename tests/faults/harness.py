@@ -1,4 +1,4 @@
-"""What the tests of faults stand on: a site, and a job that is run as people run it.
+"""A site and a job for tests of faults; the job runs as a process.
 
 Rule: judged from outside only, by the site's log, the files, and the exit code.
 """

@@ -1,4 +1,4 @@
-"""A site that never changes its mind, and writes down every request.
+"""A site whose pages never change, and which records every request.
 
 `python -m tests.faults.site LOG [SECONDS]` serves on loopback until its standard input
 closes; each answer takes SECONDS. It says its base URL on standard output. A line of

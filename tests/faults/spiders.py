@@ -1,4 +1,4 @@
-"""The spiders that are killed, as a person would write them."""
+"""The spiders of the tests that kill crawls."""
 
 from __future__ import annotations
 

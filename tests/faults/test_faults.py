@@ -1,4 +1,4 @@
-"""What else befalls a job: signals, disks, damage, a second process."""
+"""Faults around a job: signals, full disks, damaged files, a second process."""
 
 from __future__ import annotations
 

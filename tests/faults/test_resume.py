@@ -1,4 +1,4 @@
-"""What a run knows again when it goes on in another process.
+"""What a resumed run knows of the run before.
 
 The first crawl is stopped in order; what it has in memory is gone all the same.
 """

@@ -1,4 +1,4 @@
-"""When a breaker opens, for how long, and when it gives up."""
+"""When a circuit breaker opens, for how long, and when it gives up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frontier: who comes next, and when."""
+"""The frontier: the order of entries, and the times from which they may be taken."""
 
 from __future__ import annotations
 

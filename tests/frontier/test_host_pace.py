@@ -1,4 +1,4 @@
-"""How many at a time and how soon, for each host."""
+"""The pace of each host: requests in flight and intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ceilings of kinds: places, the queues of hosts, and which lane is open."""
+"""Limits for kinds of requests: places, queues of hosts, and open lanes."""
 
 from __future__ import annotations
 

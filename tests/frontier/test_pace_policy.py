@@ -1,4 +1,4 @@
-"""What troubles do to a host's pace: the table of `Backoff`, and its parts."""
+"""How failures change the pace of a host: the table of `Backoff`, and its parts."""
 
 from __future__ import annotations
 

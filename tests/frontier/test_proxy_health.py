@@ -1,4 +1,4 @@
-"""Proxies that fail rest longer each time; bans hold for one host."""
+"""Failing proxies are paused longer each time; a ban applies to one host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RankedFifo by rank, and the clock of what waits."""
+"""RankedFifo returns records by rank, and the clock returns them by time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which ways are usable: a breaker for each way in trouble."""
+"""The routes that are usable, with one circuit breaker for each failing route."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the store keeps of a host, and whose turn it is to be loaded."""
+"""Which entries of a host stay in the store, and which host is loaded next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of a crawl, in an order that does not vary from run to run."""
+"""The result of a crawl, in an order that is the same in every run."""
 
 from __future__ import annotations
 

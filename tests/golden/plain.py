@@ -1,4 +1,4 @@
-"""Values without what varies from run to run: ports, folders, times, speeds.
+"""Removes values that differ from run to run: ports, folders, times, speeds.
 
 Rule: values in, values out; nothing is read or run here.
 """

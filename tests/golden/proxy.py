@@ -1,4 +1,4 @@
-"""An HTTP proxy on loopback that writes down each request: GET, POST and CONNECT."""
+"""An HTTP proxy on loopback that records each request: GET, POST and CONNECT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a crawl as people run it, in a folder of its own, and keeps how it ended."""
+"""Runs a crawl as a process in its own folder, and records how it ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A site made of a table of answers, served by HTTP/1.1 on loopback in threads.
+"""A site made from a table of responses, served by HTTP/1.1 on loopback in threads.
 
 The site writes down each request as it came in. Rule: an answer follows from the
 request and from how often its path was asked for before.

@@ -1,4 +1,4 @@
-"""Twelve crawls behave as their records say, which `scripts/golden --write` makes."""
+"""Twelve crawls behave as recorded; `scripts/golden --write` records them."""
 
 from __future__ import annotations
 

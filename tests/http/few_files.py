@@ -1,4 +1,4 @@
-"""A client that runs out of files, in a process of its own.
+"""A client that runs out of file descriptors, in its own process.
 
 `python -m tests.http.few_files CASE URL...` writes what came of it, as JSON.
 """

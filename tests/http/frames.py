@@ -1,4 +1,4 @@
-"""HTTP/2 frames of the tests' peers, written and read by hyperframe.
+"""HTTP/2 frames for the servers of the tests, written and read by hyperframe.
 
 Not by the crawler's own frames module: a mistake there would be on both sides.
 """

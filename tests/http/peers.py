@@ -1,4 +1,4 @@
-"""HTTP/2 servers for tests, frame by frame, so that they can do what h2 will not.
+"""HTTP/2 servers for tests, frame by frame, because h2 refuses to break the rules.
 
 hyperframe writes and reads the frames, hpack the fields.
 """

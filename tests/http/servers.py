@@ -1,4 +1,4 @@
-"""Servers that misbehave on purpose: raw bytes on loopback, each test its own."""
+"""Servers with deliberate faults: raw bytes on loopback, one server for each test."""
 
 import asyncio
 import gc

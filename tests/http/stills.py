@@ -1,4 +1,4 @@
-"""Connections that carry nothing: for the parts that only count and order them."""
+"""Connections without a socket, for parts that only count and order connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies and heads made to burst a client, over sockets, in both protocols."""
+"""Bodies and heads that would exhaust the memory of a client, by both protocols."""
 
 import asyncio
 import contextlib

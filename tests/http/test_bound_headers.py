@@ -1,4 +1,4 @@
-"""Which hosts get a client's own headers, cookies and credentials."""
+"""Which hosts receive a client's own headers, cookies and credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Client.fetch`: bounded, translated, and the same over any transport."""
+"""`Client.fetch`: limits, errors, and equal results with every transport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a name to a connection: addresses, sockets, certificates, protocols."""
+"""Connecting: addresses, sockets, certificates, protocols."""
 
 import asyncio
 import datetime

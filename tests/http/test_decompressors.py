@@ -1,4 +1,4 @@
-"""Each encoding by itself: headers, checksums, members, junk and bombs."""
+"""Each content encoding: headers, checksums, members, junk and bombs."""
 
 import gzip
 import sys

@@ -1,4 +1,4 @@
-"""How a connection ends, and what that says of the body it carried."""
+"""How a connection ends, and whether its body is complete."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""Requests that an idle connection failed go to a fresh one next time."""
+"""A request that an idle connection failed uses a new connection next time."""
 
 from __future__ import annotations
 

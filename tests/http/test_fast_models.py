@@ -1,4 +1,4 @@
-"""httpx's private fields are where fast_models.py expects them."""
+"""The private attributes of httpx that fast_models.py relies on exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers that end streams and connections whenever they like, under load."""
+"""Servers that end streams and connections at any moment, under load."""
 
 import asyncio
 import random

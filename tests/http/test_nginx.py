@@ -1,4 +1,4 @@
-"""The transport against a server that nobody here has written."""
+"""The transport with nginx as the server."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""A process that may open no more files goes on with the connections that it has."""
+"""A process that may open no more files continues with its open connections."""
 
 import asyncio
 import errno

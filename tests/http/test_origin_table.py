@@ -1,4 +1,4 @@
-"""One entry for each way to each server."""
+"""One entry for each route to each server."""
 
 from __future__ import annotations
 

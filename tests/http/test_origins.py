@@ -1,4 +1,4 @@
-"""What an origin says of its connections: who is served, who waits, what failed."""
+"""The connections of an origin: which request is served next, and which waits."""
 
 from __future__ import annotations
 

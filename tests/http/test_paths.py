@@ -1,5 +1,5 @@
-"""One client, three ways through it: the crawl's short one, the one with hooks, and
-httpx's own. What a server says is the same by all of them."""
+"""One client with three code paths: the fast one, the one with hooks, and that of
+httpx."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

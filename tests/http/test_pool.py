@@ -1,4 +1,4 @@
-"""Who gets which connection, and what a cancellation leaves behind: nothing."""
+"""How requests get connections; a cancelled request leaves nothing open."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""Coarse time, on a loop whose clock the test turns."""
+"""Coarse timeouts, on an event loop whose clock the test controls."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Servers whose TLS is old, or asks for a certificate."""
+"""Servers with old TLS, or that request a certificate."""
 
 from __future__ import annotations
 

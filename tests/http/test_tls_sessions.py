@@ -1,4 +1,4 @@
-"""TLS sessions: the last one of each origin, and of no more than 500 origins."""
+"""TLS sessions: the last one of each origin, for at most 500 origins."""
 
 from __future__ import annotations
 

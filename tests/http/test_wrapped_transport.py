@@ -1,4 +1,4 @@
-"""The crawl's own transport within another one: limits, guard and deadline hold."""
+"""The crawl's transport inside another transport: limits and deadlines still hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands and webhooks, each against the real thing."""
+"""Hooks: real commands and a real webhook."""
 
 from __future__ import annotations
 

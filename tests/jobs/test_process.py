@@ -1,4 +1,4 @@
-"""Processes, with real ones."""
+"""The processes of jobs, with real processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a job's process ended, by its exit code and its history."""
+"""How the process of a job ended, from its exit code and its runs."""
 
 from __future__ import annotations
 

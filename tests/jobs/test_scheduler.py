@@ -1,4 +1,4 @@
-"""The scheduler with a clock and with jobs that a test moves by hand."""
+"""The scheduler with a clock and jobs that the test controls."""
 
 from __future__ import annotations
 

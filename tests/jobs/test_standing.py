@@ -1,4 +1,4 @@
-"""How an unfinished run stands, from the status that its process left."""
+"""The state of an unfinished run, from the status that its process has written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scheduler's state on disk: between two starts, and when it cannot be read."""
+"""The state of the scheduler on disk, and files that cannot be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The planner against what Debian's cron does; every time is an argument."""
+"""Due times compared with Debian's cron; every time is an argument."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Responses that no host gave: all that a response over the wire has."""
+"""Responses that a layer makes: they have everything that a received response has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hosts wait for their names, and no worker does."""
+"""Hosts wait for their DNS lookups, but workers do not."""
 
 from __future__ import annotations
 

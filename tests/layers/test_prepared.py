@@ -1,4 +1,4 @@
-"""What `prepare` may make of a request, and of which."""
+"""The changes to a request that `prepare` may make."""
 
 from __future__ import annotations
 

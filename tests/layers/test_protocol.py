@@ -1,4 +1,4 @@
-"""Layers of a user's own: what they see, what they change, what they answer."""
+"""Layers of the user: what they receive, change and return."""
 
 from __future__ import annotations
 

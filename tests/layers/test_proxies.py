@@ -1,4 +1,4 @@
-"""Lists of proxies: chosen for each try, resting, banned, told without credentials."""
+"""Lists of proxies: one for each try, paused, banned, shown without credentials."""
 
 from __future__ import annotations
 

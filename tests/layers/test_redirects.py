@@ -1,4 +1,4 @@
-"""What goes along with a redirect, and what never does (RFC 9110 section 15.4)."""
+"""Which parts of a request are kept in a redirect, and which never (RFC 9110 15.4)."""
 
 from __future__ import annotations
 

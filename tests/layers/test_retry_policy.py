@@ -1,4 +1,4 @@
-"""tenacity's policies are asked with the attempt that the store keeps."""
+"""The policies of tenacity, with the number of tries that the store keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""robots.txt goes the way of the request that needs it, and is asked once."""
+"""robots.txt is requested once, by the route of the request that needs it."""
 
 from __future__ import annotations
 

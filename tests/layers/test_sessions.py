@@ -1,4 +1,4 @@
-"""Walls: what gives a cookie and leads back is passed once more where it has gone."""
+"""Cookie walls are passed again when their cookie is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The innermost fetch: whose credentials go where."""
+"""The innermost layer: where credentials are sent."""
 
 from __future__ import annotations
 

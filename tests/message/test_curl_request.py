@@ -1,4 +1,4 @@
-"""A request comes from a command line of curl, and gives the same line."""
+"""A request made from a curl command, and written as one."""
 
 from __future__ import annotations
 

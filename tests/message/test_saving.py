@@ -1,4 +1,4 @@
-"""A body in a file: whole or not at all."""
+"""Saving a body to a file: completely or not at all."""
 
 from __future__ import annotations
 

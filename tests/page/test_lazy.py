@@ -1,4 +1,4 @@
-"""A lazy value is made once, and nobody waits for another's."""
+"""A lazy value is computed once, and instances do not wait for each other."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""A page gives its elements, their text and its links, as a person would expect."""
+"""A page: its elements, their text, and its links."""
 
 from typing import assert_type
 

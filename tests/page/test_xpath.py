@@ -1,4 +1,4 @@
-"""XPath and JMESPath find what parsel finds, in bounded time."""
+"""XPath and JMESPath find the same as parsel, in bounded time."""
 
 from __future__ import annotations
 

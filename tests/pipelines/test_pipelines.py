@@ -1,4 +1,4 @@
-"""The door of the pipelines: what it offers, and what it leaves for later."""
+"""The public names of the package `pipelines`, and what it imports later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was yielded is what counts, in every output and in the report."""
+"""Outputs and report contain items as they were yielded."""
 
 from __future__ import annotations
 

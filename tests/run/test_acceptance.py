@@ -1,4 +1,4 @@
-"""What the head of a response leads to, by status, type and what was asked for."""
+"""The next step after the head of a response, by status, type and request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that gives a request to its callback once more."""
+"""The command that repeats a request with its callback."""
 
 from __future__ import annotations
 

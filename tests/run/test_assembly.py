@@ -1,4 +1,4 @@
-"""How a run's parts are made: what reaches them of settings, spider and state."""
+"""How the parts of a run are built from settings, spider and state."""
 
 from __future__ import annotations
 

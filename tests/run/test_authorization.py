@@ -1,4 +1,4 @@
-"""Credentials go where a person sent them: to the origins of the start URLs."""
+"""Credentials are sent to the origins of the start URLs."""
 
 from base64 import b64encode
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A deadline that stands still while a callback waits for what is not its time."""
+"""A time limit that is paused while a callback waits for a response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a crawl takes from a callback, within which bounds and how long it waits."""
+"""The results of a callback, their limits, and its time limit."""
 
 from __future__ import annotations
 

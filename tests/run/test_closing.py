@@ -1,4 +1,4 @@
-"""The last items of a spider: when they come, and that they come once."""
+"""The last items of a spider: they come at the end and once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outcomes land in order, in groups, and wait when too many do."""
+"""Outcomes are committed in order, in groups, and put waits if too many are queued."""
 
 from __future__ import annotations
 

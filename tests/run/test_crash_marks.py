@@ -1,4 +1,4 @@
-"""A page with which the process has ended is not met unguarded again."""
+"""A page that ended the process is parsed with care in the resumed run."""
 
 import subprocess
 import sys

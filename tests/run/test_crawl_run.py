@@ -1,4 +1,4 @@
-"""A run from opening to report, and what of it can be gone on with."""
+"""A run from its opening to its report, and how it is resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How deep a crawl has come, and what leads it on."""
+"""The depth of a crawl, and the URL parameter that makes it deep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person is told at the end: each line says what is off and what to do."""
+"""The advice at the end of a run: what is wrong, and what to do."""
 
 from __future__ import annotations
 

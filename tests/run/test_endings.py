@@ -1,4 +1,4 @@
-"""How visits end: done, skipped, tried again at a time, or failed with an errback."""
+"""How visits end: done, skipped, retried at a time, or failed with an errback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole crawls of servers on loopback that answer with faults."""
+"""Whole crawls of servers on loopback with faulty responses."""
 
 from __future__ import annotations
 

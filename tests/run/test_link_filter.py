@@ -1,4 +1,4 @@
-"""What may enter: resolved, filtered, met once."""
+"""Links and requests are resolved, filtered and deduplicated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fetches of a page, as its outcome and its log line tell of them."""
+"""The fetches of a page, in its outcome and in its log line."""
 
 from __future__ import annotations
 

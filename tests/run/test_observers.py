@@ -1,4 +1,4 @@
-"""What is noted of outcomes for the end: samples, hosts, targets; all of it bounded."""
+"""What observers record for the report: examples, hosts, redirect targets."""
 
 from __future__ import annotations
 

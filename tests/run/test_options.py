@@ -1,4 +1,4 @@
-"""A run's own limits, from its options, the spider's settings and the project's."""
+"""The limits of a run, from its options, the spider and the settings."""
 
 from __future__ import annotations
 

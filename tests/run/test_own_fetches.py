@@ -1,4 +1,4 @@
-"""`self.fetch`: one more request while a page is worked on."""
+"""`self.fetch` sends another request during a callback."""
 
 from __future__ import annotations
 

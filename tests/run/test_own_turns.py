@@ -1,4 +1,5 @@
-"""Turns beside the frontier: the pace of a host, first come, first served."""
+"""Turns for requests of `self.fetch`: the pace of the host, first come, first
+served."""
 
 from __future__ import annotations
 

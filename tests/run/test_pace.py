@@ -1,4 +1,4 @@
-"""When a crawl asks its hosts: intervals, ceilings, pauses, and what eases them."""
+"""When a crawl sends requests to its hosts: intervals, ceilings, pauses."""
 
 from __future__ import annotations
 

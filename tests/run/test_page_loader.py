@@ -1,4 +1,4 @@
-"""Pages reach callbacks parsed or refused by name, and large ones wait for room."""
+"""Pages are parsed or refused before their callbacks, and large pages wait for room."""
 
 import asyncio
 import subprocess

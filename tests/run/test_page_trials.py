@@ -1,4 +1,4 @@
-"""The trial process serves many pages, is replaced when killed, and ends with us."""
+"""The child process that parses suspicious pages: reused, replaced and closed."""
 
 import os
 import signal

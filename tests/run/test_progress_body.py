@@ -1,4 +1,4 @@
-"""A body that tells of each piece, whichever way it is read."""
+"""A body that calls a function for each piece, however it is read."""
 
 from __future__ import annotations
 

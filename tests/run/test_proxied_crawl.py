@@ -1,4 +1,4 @@
-"""A whole crawl through a proxy: what it tells when the proxy fails."""
+"""A whole crawl through a proxy, and its errors if the proxy fails."""
 
 from anyio import to_thread
 

@@ -1,4 +1,4 @@
-"""Where a run at work stands, as readers of its store see it."""
+"""The status of a running crawl, as readers of its store see it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a visit leaves in the record: `crawl why` tells each try and what came of it."""
+"""`crawl why` shows each try of a page and its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where redirects lead: to an entry in their source's place, or behind a wall."""
+"""Where redirects lead: to a new entry, or through a cookie wall."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which hosts are not asked for a while, until when, and why."""
+"""The paused hosts, until when, and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a run is said before its store is opened."""
+"""Errors in the setup of a run are reported before its store is opened."""
 
 from __future__ import annotations
 

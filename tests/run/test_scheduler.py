@@ -1,4 +1,4 @@
-"""Turns go to who waits, in order, and the supply ends by itself."""
+"""The scheduler gives requests to waiting workers in order, and ends by itself."""
 
 from __future__ import annotations
 

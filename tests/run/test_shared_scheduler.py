@@ -1,4 +1,4 @@
-"""What is different for a process that shares its run: its lease, and its hosts."""
+"""The scheduler of a process that shares its run: its lease, and its hosts."""
 
 from __future__ import annotations
 

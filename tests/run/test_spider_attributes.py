@@ -1,4 +1,5 @@
-"""What a spider sets on itself is lost when its run is resumed, and is named then."""
+"""Attributes that a spider sets are lost when its run is resumed, and are then
+named."""
 
 from __future__ import annotations
 

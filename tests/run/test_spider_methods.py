@@ -1,4 +1,4 @@
-"""Callbacks by name, and which name was probably meant."""
+"""Finding callbacks by name, and suggesting the nearest name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`start()` is drawn as it is needed, and each of its values is an outcome."""
+"""`start()` is run as requests are needed; each of its values is committed by
+itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store that cannot be written is waited for, but nobody is kept from stopping."""
+"""The crawl waits for a store that cannot be written, but can still be stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that shares its run: the guard before each request, and what others say."""
+"""A process that shares its run: its lease, and the news of other processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A crawl by settings for which URLs are the same."""
+"""A crawl with settings that treat different URLs as equal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""URLs from a file, one a line: read lazily, bad ones told by their place."""
+"""URLs from a file, one on each line: read as needed; invalid lines are reported."""
 
 from __future__ import annotations
 

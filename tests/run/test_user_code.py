@@ -1,4 +1,4 @@
-"""Places in the user's code: of an error, of a yield, of a function."""
+"""Locations in the user's code: of an error, of a yield, of a function."""
 
 from __future__ import annotations
 

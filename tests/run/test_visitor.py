@@ -1,4 +1,4 @@
-"""What a visit makes of an answer, seen from outside: whole crawls in virtual time."""
+"""The outcome of a visit, tested by whole crawls in virtual time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that callbacks yield, and what is said of wrong ones."""
+"""Values that callbacks yield, and the errors about wrong ones."""
 
 from __future__ import annotations
 

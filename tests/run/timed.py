@@ -1,4 +1,4 @@
-"""Whole crawls in virtual time, over a site that notes when it is asked."""
+"""Whole crawls in virtual time, over a site that records the times of its requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk whose power fails when a test says so, forgetting what was not synced."""
+"""A disk with power failures, which lose everything that was not synced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store that keeps what a durable one would, and how tests fill it."""
+"""A store for tests of sinks, and functions that fill it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bad run leaves the output of an earlier run as it is."""
+"""A bad run does not change the output of an earlier run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files on a real disk: what is refused, what is replaced, what is kept."""
+"""Files on a real disk: which are refused, replaced or kept."""
 
 from __future__ import annotations
 

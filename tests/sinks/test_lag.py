@@ -1,4 +1,4 @@
-"""How far an output is behind, in items and in bytes."""
+"""The lag of an output, in items and in bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outputs in object storage, against a server that speaks S3 and obstore's memory."""
+"""Outputs in object storage, with an S3 server and with obstore's memory store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of PostgreSQL, in a real server on a socket: exactly once, whatever happens."""
+"""Rows in a real PostgreSQL server, exactly once."""
 
 from __future__ import annotations
 

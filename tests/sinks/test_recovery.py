@@ -1,4 +1,4 @@
-"""A kill between any two steps leaves nothing doubled, torn or lost."""
+"""A kill between any two steps leaves no row doubled, incomplete or lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outputs in several files: each whole, each once, the manifest last."""
+"""Outputs in several files: each complete, each once, the manifest last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls of an output: which errors are repeated, and what the crawl is told."""
+"""The calls of an output: which errors are retried, and when the crawl is notified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Declared arguments: typed, listed, and refused by name."""
+"""Declared arguments: converted, listed, and rejected with their name."""
 
 from __future__ import annotations
 

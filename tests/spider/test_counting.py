@@ -1,4 +1,4 @@
-"""A spider's own counters: where they may be used, and where they land."""
+"""The spider's own counters: where they may be used, and where they are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feeds of all kinds, streamed: records, what is found by itself, breaks."""
+"""Feeds of all kinds as streams: records, detection, and errors."""
 
 from __future__ import annotations
 

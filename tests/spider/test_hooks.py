@@ -1,4 +1,4 @@
-"""A method with the name of a hook looks like one, or the class is not made."""
+"""A method with the name of a hook must have its form, or the class is rejected."""
 
 from __future__ import annotations
 

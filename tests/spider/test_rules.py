@@ -1,4 +1,4 @@
-"""RuleSpider: which links its rules take, and which callbacks get the pages."""
+"""RuleSpider: which links its rules follow, and which callbacks they call."""
 
 from __future__ import annotations
 

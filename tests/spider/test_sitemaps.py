@@ -1,4 +1,4 @@
-"""SitemapSpider: which pages it asks for, and which callback gets them."""
+"""SitemapSpider: which pages it requests, and which callback receives them."""
 
 from __future__ import annotations
 

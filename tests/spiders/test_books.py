@@ -1,4 +1,4 @@
-"""The bookshop's spider, on pages as a shop has them."""
+"""The bookshop's spider, on the pages of a shop."""
 
 from crawler import crawl
 from crawler.testing import FakeSite

@@ -1,4 +1,4 @@
-"""The spider of dead links names each one, and where it stands."""
+"""The spider of dead links reports each dead link with its page."""
 
 from crawler import Reason, crawl
 from crawler.testing import FakeSite

@@ -1,4 +1,4 @@
-"""The documentation's spider stays in its folder and tells every page's title."""
+"""The documentation's spider stays in its folder and yields every title."""
 
 from crawler import crawl
 from crawler.testing import FakeSite

@@ -1,4 +1,4 @@
-"""The feed's spider takes items from a stream, more than one page may yield."""
+"""The feed's spider yields more items than one ordinary page may."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""One search for each term, as the form would send it."""
+"""One search for each term, sent as by the form."""
 
 from crawler import crawl
 from crawler.testing import FakeSite

@@ -1,4 +1,4 @@
-"""Each issue lands with its PDF."""
+"""Each issue is committed with its PDF."""
 
 from datetime import date
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Front pages of hosts that a file lists."""
+"""The front pages of hosts that a file lists."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The API's token is fetched once, and again when it is over."""
+"""The token of the API is fetched once, and again when it has expired."""
 
 import httpx
 

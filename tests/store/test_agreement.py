@@ -1,4 +1,4 @@
-"""Whatever is committed, in whatever order, all stores come to the same."""
+"""After the same commits all stores have the same state."""
 
 from __future__ import annotations
 

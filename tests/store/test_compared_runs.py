@@ -1,4 +1,4 @@
-"""The items of two runs, matched by their page and their place on it."""
+"""The items of two runs, matched by their page and their position on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store promises, asked of each of them."""
+"""What every store must do; each test runs over all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every table of files promises."""
+"""What every table of files must do."""
 
 from __future__ import annotations
 

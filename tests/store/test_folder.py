@@ -1,4 +1,4 @@
-"""Which folder may hold the states of jobs."""
+"""The folders that may contain the states of jobs."""
 
 from __future__ import annotations
 

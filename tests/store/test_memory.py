@@ -1,4 +1,4 @@
-"""What the store in memory does differently: it keeps nothing."""
+"""The store in memory: it keeps nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which store the settings choose, and reading what it keeps."""
+"""The store that the settings select, and its reader."""
 
 from __future__ import annotations
 

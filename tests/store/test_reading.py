@@ -1,4 +1,4 @@
-"""Reading goes on beside a crawl that writes."""
+"""Reading a run while a crawl writes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls are repeated while their error may pass; people are told of it once."""
+"""Calls are repeated after temporary errors, and people are notified once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row of a store as an entry: its request, its tries, and its wait."""
+"""A row of a store as an entry: its request, its tries, and its due time."""
 
 from __future__ import annotations
 

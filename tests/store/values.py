@@ -1,4 +1,4 @@
-"""What the tests of the stores share: entries, outcomes and a clock to be set."""
+"""Entries, outcomes and a clock for the tests of stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store of a user's own: it hands every call on to another store, and counts it."""
+"""A store of the user that passes every call to another store, and counts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes of strangers: documents with bytes changed, the same ones each time."""
+"""Corrupted documents for tests, the same ones each time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The name that a server gives to a file: RFC 6266, and what browsers read."""
+"""The file name in a Content-Disposition header: RFC 6266, and browsers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cookie jar: the facts of http-state, and what a hostile server sends."""
+"""The cookie jar: the http-state test suite, and hostile servers."""
 
 from __future__ import annotations
 

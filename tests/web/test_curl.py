@@ -1,4 +1,4 @@
-"""Command lines of curl are read as curl reads them, and written."""
+"""Parsing curl commands as curl does, and writing them."""
 
 from __future__ import annotations
 

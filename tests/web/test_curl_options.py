@@ -1,4 +1,4 @@
-"""Each option of curl says what curl means by it; files that it names are read."""
+"""The meaning of each option of curl, and the files that options name."""
 
 from pathlib import Path
 

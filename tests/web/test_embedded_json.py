@@ -1,4 +1,4 @@
-"""Data for a page's own scripts is found by name and by key, in bounded time."""
+"""Finding data for a page's scripts by name and by key, in bounded time."""
 
 from __future__ import annotations
 

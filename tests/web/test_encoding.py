@@ -1,4 +1,4 @@
-"""A body means what a browser makes of it; nothing a server says is an error."""
+"""The encoding of a body is that of a browser, and decoding never fails."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""The ending of a URL says whether its link is worth a request."""
+"""The extension of a URL shows whether its link is followed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Names of files from what strangers say."""
+"""File names made from untrusted text."""
 
 from __future__ import annotations
 

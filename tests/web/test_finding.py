@@ -1,4 +1,4 @@
-"""Elements found by CSS, and what is said of a selector that is none."""
+"""Finding elements by CSS, and errors about invalid selectors."""
 
 import pytest
 from selectolax.lexbor import LexborNode

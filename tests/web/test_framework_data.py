@@ -1,4 +1,4 @@
-"""The data of Nuxt and Next.js becomes plain values, in bounded size."""
+"""The data of Nuxt and Next.js as plain values of limited size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page that could keep the parser busy for long is found before it is parsed."""
+"""Recognising pages that could keep the parser busy for long, before parsing."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""The trial process judges pages by time and memory, and outlives all of them."""
+"""The child process judges pages by time and memory, and survives all of them."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Dates as servers write them."""
+"""Dates in the forms that servers send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Literals of JavaScript end where they end, and have the value that they mean."""
+"""The end and the value of JavaScript literals."""
 
 from typing import Any
 

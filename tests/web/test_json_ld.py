@@ -1,4 +1,4 @@
-"""JSON-LD becomes items: graphs are taken apart, objects with a type are items."""
+"""JSON-LD as items: graphs are taken apart, and objects with a type are items."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Regular expressions that are compiled at their first use."""
+"""Regular expressions that are compiled when they are first used."""
 
 import pkgutil
 import re

@@ -1,4 +1,4 @@
-"""Bytes mean what the Encoding standard's indexes say, invalid ones included."""
+"""Decoding and encoding by the indexes of the Encoding standard."""
 
 import hashlib
 

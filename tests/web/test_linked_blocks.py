@@ -1,4 +1,4 @@
-"""Linked data is what extruct finds, and is found in any page in bounded time."""
+"""Linked data equals what extruct finds, in bounded time on any page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An item of linked data is asked by name, by path and by type."""
+"""Reading an item of linked data by name, by path and by type."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Links mean what a browser means, and cost little once they were met."""
+"""Links are resolved as by browsers, and known ones are cached."""
 
 import pytest
 from hypothesis import given, settings

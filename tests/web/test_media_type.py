@@ -1,4 +1,4 @@
-"""Content-Type is read as Fetch reads it; a body without a type is sniffed."""
+"""Content-Type is parsed by the Fetch standard; an undeclared type is detected."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`<meta>` elements of markup, as a browser's parser meets them."""
+"""Finding `<meta>` elements in markup as the parser of a browser does."""
 
 from __future__ import annotations
 

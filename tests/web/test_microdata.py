@@ -1,4 +1,4 @@
-"""Microdata is read by HTML's algorithms, in bounded time."""
+"""Microdata is read by the algorithms of HTML, in bounded time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies in parts, of bytes and of files."""
+"""Multipart bodies, of bytes and of files."""
 
 from crawler.web.multipart import (
     FilePiece,

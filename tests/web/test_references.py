@@ -1,4 +1,4 @@
-"""The links of a page as they are written, and its `<base>`."""
+"""The links of a page as written, and its `<base>`."""
 
 from __future__ import annotations
 

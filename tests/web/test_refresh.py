@@ -1,4 +1,4 @@
-"""A page that sends its reader elsewhere is read as HTML says."""
+"""Refresh redirects are parsed by the rules of HTML."""
 
 import pytest
 from hypothesis import given

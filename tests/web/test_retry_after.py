@@ -1,4 +1,4 @@
-"""Retry-After: seconds, dates and nonsense."""
+"""Retry-After: seconds, dates and invalid values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules match as a plain reading of them would, and never take long."""
+"""robots.txt rules match as in a simple implementation, and are never slow."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""robots.txt: Google's own cases, RFC 9309, and what servers send instead."""
+"""robots.txt: Google's own cases, RFC 9309, and invalid files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Selectors run in steps find what the parser's engine finds, in bounded time."""
+"""Selectors run in steps find the same as the parser's engine, in bounded time."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A command line is taken apart as bash and cmd.exe do it."""
+"""Splitting a command line as bash and cmd.exe do."""
 
 from __future__ import annotations
 

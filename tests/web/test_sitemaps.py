@@ -1,4 +1,4 @@
-"""Sitemaps of every form, whole and in pieces, and those that are no good."""
+"""Sitemaps of every form, whole and in pieces, and invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenGraph with its arrays, and Twitter's card, are read from `<meta>` elements."""
+"""OpenGraph with its arrays, and the Twitter card, from `<meta>` elements."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""JSON is read as people write it; what is none is an error."""
+"""Parsing JSON with common mistakes; other text is an error."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which URLs count as the same page, where that is asked for."""
+"""Which URLs count as the same page, by the settings."""
 
 from __future__ import annotations
 

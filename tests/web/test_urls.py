@@ -1,4 +1,4 @@
-"""URLs have one spelling, patterns match, scope holds."""
+"""Canonical URLs, patterns and scopes."""
 
 import re
 from contextlib import suppress

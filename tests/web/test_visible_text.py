@@ -1,4 +1,4 @@
-"""The text of elements, as a person would read it."""
+"""The text of elements as a person sees it."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""XML as a tree and as a stream; what is broken, huge or hostile is an error."""
+"""XML as a tree and as a stream; broken, huge or hostile XML is an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An expression that could take long on a document is found before it is evaluated."""
+"""Slow expressions are recognised before they are evaluated."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What URLs are made of, put together in ways that people would not think of."""
+"""Parts of URLs, combined in unusual ways."""
 
 from contextlib import suppress
 

@@ -1,4 +1,4 @@
-"""Cookies: what is kept, where it is sent to, and sessions that share none.
+"""Cookies: which are kept, where they are sent, and sessions that share none.
 
 The pages are a chain, so that the order of requests is that of the links.
 """

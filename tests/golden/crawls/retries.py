@@ -1,4 +1,4 @@
-"""Attempts that are made again: statuses, torn bodies, resets, silence, dead hosts."""
+"""Retried requests: statuses, broken bodies, resets, silence, dead hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""robots.txt: rules, groups, redirects, and files that cannot be had."""
+"""robots.txt: rules, groups, redirects, and files that cannot be fetched."""
 
 from __future__ import annotations
 

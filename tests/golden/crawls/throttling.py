@@ -1,4 +1,4 @@
-"""429 and 503: a host that rests, one that says for how long, a page that refuses."""
+"""429 and 503: a paused host, Retry-After, and a single page that is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cookie walls: passed once, met again when their cookie has gone, never passed."""
+"""Cookie walls: passed once, met again without the cookie, never passed."""
 
 from __future__ import annotations
 

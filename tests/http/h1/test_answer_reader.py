@@ -1,4 +1,4 @@
-"""Bytes in, a head and the pieces of a body out: without a socket."""
+"""Parsing HTTP/1.1 responses from bytes, without a socket."""
 
 from __future__ import annotations
 

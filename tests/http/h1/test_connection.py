@@ -1,4 +1,5 @@
-"""HTTP/1.1 against servers that do what servers do (RFC 9112)."""
+"""HTTP/1.1 connections to servers that behave in common and in faulty ways (RFC
+9112)."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""The rest of a body that no parser looks at."""
+"""The rest of a body that bypasses the parser."""
 
 from hypothesis import given
 from hypothesis import strategies as st

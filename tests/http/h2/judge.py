@@ -1,4 +1,4 @@
-"""A server that is h2 throughout: it judges what a client sends, and answers well."""
+"""A server made of h2: it checks what a client sends, and responds correctly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers of HTTP/2, against h2's."""
+"""The codes of HTTP/2 equal those of h2."""
 
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes

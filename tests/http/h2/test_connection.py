@@ -1,4 +1,4 @@
-"""HTTP/2 against peers that do what peers do (RFC 9113)."""
+"""HTTP/2 connections to servers that behave in common and in faulty ways (RFC 9113)."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""HTTP/2 by the letter: RFC 9113 section by section, over real sockets.
+"""HTTP/2 section by section of RFC 9113, over real sockets.
 
 What peers do in practice is in test_http2.py; here stands what they must not do, what
 we must not do, and with which error code we say so.

@@ -1,4 +1,4 @@
-"""The allowance of frames without progress: what spends it, and what refills it."""
+"""The allowance of frames without progress: what uses it up, and what refills it."""
 
 import pytest
 from hypothesis import given

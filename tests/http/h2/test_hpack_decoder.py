@@ -1,4 +1,4 @@
-"""Header blocks are read as RFC 7541 has it, and as the hpack library reads them."""
+"""Header blocks are decoded by RFC 7541, and as by the hpack library."""
 
 import hpack
 import pytest

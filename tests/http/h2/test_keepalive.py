@@ -1,4 +1,4 @@
-"""Peers that are gone and have not said so: silent, deaf, or both."""
+"""Peers that are gone without closing the connection: silent, not reading, or both."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""One write for each turn of the loop, and bodies within the windows."""
+"""One write for each turn of the event loop, and bodies within the windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real proxies on loopback: each keeps a log of what it was asked for."""
+"""Real proxies on loopback, each with a log of its requests."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

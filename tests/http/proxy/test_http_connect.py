@@ -1,4 +1,4 @@
-"""CONNECT, and all that a proxy may answer to it."""
+"""CONNECT, and all responses that a proxy may send to it."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""SOCKS5 (RFC 1928, RFC 1929): who we are to the proxy, and how it refuses."""
+"""SOCKS5 (RFC 1928, RFC 1929): authentication, and refusals of the proxy."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Requests through proxies: each proxy gets exactly its own, by whatever it speaks."""
+"""Requests through proxies: each proxy receives exactly its own, by every protocol."""
 
 import asyncio
 import gzip

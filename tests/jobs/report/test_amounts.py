@@ -1,4 +1,4 @@
-"""Amounts as people read them, at the borders of their units."""
+"""Amounts as text, at the borders of their units."""
 
 import pytest
 from hypothesis import given

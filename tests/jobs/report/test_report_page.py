@@ -1,4 +1,4 @@
-"""The page as a browser gets it: whole, small, and deaf to what servers sent."""
+"""The HTML report: escaped, small, and complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CronJobs, held against the schema that Kubernetes publishes."""
+"""CronJobs, checked with the schema that Kubernetes publishes."""
 
 from __future__ import annotations
 

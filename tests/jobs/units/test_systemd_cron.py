@@ -1,4 +1,4 @@
-"""What is printed for other schedulers, judged by those schedulers themselves."""
+"""Files for other schedulers, checked by these schedulers."""
 
 from __future__ import annotations
 

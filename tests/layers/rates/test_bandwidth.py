@@ -1,4 +1,4 @@
-"""The crawl's bandwidth: what is received is paid for, and nothing is lost by it."""
+"""The bandwidth of a crawl: received bytes are counted, and bodies stay complete."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""The rate of the whole crawl: one turn at a time, spaced."""
+"""The crawl-wide rate allows one request at a time, evenly spaced."""
 
 from __future__ import annotations
 

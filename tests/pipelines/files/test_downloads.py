@@ -1,4 +1,5 @@
-"""Each URL once a run, whatever its content and whoever names it."""
+"""Each URL is fetched once in a run, whatever its content and whichever page
+names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kill -9 while files come: each file once, none half, each item with its file."""
+"""kill -9 during downloads: each file is stored once and completely."""
 
 from __future__ import annotations
 

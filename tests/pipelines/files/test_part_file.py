@@ -1,4 +1,4 @@
-"""A file on its way, in memory and on disk."""
+"""A file that is being received, in memory and on disk."""
 
 from __future__ import annotations
 

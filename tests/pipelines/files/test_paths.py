@@ -1,4 +1,4 @@
-"""Where files lie in their place."""
+"""The paths of files in their folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where files come to lie."""
+"""The folders and object storages of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Receiving one file, by the answers of a server."""
+"""Receiving one file from the responses of a server."""
 
 from __future__ import annotations
 

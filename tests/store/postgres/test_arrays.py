@@ -1,4 +1,4 @@
-"""Columns reach the server as they were."""
+"""Columns reach the server unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connection of a worker, and what is done when it is lost."""
+"""The connection of a worker, and how its loss is handled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The counters of several workers together, and the shards of one."""
+"""The counters of several workers, and the shards of one."""
 
 from __future__ import annotations
 

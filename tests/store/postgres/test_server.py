@@ -1,4 +1,4 @@
-"""A server behind a pooler: sessions are needed, and what has none is refused."""
+"""A pooler in front of the server: sessions are required."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is this store's own: lost connections, doubtful commits, two that want a job."""
+"""What only this store does: lost connections, uncertain commits, several processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that were really made, for the tests of readers."""
+"""Runs for the tests of readers, made by real crawls."""
 
 from __future__ import annotations
 

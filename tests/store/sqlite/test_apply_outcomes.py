@@ -1,4 +1,4 @@
-"""Outcomes find their pages, wherever these have moved."""
+"""Outcomes find their pages after these were moved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts as rows: what is written is read again."""
+"""Facts as rows: they are read as they were written."""
 
 from __future__ import annotations
 

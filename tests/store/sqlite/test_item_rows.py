@@ -1,4 +1,4 @@
-"""Items are there once, and their keys hold, over a restart."""
+"""Items are stored once, and their keys hold over a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Known and skipped links stay so over a restart."""
+"""Known and skipped links are kept over a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that an earlier version left unfinished is resumed, and can be read before."""
+"""An unfinished run of an earlier version can be read and resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which run is opened, and which is refused."""
+"""Which run is opened, and which is rejected."""
 
 from __future__ import annotations
 

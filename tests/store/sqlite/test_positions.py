@@ -1,4 +1,4 @@
-"""The positions of sinks, over all runs of a job that are kept."""
+"""The positions of sinks, over all kept runs of a job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that gather are written once, with NULL for what is empty."""
+"""Buffered rows are written once, with NULL for empty values."""
 
 from __future__ import annotations
 

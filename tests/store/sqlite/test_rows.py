@@ -1,4 +1,4 @@
-"""Entries come back from their rows as they were."""
+"""Entries are read from their rows unchanged."""
 
 from __future__ import annotations
 

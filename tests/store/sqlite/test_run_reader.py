@@ -1,4 +1,4 @@
-"""The page log and the comparison of items, over runs that were really made."""
+"""The page log and the comparison of items, over real runs."""
 
 from __future__ import annotations
 

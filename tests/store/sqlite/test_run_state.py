@@ -1,4 +1,4 @@
-"""A run as it is committed, read from its database."""
+"""The committed state of a run, read from its database."""
 
 from __future__ import annotations
 

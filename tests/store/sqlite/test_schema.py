@@ -1,4 +1,4 @@
-"""Databases that are damaged, foreign, newer, older or half made."""
+"""Databases that are damaged, foreign, newer, older or incomplete."""
 
 from __future__ import annotations
 

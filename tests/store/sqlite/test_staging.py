@@ -1,4 +1,4 @@
-"""What a page stages lands with its end, and is dropped with the process."""
+"""Staged results are committed with their page, or dropped with the process."""
 
 from __future__ import annotations
 

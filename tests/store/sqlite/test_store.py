@@ -1,4 +1,4 @@
-"""What only the durable store promises: that all of it is there the next time."""
+"""What only the durable store does: it keeps everything for the next process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work in the store's thread is done to its end."""
+"""Calls in the thread of the store run to their end."""
 
 from __future__ import annotations
 

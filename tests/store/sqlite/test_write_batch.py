@@ -1,4 +1,4 @@
-"""A transaction that fails leaves no trace, so that it can be tried again."""
+"""A failed transaction leaves nothing, so that it can be repeated."""
 
 from __future__ import annotations
 

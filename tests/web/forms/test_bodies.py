@@ -1,4 +1,4 @@
-"""Entries become a query or a body as the standard says (HTML 4.10.22, URL 5.2)."""
+"""Entries are encoded as a query or a body by the standards (HTML 4.10.22, URL 5.2)."""
 
 import pytest
 

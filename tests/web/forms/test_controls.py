@@ -1,4 +1,4 @@
-"""Which fields are a form's."""
+"""The fields that belong to a form."""
 
 import pytest
 

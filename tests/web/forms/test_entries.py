@@ -1,4 +1,4 @@
-"""Forms send what the HTML standard says (4.10.22.4)."""
+"""Forms send the entries of the HTML standard (4.10.22.4)."""
 
 import pytest
 

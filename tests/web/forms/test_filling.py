@@ -1,4 +1,4 @@
-"""Filling in: what a person could do, and errors that say what that is."""
+"""Filling in a form: the values that a person could give, and clear errors."""
 
 from datetime import date, datetime
 from decimal import Decimal

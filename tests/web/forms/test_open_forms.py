@@ -1,4 +1,4 @@
-"""The parser gives fields to a form that it has closed early."""
+"""Fields of a form that the parser has closed early."""
 
 import pytest
 

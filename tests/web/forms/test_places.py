@@ -1,4 +1,4 @@
-"""Ancestors decide about a field; each is looked at once."""
+"""The ancestors of a field; each is examined once."""
 
 import pytest
 

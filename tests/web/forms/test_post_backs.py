@@ -1,4 +1,4 @@
-"""Post-backs are found in links, buttons and lists."""
+"""Post-backs in links, buttons and lists."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where a form goes, by which method, in which encoding, and by which button."""
+"""The request of a form: URL, method, encoding and button."""
 
 import contextlib
 import random

@@ -1,4 +1,4 @@
-"""Inputs keep values as their types do (HTML 4.10.5.1)."""
+"""Values of inputs by their types (HTML 4.10.5.1)."""
 
 import pytest
 from hypothesis import given
