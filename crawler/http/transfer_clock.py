@@ -160,20 +160,20 @@ class TransferClock:
             self._expire_reading(transfer, now)
 
     def _expire_waiting(self, transfer: Timed, now: float) -> None:
-        error: httpx.TransportError
-        if transfer.origin.dials:
-            seconds = self.seconds("connect")
-            error = transfer.origin.timeout_error(seconds)
-        else:
-            seconds = self.seconds("pool")
-            error = httpx.PoolTimeout(f"No connection became free within {seconds} s")
-        if seconds is not None and now >= self._since + seconds:
-            transfer.stop(error, timed_out=True)
-        else:
-            # `connect` applies while a connection is being opened, otherwise `pool`. So
-            # check again after at most a second.
+        # `connect` applies while a connection is being opened, otherwise `pool`.
+        is_dialled = bool(transfer.origin.dials)
+        seconds = self.seconds("connect" if is_dialled else "pool")
+        if seconds is None or now < self._since + seconds:
+            # The other limit may apply later, so check again after at most a second.
             left = 1.0 if seconds is None else min(1.0, self._since + seconds - now)
             self._wait_until(now, left)
+            return
+        error: httpx.TransportError
+        if is_dialled:
+            error = transfer.origin.timeout_error(seconds)
+        else:
+            error = httpx.PoolTimeout(f"No connection became free within {seconds} s")
+        transfer.stop(error, timed_out=True)
 
     def _expire_reading(self, transfer: Timed, now: float) -> None:
         seconds = self.seconds("read")
