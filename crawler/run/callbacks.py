@@ -227,7 +227,9 @@ class Callbacks:
         except (asyncio.CancelledError, SystemExit) as exc:
             if _is_for_the_worker(exc):
                 raise
-            cause = RuntimeError(f"{name} raised {exc!r}; only this page fails")
+            cause = RuntimeError(
+                f"the callback {name} raised {exc!r}; only this page fails"
+            )
             raise CallbackError(Reason.SPIDER_ERROR, cause, user_frame(exc)) from exc
         finally:
             self._note(name, page, effects)

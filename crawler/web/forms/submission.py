@@ -215,7 +215,7 @@ def _refuse_files(entries: Iterable[FormEntry], how: str, url: str) -> None:
     for entry in entries:
         if not isinstance(entry.value, str) and entry.value.filename:
             raise FormError(
-                f"{entry.name!r} is a file, and the form is sent as {how}, which "
-                f"cannot carry files; only {bodies.MULTIPART} does",
+                f"the field {entry.name!r} has a file, but the form is sent as {how}; "
+                f"only {bodies.MULTIPART} can carry files",
                 url,
             )

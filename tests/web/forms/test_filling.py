@@ -193,12 +193,12 @@ def test_an_empty_file_field_sends_an_empty_file() -> None:
         (
             "<form><input type=file name=a>",
             {"a": "x"},
-            "sent as GET, which cannot carry files",
+            "sent as GET; only multipart",
         ),
         (
             "<form method=post><input type=file name=a>",
             {"a": "x"},
-            "x-www-form-urlencoded, which cannot carry files; only multi",
+            "x-www-form-urlencoded; only multi",
         ),
     ],
 )
