@@ -46,7 +46,8 @@ class Session:
     def __post_init__(self) -> None:
         if not self.name or not isinstance(self.name, str):
             raise ConfigError(
-                f"Session({self.name!r}): a session needs a name; write Session(NAME)"
+                f"Session({self.name!r}): the name of a session must be a text that is "
+                "not empty; write Session(NAME)"
             )
         parts.headers(self.headers)
         checked_proxy(self.proxy)
@@ -77,8 +78,8 @@ class SessionPool:
     def __post_init__(self) -> None:
         if not self.sessions:
             raise ConfigError(
-                f"SessionPool({self.name!r}): a pool needs a list with at least one "
-                "Session"
+                f"SessionPool({self.name!r}) contains no session; write "
+                "SessionPool(NAME, [Session(NAME), ...])"
             )
 
 
@@ -110,7 +111,7 @@ def check_sessions(cls: type, declared: object) -> None:
     for each in declared:
         if not isinstance(each, Session | SessionPool):
             raise ConfigError(
-                f"{cls.__name__}.sessions: {each!r} is not a session; "
+                f"{cls.__name__}.sessions contains {each!r}, which is not a session; "
                 "write Session(NAME)"
             )
         inside = each.sessions if isinstance(each, SessionPool) else ()
@@ -138,8 +139,9 @@ def _check_method(cls: type, session: Session, name: str, signature: str) -> Non
     is_one = not (inspect.isasyncgenfunction(method) or _gives(method))
     if not is_one or not _takes_one(method):
         raise ConfigError(
-            f"{cls.__name__}.{name}, which Session({session.name!r}) names, has other "
-            f"parameters, or uses yield; write `{signature.format(name)}`, and no yield"
+            f"{cls.__name__}.{name}(), a method of Session({session.name!r}), has "
+            f"wrong parameters, or uses yield; write `{signature.format(name)}`, "
+            "and no yield"
         )
 
 

@@ -143,7 +143,10 @@ class Identities:
             identity: Identity = next(self._turns[name])
             if not identity.is_retired:
                 return identity
-        detail = f"no session of the pool {name!r} can be used; all are retired"
+        detail = (
+            f"no session of the pool {name!r} can be used any more; the log has a "
+            "warning about each of its sessions"
+        )
         raise FetchError(Reason.LOGIN_FAILED, detail, url=request.url, is_final=True)
 
     async def _is_ready(self, identity: Identity, request: Request) -> bool:
@@ -163,8 +166,8 @@ class Identities:
                 return False
             if identity.is_retired:
                 detail = (
-                    f"session {identity.session.name!r} is retired, because its "
-                    "logins failed"
+                    f"session {identity.session.name!r} is not used again in this run, "
+                    f"because its logins failed; check {identity.session.login_name}()"
                 )
                 raise FetchError(
                     Reason.LOGIN_FAILED, detail, url=request.url, is_final=True
@@ -183,7 +186,8 @@ class Identities:
             self._judge_logins(identity)
             error = str(exc) if isinstance(exc, FetchError) else f"{_name(exc)}: {exc}"
             detail = (
-                f"{session.login_name}() of session {session.name!r} failed: {error}"
+                f"the login {session.login_name}() of session {session.name!r} failed: "
+                f"{error}"
             )
             raise FetchError(Reason.LOGIN_FAILED, detail, url=request.url) from exc
         identity.generation += 1
@@ -202,7 +206,9 @@ class Identities:
                 self._judge_logins(identity)
             name = identity.session.name
             wall = identity.session.wall_name
-            detail = f"the page asks session {name!r} to log in: {wall}() returned true"
+            detail = (
+                f"the page asks session {name!r} to log in ({wall}() returned true)"
+            )
             raise FetchError(Reason.LOGGED_OUT, detail, url=request.url)
         if response.status_code in _REFUSALS:
             self._refused(identity)
@@ -254,14 +260,16 @@ class Identities:
     def _refused(self, identity: Identity) -> None:
         identity.refusals += 1
         if identity.in_pool and identity.refusals >= MOST_REFUSALS:
-            self._retire(identity, f"refused {identity.refusals} times in a row")
+            self._retire(identity, f"it was refused {identity.refusals} times in a row")
 
     def _retire(self, identity: Identity, why: str) -> None:
         if not identity.is_retired:
             identity.is_retired = True
             name = identity.session.name
             self._newly_retired.add(name)
-            logger.warning("Session %r is not used again in this run: %s", name, why)
+            logger.warning(
+                "Session %r is not used again in this run, because %s", name, why
+            )
 
 
 def _name(exc: BaseException) -> str:

@@ -58,7 +58,9 @@ def check_prepared(request: Request, prepared: object) -> None:
     """Raise TypeError or ValueError if `prepared` cannot replace the request."""
     if not isinstance(prepared, Request):
         kind = type(prepared).__name__
-        raise TypeError(f"prepare() returned {kind}, not a Request; return the request")
+        raise TypeError(
+            f"the spider's prepare() returned {kind}, not a Request; return the request"
+        )
     for what, of in (
         ("method", lambda each: each.method),
         ("origin", lambda each: urls.origin_of(each.url)),
@@ -66,7 +68,8 @@ def check_prepared(request: Request, prepared: object) -> None:
     ):
         if of(prepared) != of(request):
             raise ValueError(
-                f"prepare() changed the {what}: {prepared.url} in place of "
-                f"{request.url}; it may only change headers, cookies, query, body, "
-                "proxy and timeout. Yield another Request in the callback"
+                f"the spider's prepare() changed the {what} of the request from "
+                f"{of(request)} to {of(prepared)}; prepare() may only change headers, "
+                "cookies, query, body, proxy and timeout. For another request, yield a "
+                "Request in the callback"
             )

@@ -61,7 +61,8 @@ class Proxies:
                 lines += Path(self.file).read_text(encoding="utf-8").splitlines()
             except OSError as exc:
                 raise ConfigError(
-                    f"proxies: the file {self.file} cannot be read: {exc.strerror}"
+                    f"proxies: the file {self.file} cannot be read: {exc.strerror}; "
+                    "check its path and permissions"
                 ) from exc
         words = [line.split() for line in lines]
         found = {
@@ -71,7 +72,7 @@ class Proxies:
         }
         if not found:
             raise ConfigError(
-                "proxies: the list is empty; add a proxy, or remove `proxies`"
+                "proxies: the list is empty; add a URL of a proxy, or remove `proxies`"
             )
         return found
 
@@ -89,7 +90,7 @@ class Proxies:
             return given
         if isinstance(given, str):
             raise ConfigError(
-                "proxies must be a list of URLs, or Proxies(...), not a string"
+                "proxies must be a list of URLs, or Proxies([URL, ...]), not a string"
             )
         if not given and not settings.list and not settings.file:
             return None
@@ -107,7 +108,10 @@ class Resting(FetchError):
     `seconds`."""
 
     def __init__(self, seconds: float, url: str) -> None:
-        detail = f"all proxies are paused for {seconds:.0f} s"
+        detail = (
+            "all proxies for this request are paused after failures or bans; the crawl "
+            f"uses one again in {seconds:.0f} s"
+        )
         super().__init__(
             Reason.PROXY_ERROR, detail, url=url, blame=Blame.PAGE, is_free=True
         )
@@ -176,7 +180,7 @@ class ProxyPool:
         if turns is None:
             raise FetchError(
                 Reason.PROXY_ERROR,
-                f"no proxy has the tag {tag!r}; add it after the URL of a proxy",
+                f"no proxy has the tag {tag!r}; add the tag after the URL of a proxy",
                 url=request.url,
                 blame=Blame.CODE,
                 is_final=True,
@@ -199,7 +203,8 @@ class ProxyPool:
             self._is_waiting = True
             amount = len(self._turns[""])
             logger.warning(
-                "All %d proxies are paused; the crawl tries one again in %.0f s",
+                "All proxies are paused after failures or bans (the list has %d); the "
+                "crawl uses one again in %.0f s",
                 amount,
                 seconds,
             )
@@ -233,12 +238,12 @@ class ProxyPool:
         """Return why the response shows that the site has banned the proxy; "" if it
         does not."""
         if response.status_code in self._statuses:
-            return f"status {response.status_code}"
+            return f"the response has status {response.status_code}"
         if response.request.options.stream:
             return ""
         selector = self._proxies.ban_selector
         if selector and response.is_read and response.css_first(selector) is not None:
-            return f"the page matches {selector}"
+            return f"the page matches the selector {selector!r} of bans"
         if self._is_banned is not None:
             verdict = self._is_banned(response)
             if isinstance(verdict, Awaitable):

@@ -110,8 +110,8 @@ def _for_another_origin(options: Options, url: str) -> Options:
     if options.content or options.pieces:
         raise FetchError(
             Reason.REDIRECT_INVALID,
-            f"the redirect would send the body of a {options.method} request to "
-            "another origin, so it is not followed",
+            f"the crawler does not follow this redirect, because it would send the "
+            f"body of a {options.method} request to another origin",
             url=url,
         )
     headers = tuple(

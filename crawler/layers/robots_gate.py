@@ -143,7 +143,9 @@ class RobotsTable:
             failure = None if not verdict.is_unreachable else _unreachable(url, verdict)
         except TimeoutError:
             failure = FetchError(
-                Reason.DEADLINE, f"the request took over {self._timeout:g} s", url=url
+                Reason.DEADLINE,
+                f"the request took over {self._timeout:g} s (http.total)",
+                url=url,
             )
         except FetchError as exc:
             failure = exc
@@ -183,7 +185,8 @@ class RobotsTable:
         if pause is not None:
             self._tries[origin] = (tries, since)
             logger.info(
-                "%s will be requested again in %.0f s: %s",
+                "The file %s could not be fetched; the crawl requests it again in "
+                "%.0f s: %s",
                 failure.url,
                 pause,
                 failure.detail,
@@ -262,7 +265,8 @@ async def _head_of(response: Response, limit: int) -> bytes:
 
 
 def _unreachable(url: str, verdict: RobotsVerdict) -> FetchError:
-    return FetchError(Reason.ROBOTS_UNREACHABLE, f"status {verdict.status}", url=url)
+    detail = f"the response has status {verdict.status}"
+    return FetchError(Reason.ROBOTS_UNREACHABLE, detail, url=url)
 
 
 def _is_unreachable(failure: FetchError) -> bool:

@@ -16,7 +16,8 @@ def check_job_name(name: str) -> None:
     if fault := _fault(name):
         shown = repr(name[:_SHOWN]) + ("..." if len(name) > _SHOWN else "")
         raise ConfigError(
-            f"{shown} cannot name a job, because the name is used for files: {fault}"
+            f"{shown} cannot name a job, because file names contain the job's name: "
+            f"{fault}; choose another name"
         )
 
 
@@ -32,5 +33,5 @@ def _fault(name: str) -> str:
         return "the name contains a control character"
     size = len(name.encode(errors="replace"))
     if size > MAX_BYTES:
-        return f"the name has {size} bytes, the limit is {MAX_BYTES}"
+        return f"the name has {size} bytes, and the limit is {MAX_BYTES}"
     return ""

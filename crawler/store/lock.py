@@ -52,8 +52,8 @@ class JobLock:
         except OSError as exc:
             os.close(descriptor)
             raise StateError(
-                f"the lock file {self.path} cannot be locked: {exc.strerror}; use a "
-                "local disk"
+                f"the lock file {self.path} cannot be locked: {exc.strerror}; name "
+                "a folder on a local disk in storage.dir"
             ) from exc
         since = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
         holder = Holder(os.getpid(), socket.gethostname(), since)
@@ -64,7 +64,7 @@ class JobLock:
             os.close(descriptor)
             raise StateError(
                 f"the lock file {self.path} cannot be written: {exc.strerror}; check "
-                "the disk"
+                "whether the disk is full"
             ) from exc
         self._descriptor = descriptor
 
@@ -95,5 +95,5 @@ def _who(job: str, text: bytes) -> str:
         by = "another process"
     return (
         f"Job {job!r} is being run by {by}; "
-        "wait for it to end, or use --job NAME for a job of its own"
+        "wait for its end, or use --job NAME for a separate job"
     )

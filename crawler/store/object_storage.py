@@ -40,7 +40,10 @@ def open_bucket(root: str, what: str, options: Mapping[str, Any]) -> Any:
             root, config=options, client_options=client, retry_config=_RETRY
         )
     except (BaseError, ValueError, TypeError) as exc:
-        raise ConfigError(f"{what} cannot be opened: {_first_line(exc)}") from exc
+        raise ConfigError(
+            f"{what} cannot be opened: {_first_line(exc)}; check the URL, the options "
+            "and the environment variables of the object storage"
+        ) from exc
 
 
 @contextmanager

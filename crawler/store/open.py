@@ -114,7 +114,8 @@ def _shared(module: str) -> Any:
     not installed."""
     if not _has_psycopg():
         raise ConfigError(
-            "storage.url needs psycopg: pip install 'exact-crawler[postgres]'"
+            "storage.url needs the package psycopg, which is not installed; run "
+            "`pip install 'exact-crawler[postgres]'`"
         )
     return importlib.import_module(f"crawler.store.postgres.{module}")
 

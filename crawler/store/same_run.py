@@ -14,18 +14,18 @@ from crawler.web.redaction import without_secrets
 def check_same(record: RunRecord, start: RunStart) -> None:
     """Raise StateError unless the unfinished run matches `start`."""
     if record.spider != start.spider:
-        what = f"by spider {record.spider!r}, not {start.spider!r}"
+        difference = f"its spider is {record.spider!r}, not {start.spider!r}"
     elif record.arguments != start.arguments:
         was, now = without_secrets(record.arguments), without_secrets(start.arguments)
-        what = f"with the arguments {was}, not {now}"
+        difference = f"its arguments are {was}, not {now}"
         if was == now:
-            what = f"with another value of a secret in the arguments {now}"
+            difference = f"its arguments {now} have another value of a secret"
     else:
         return
     raise StateError(
-        f"run {record.number} of job {start.job!r} is unfinished and was begun "
-        f"{what}; use the same spider and arguments to resume it, --fresh "
-        "to forget it, or --job NAME for another job"
+        f"run {record.number} of job {start.job!r} is unfinished, and {difference}; "
+        "use the same spider and arguments to resume the run, --fresh to start a new "
+        "run, or --job NAME for a separate job"
     )
 
 
@@ -44,9 +44,9 @@ def refusal(record: RunRecord, start: RunStart) -> str:
         )
     both = start.politeness and record.politeness
     if both and start.politeness != record.politeness:
-        what = _differences(record.politeness, start.politeness)
+        differences = _differences(record.politeness, start.politeness)
         return (
-            f"{run} has other [politeness] settings than this process ({what}); give "
+            f"{run} has other [politeness] settings ({differences}); give "
             "all processes of the run the same config.toml and -s"
         )
     return ""
@@ -56,7 +56,7 @@ def _differences(theirs: str, ours: str) -> str:
     """Return the settings that differ between two JSON objects, with both values."""
     there, here = json.loads(theirs), json.loads(ours)
     return ", ".join(
-        f"{name}: {there.get(name)} there, {here.get(name)} here"
+        f"{name} is {there.get(name)} in the run, {here.get(name)} in this process"
         for name in sorted(there.keys() | here.keys())
         if there.get(name) != here.get(name)
     )

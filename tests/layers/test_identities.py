@@ -170,7 +170,9 @@ def test_an_exception_in_a_login_fails_its_page_with_the_message(
     run = crawled(Raises, Shop())
 
     assert run.report.errors == {"login_failed": 1}
-    assert any("log_in() of session 'member'" in line for line in run.report.advice)
+    assert any(
+        "the login log_in() of session 'member'" in line for line in run.report.advice
+    )
 
 
 def test_a_login_may_fail_temporarily() -> None:

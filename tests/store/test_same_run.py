@@ -29,10 +29,10 @@ def test_a_run_is_resumed_with_the_same_spider_and_arguments() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (start("news"), "begun by spider 'books', not 'news'; use the same spider"),
+        (start("news"), "its spider is 'books', not 'news'; use the same spider"),
         (
             start(arguments='{"shelf":"b"}'),
-            """with the arguments {"shelf":"a"}, not {"shelf":"b"}; use""",
+            """its arguments are {"shelf":"a"}, not {"shelf":"b"}; use""",
         ),
     ],
 )
@@ -42,7 +42,7 @@ def test_another_spider_or_other_arguments_are_rejected(
     with pytest.raises(StateError) as raised:
         check_same(record('{"shelf":"a"}'), given)
 
-    assert str(raised.value).startswith("run 3 of job 'nightly' is unfinished and ")
+    assert str(raised.value).startswith("run 3 of job 'nightly' is unfinished, and ")
     assert said in str(raised.value)
     assert "--fresh" in str(raised.value)
 
@@ -90,5 +90,6 @@ def test_a_process_with_other_politeness_may_not_join() -> None:
     there = msgspec.structs.replace(record(), politeness=SLOW)
     own = '{"per_host":4,"rate":null}'
 
-    with pytest.raises(StateError, match=r"\(rate: 1\.0 there, None here\); give all"):
+    said = r"\(rate is 1\.0 in the run, None in this process\); give all"
+    with pytest.raises(StateError, match=said):
         check_terms(there, msgspec.structs.replace(start(), politeness=own))

@@ -67,7 +67,8 @@ def check_version(server: PostgresServer, what: str, version: int, known: int) -
     if version > known:
         raise StateError(
             f"{what} of {server.text} was written by a newer version of the crawler "
-            f"(its schema is {version}, this one knows {known}); upgrade the crawler"
+            f"(its schema is {version}, and this version knows {known}); upgrade the "
+            "crawler"
         )
 
 
@@ -124,7 +125,11 @@ async def choose(
             await connection.execute(sql.FINISH_RUN, values)
         if not start.is_leader:
             last = (latest.record.number, latest.record.reason) if latest else None
-            raise NoRun(f"job {start.job!r} has no unfinished run to join", last)
+            raise NoRun(
+                f"job {start.job!r} has no unfinished run to join until `crawl run` "
+                "starts one",
+                last,
+            )
         number = latest.record.number + 1 if latest else 1
         made = await _make(connection, number, start)
         if hold:
@@ -171,8 +176,8 @@ async def _migrate(
     what = f"Run {run.record.number}"
     if run.version is None:
         raise StateError(
-            f"{what} of {server.text} is unfinished, and its data is gone; use --fresh "
-            "to forget the run"
+            f"{what} of {server.text} cannot be resumed, because its data was removed; "
+            "use --fresh to start a new run"
         )
     check_version(server, what, run.version, len(RUN_STEPS))
     for step in RUN_STEPS[run.version :]:

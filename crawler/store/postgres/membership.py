@@ -66,9 +66,9 @@ async def check_unled(pipeline: StatementPipeline, job: str, lease: Lease) -> No
             left = max(0.0, seconds) + lease.hold
             raise JobLocked(
                 f"Job {job!r} is being run by process {pid} on {name} since "
-                f"{since.isoformat(timespec='seconds')} (its lease ends in {left:.0f} "
-                "s unless it is renewed); `crawl work` with the same name and --job "
-                "joins it, another --job starts a job of its own"
+                f"{since.isoformat(timespec='seconds')}; join that run by `crawl work` "
+                "with the same spider and --job, or use --job NAME for a separate job "
+                f"(if the process has died, its claim on the job ends in {left:.0f} s)"
             )
 
 

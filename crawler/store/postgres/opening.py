@@ -65,7 +65,10 @@ async def join(
             begun = await pipeline.rows(await pipeline.send(sql.HAS_BEGUN))
             # Before a leader has begun the run, its limits and code are unknown.
             if begun != [(True,)]:
-                raise NoRun(f"no run of job {start.job!r} has begun yet")
+                raise NoRun(
+                    f"the run of job {start.job!r} cannot be joined until `crawl run` "
+                    "has begun it"
+                )
         me = (here, os.getpid(), start.is_leader, lease.seconds)
         (row,) = await pipeline.rows(await pipeline.send(sql.JOIN, me))
         worker = row[0]

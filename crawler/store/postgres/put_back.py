@@ -38,7 +38,8 @@ def put_back(
         check_kept(server, run, job)
         if is_at_work(connection, run):
             raise JobLocked(
-                f"Job {job!r} is being run by another process; wait for it to end"
+                f"Job {job!r} is being run by another process, so its failed pages "
+                "cannot be queued again now; wait until the run ends"
             )
         failed = connection.execute(sql.of_run(sql.FAILED, run.schema)).fetchall()
         pages = [page for page in failed if _is_meant(page, statuses, reasons)]

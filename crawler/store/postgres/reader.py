@@ -98,8 +98,8 @@ def runs_of(
     if runs:
         return runs
     known = ", ".join(known_jobs(connection))
-    hint = f"the known jobs are {known}" if known else "no job has run here yet"
-    raise StateError(f"no job {job!r} in {server.text}; {hint}")
+    hint = f"the known jobs are {known}" if known else "no job has run there yet"
+    raise StateError(f"there is no job {job!r} in {server.text}; {hint}")
 
 
 def one_of(runs: list[ListedRun], job: str, number: int | None) -> ListedRun:
@@ -117,7 +117,7 @@ def check_kept(server: PostgresServer, run: ListedRun, job: str) -> None:
     if run.version is None:
         raise StateError(
             f"the data of run {run.record.number} of job {job!r} is no longer kept; "
-            "storage.keep_items says for how many runs the data is kept"
+            "to keep the data of more runs, raise storage.keep_items"
         )
     check_version(server, f"Run {run.record.number}", run.version, len(RUN_STEPS))
 

@@ -41,10 +41,6 @@ _SESSION = """SELECT pg_backend_pid();
 #: Time limit in seconds for the check whether a pooler keeps sessions.
 _PROBE = 5.0
 _PROCESS = "SELECT pg_backend_pid()"
-_POOLER = (
-    "is a pooler that gives each transaction another connection; the store needs "
-    "sessions: set pool_mode = session, or name the server itself in storage.url"
-)
 
 
 class PostgresServer:
@@ -56,7 +52,8 @@ class PostgresServer:
             given = conninfo_to_dict(url)
         except psycopg.Error as exc:
             raise ConfigError(
-                f"storage.url is not a valid PostgreSQL URL: {_one_line(exc)}"
+                f"storage.url is not a valid PostgreSQL URL: {_one_line(exc)}; write "
+                "postgresql://USER@HOST/DATABASE"
             ) from exc
         self._conninfo = url
         # libpq's environment variables take precedence over these defaults.
@@ -115,7 +112,14 @@ class PostgresServer:
                     except errors.ProtocolViolation:
                         now = used
                     if now == used:
-                        raise StateError(f"{self.text} {_POOLER}")
+                        raise self._pooler_error()
+
+    def _pooler_error(self, cause: str = "") -> StateError:
+        return StateError(
+            f"{self.text} is a connection pooler that gives each transaction another "
+            "connection, but the store needs sessions; set pool_mode = session, or "
+            f"name the server itself in storage.url{cause}"
+        )
 
     @contextmanager
     def reading(self) -> Iterator[BlockingConnection]:
@@ -165,17 +169,19 @@ class PostgresServer:
         what = _one_line(error).partition(" Is the server running")[0]
         if isinstance(error, errors.InsufficientPrivilege):
             return StateError(
-                f"{self.text}: {what}; the role needs the right to create schemas: "
-                "GRANT CREATE ON DATABASE ... TO ..."
+                f"{self.text} has refused a statement: {what}; the role needs the "
+                "right to create schemas: GRANT CREATE ON DATABASE ... TO ..."
             )
         if isinstance(error, _NOT_PREPARED):
-            return StateError(f"{self.text} {_POOLER} ({what})")
+            return self._pooler_error(f" ({what})")
         if is_passing(error):
-            hints = [hint for text, hint in _HINTS.items() if text in what]
-            when = "" if hints else " now"
-            told = "; ".join([what, *hints[:1]])
-            return StoreError(f"{self.text} cannot be used{when}: {told}")
-        return StateError(f"{self.text} cannot be used: {what}")
+            for text, hint in _HINTS.items():
+                if text in what:
+                    return StoreError(f"{self.text} cannot be used: {what}; {hint}")
+            return StoreError(f"{self.text} cannot be used now: {what}")
+        return StateError(
+            f"{self.text} cannot be used: {what}; check storage.url and the server"
+        )
 
 
 #: Errors about statements that psycopg has prepared on another connection of a pooler.
@@ -188,7 +194,7 @@ _NOT_PREPARED = (
 _HINTS = {
     "no password supplied": "set PGPASSWORD, or add the password to ~/.pgpass",
     "password authentication failed": "correct PGPASSWORD, ~/.pgpass or storage.url",
-    '" does not exist': "create it, or correct storage.url",
+    '" does not exist': "create the database or the role, or correct storage.url",
     "Connection refused": "start the server, or correct host and port in storage.url",
     "No such file or directory": "start the server, or correct host in storage.url",
     "failed to resolve host": "correct the host in storage.url",

@@ -24,7 +24,7 @@ from tests.store.values import START, done, entry, found
     [
         ("fe_sendauth: no password supplied", "cannot be used: fe_.*; set PGPASSWORD"),
         ("password authentication failed for user x", "; correct PGPASSWORD"),
-        ('database "nodb" does not exist', "; create it, or correct storage.url"),
+        ('database "nodb" does not exist', "; create the database or the role"),
         (
             'connection to server at "::1" failed: Connection refused Is the server',
             "; start the server, or correct host and port in storage.url",

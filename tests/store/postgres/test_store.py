@@ -478,14 +478,15 @@ async def test_a_process_with_other_politeness_settings_leaves(database: str) ->
     await second.open(same)
     other = msgspec.structs.replace(JOINING, politeness='{"rate":2.0}')
 
-    with pytest.raises(StateError, match=r"rate: 1\.0 there, 2\.0 here"):
+    with pytest.raises(StateError, match=r"rate is 1\.0 in the run, 2\.0 in this"):
         await PostgresStore(database).open(other)
     assert (await second.team.beat(Needs())).refusal == ""
     await first.close(0.0)
     third = PostgresStore(database)
     await third.open(msgspec.structs.replace(polite, politeness='{"rate":2.0}'))
 
-    assert "rate: 2.0 there, 1.0 here" in (await second.team.beat(Needs())).refusal
+    refusal = (await second.team.beat(Needs())).refusal
+    assert "rate is 2.0 in the run, 1.0 in this process" in refusal
     await second.close(0.0)
     await third.close(0.0)
 
