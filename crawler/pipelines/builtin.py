@@ -224,7 +224,7 @@ async def _opened(process: Process) -> AsyncIterator[Process]:
 def _named(fields: tuple[str, ...], what: str) -> tuple[str, ...]:
     if not fields or not all(isinstance(field, str) and field for field in fields):
         raise ConfigError(
-            f"{what}{fields!r}: give the names of fields, as in "
+            f"The pipeline {what} needs names of fields, not {fields!r}; write it as "
             f'{what}("title", "price")'
         )
     return fields

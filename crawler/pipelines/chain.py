@@ -42,8 +42,8 @@ class Chain:
         for pipeline in pipelines:
             if isinstance(pipeline, type) or not hasattr(pipeline, "open"):
                 raise ConfigError(
-                    f"pipelines: {pipeline!r} is not a pipeline object; write it as "
-                    'a call, such as Required("title")'
+                    f"The spider's `pipelines` contains {pipeline!r}, which is not a "
+                    'pipeline object; write it as a call, such as Required("title")'
                 )
         self.pipelines = tuple(pipelines)
         self.item_key = _names(item_key)
@@ -130,7 +130,7 @@ class OpenChain:
                 if is_empty(items.get(value, field)):
                     raise ItemError(
                         f"the item has no value for {field!r}, which item_key names; "
-                        "set it",
+                        "fill the field, or remove it from the spider's item_key",
                         field=field,
                     )
             keys.append((ITEM_KEY, key_of(value, self._item_key)))
@@ -139,8 +139,8 @@ class OpenChain:
         if self._types and name not in self._types:
             known = ", ".join(sorted(self._types))
             raise ItemError(
-                f"the item is a {name or 'dict'}, which is not one of the spider's "
-                f"item_types ({known}); add the class to item_types"
+                f"the item has the type {name or 'dict'}, which is not one of the "
+                f"spider's item_types ({known}); yield one of these, or add the type"
             )
         return Item(body, tuple(keys), snapshot(value), name)
 
@@ -148,7 +148,8 @@ class OpenChain:
 def _kept(value: Any, pipeline: Pipeline) -> Any:
     if value is None:
         raise ItemError(
-            f"{pipeline!r} returned None; return the item, or raise DropItem"
+            f"the pipeline {pipeline!r} returned None; it must return the item, or "
+            "raise DropItem"
         )
     return value
 

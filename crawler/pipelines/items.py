@@ -121,7 +121,7 @@ def declared(kind: Any) -> dict[str, str]:
             for name, field in found.items()
         }
     raise ItemError(
-        f"{kind!r} declares no fields; use a dataclass, a msgspec.Struct, "
+        f"the type {kind!r} declares no fields; use a dataclass, a msgspec.Struct, "
         "an attrs or a pydantic class"
     )
 
@@ -171,9 +171,9 @@ def _check(value: Any, path: str) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
             if not isinstance(key, str):
-                where = f" in {path}" if path else ""
+                holder = f"the field {path!r}" if path else "the item"
                 raise ItemError(
-                    f"the item's key {key!r}{where} is not a string; use strings as "
+                    f"the key {key!r} of {holder} is not a string; use strings as "
                     "keys, as JSON requires",
                     field=path or str(key),
                 )
@@ -188,7 +188,8 @@ def _check(value: Any, path: str) -> None:
 def _refuse_nan(value: Any, path: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise ItemError(
-            f"the field {path!r} is {value}, which JSON cannot represent; use None",
+            f"the field {path!r} has the value {value}, which JSON cannot represent; "
+            "use None",
             field=path,
         )
     if isinstance(value, dict):
@@ -214,17 +215,17 @@ def _explained(item: Any, exc: Exception) -> ItemError:
     for field, value in _members(item):
         if type(field) is not str:
             return ItemError(
-                f"the item's key {field!r} is not a string; use strings as keys, as "
-                "JSON requires",
+                f"the key {field!r} of the item is not a string; use strings as "
+                "keys, as JSON requires",
                 field=str(field),
             )
         try:
             _encoder.encode({field: value})
         except (TypeError, ValueError, OverflowError, RecursionError):
             return ItemError(
-                f"the field {field!a} cannot be written: {why}", field=field
+                f"the field {field!a} cannot be written as JSON: {why}", field=field
             )
-    return ItemError(f"{type(item).__name__} cannot be written as an item: {why}")
+    return ItemError(f"{type(item).__name__} cannot be written as JSON: {why}")
 
 
 def _members(item: Any) -> list[tuple[Any, Any]]:

@@ -244,9 +244,8 @@ class Sink(ABC):
         """
         if not self.is_prompt:  # else the items have already been sent
             logger.warning(
-                "Output %s now contains the items of this run, although the run is bad "
-                "(exit code 3, or no items): the output cannot keep the items of two "
-                "runs apart",
+                "The run is bad (exit code 3, or no items), but its items are now in "
+                "the output %s, which cannot keep the items of two runs apart",
                 self.name,
             )
         await self.publish(sequence)

@@ -73,7 +73,7 @@ class Csv(Format):
         except (UnicodeDecodeError, csv.Error) as exc:
             encoding = self._encoding.upper()
             raise ConfigError(
-                f"--append: the existing file is not a CSV file in {encoding}: {exc}"
+                f"the existing file is not a CSV file in {encoding}: {exc}"
             ) from exc
         if not names:
             return  # the existing file is empty
@@ -81,8 +81,8 @@ class Csv(Format):
         for column in self._columns:
             if column not in known:
                 raise ConfigError(
-                    f"--append: the CSV file has no column {column!r}, which the items "
-                    "have; write to another file, or put the file's columns in `fields`"
+                    f"the existing file has no column for the items' field {column!r}; "
+                    "write to another file, or list the file's columns in `fields`"
                 )
         self._columns = known
         self._is_adopted = True
@@ -103,8 +103,8 @@ class Csv(Format):
         for field in row.item:
             if field not in self._columns:
                 raise UnfitItem(
-                    f"--append: the CSV file has no column {field!r}, which item "
-                    f"{row.sequence} has; write the items to another file with "
+                    f"--append: the CSV file has no column for the field {field!r} of "
+                    f"item {row.sequence}; write the items to another file with "
                     "`crawl export JOB -o OTHER.csv`"
                 )
 
@@ -133,7 +133,7 @@ class Csv(Format):
             self._left_out.add(field)
             logger.warning(
                 "The CSV output has no column for the field %r, so the field's values "
-                "are not written; add the field to `fields`",
+                "are not written; add the field to the output's `fields`",
                 field,
             )
 
@@ -159,8 +159,8 @@ class Csv(Format):
         except UnicodeEncodeError as exc:
             wrong = exc.object[exc.start]
             raise UnfitItem(
-                f"The encoding {self._encoding} of the CSV output cannot encode "
-                f'{wrong!r}; choose encoding = "utf-8"'
+                f"The encoding {self._encoding} of the CSV output cannot encode the "
+                f'character {wrong!r}; choose encoding = "utf-8"'
             ) from exc
 
 
@@ -184,7 +184,7 @@ def _one_character(delimiter: str) -> str:
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise ConfigError(
             f"delimiter = {delimiter!r} of the CSV output must be one character, such "
-            "as ; (but no quote or line end)"
+            "as `;`, and neither a quote nor a line end"
         )
     return delimiter
 

@@ -146,9 +146,9 @@ class Database(Sink):
             self._table.create(columns_of(self._item_type) if self._item_type else {})
             if missing := self._table.missing_columns():
                 raise ConfigError(
-                    f"{self.path} has a table `{self._swap.name}` that was not made by "
-                    f"a crawl, because it lacks the columns {', '.join(missing)}; use "
-                    "another file"
+                    f"{self.path} has a table `{self._swap.name}` that no crawl has "
+                    f"made: the table lacks the columns {', '.join(missing)}; use "
+                    "another file or table"
                 )
             if recorded is not None and not is_first:
                 # Items after the recorded position will be written again. Their rows

@@ -123,7 +123,7 @@ class LocalDisk:
         except FileNotFoundError:
             return None
         if path.is_dir():
-            raise IsADirectoryError(21, "is a folder")
+            raise IsADirectoryError(21, "the path is a folder")
         return found.st_size
 
     def open(self, path: Path) -> OpenFile:

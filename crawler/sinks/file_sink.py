@@ -106,7 +106,9 @@ class FileSink(Sink):
         try:
             self._format.adopt(existing)
         except ConfigError as exc:
-            raise ConfigError(f"Output {self.location.text}: {exc}") from exc
+            raise ConfigError(
+                f"--append cannot continue {self.location.text}: {exc}"
+            ) from exc
 
     def _prepare(self, recorded: Position | None) -> Position:
         position = self._placement.recover(recorded, self._shape)
@@ -170,8 +172,8 @@ class FileSink(Sink):
         if not self._placement.publish(self._part.size, self._source.owns):
             self._position, self._is_lost = Position(shape=self._shape), True
             raise SinkError(
-                f"The part file {self._part} was removed by another program, so it "
-                "must be written again"
+                f"Another program removed the part file {self._part}, so the crawl "
+                "must write this file again"
             )
         self._part.close()
 

@@ -122,7 +122,7 @@ class Placement:
             if target is not None and not may_replace and is_other:
                 raise SinkError(
                     f"Another program created {place.text} while the crawl ran; move "
-                    "that file away: the items of this run are in "
+                    "that file away. The items of this run are in "
                     f"{place.part_text or 'the store'}"
                 )
             if self._schema is not None:

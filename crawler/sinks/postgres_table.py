@@ -137,7 +137,7 @@ class PostgresTable:
             return ""
         for name in OWN:
             if name not in found:
-                return f"it has no column {name}, so no crawl has made it"
+                return f"the table has no column {name}, so no crawl has made it"
         if wrong := await self._constraints(connection, wanted):
             return wrong
         for name, kind in wanted.items():
@@ -145,7 +145,7 @@ class PostgresTable:
             if name not in found:
                 await self._add(connection, name, kind)
             elif found[name].replace("time without time zone", "time") != _full(kind):
-                return f"its column {name} is {found[name]}, not {kind}"
+                return f"the column {name} has the type {found[name]}, not {kind}"
         return ""
 
     async def _constraints(
@@ -162,7 +162,7 @@ class PostgresTable:
             table,
         )
         if await cursor.fetchone() is None:
-            return "its column _key has no unique index, so no row can be replaced"
+            return "the column _key has no unique index, so no row can be replaced"
         cursor = await connection.execute(
             "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) "
             "AND attnum > 0 AND NOT attisdropped AND attnotnull AND NOT atthasdef "
@@ -171,7 +171,7 @@ class PostgresTable:
         )
         for (name,) in await cursor.fetchall():
             if name not in wanted:
-                return f"its column {name} is NOT NULL, and no item has that field"
+                return f"the column {name} is NOT NULL, and no item has that field"
         return ""
 
     def _wanted(self) -> dict[str, str]:

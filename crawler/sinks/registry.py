@@ -46,8 +46,8 @@ class OutputOffer(msgspec.Struct, frozen=True):
         names the extra."""
         if not self.is_installed:
             raise ConfigError(
-                f"{self.name} outputs need {self.needs}: "
-                f"pip install 'exact-crawler[{self.extra}]'"
+                f"Outputs of {self.name} need {self.needs}, which is not installed; "
+                f"run: pip install 'exact-crawler[{self.extra}]'"
             )
         module, _, name = self.target.partition(":")
         return getattr(importlib.import_module(module), name)
@@ -128,7 +128,7 @@ def _loaded(load: Callable[[], Any], what: str) -> Callable[..., Any]:
             f"class = {what} of an output cannot be imported: {exc}"
         ) from exc
     if not callable(found):
-        raise ConfigError(f"class = {what} of an output is not a class; name a class")
+        raise ConfigError(f"class = {what} of an output is not a class of sinks")
     return found
 
 

@@ -105,7 +105,7 @@ def spec_of(name: str, table: object, source: str) -> OutputSpec:
     try:
         return OutputSpec(**values)
     except ConfigError as exc:
-        raise ConfigError(f"{place}: {exc}") from exc
+        raise ConfigError(f"{place} is not valid: {exc}") from exc
 
 
 def _value(place: str, key: str, value: Any) -> Any:

@@ -150,7 +150,7 @@ def _own(spec: OutputSpec, made: Any) -> Sink:
         ) from exc
     if not isinstance(sink, Sink):
         raise ConfigError(
-            f"Output {spec.sink or spec.uri}: the call of {made!r} returned no Sink"
+            f"Output {spec.sink or spec.uri}: {made!r} must return an instance of Sink"
         )
     return sink
 
@@ -240,8 +240,10 @@ def locate_spec(spec: OutputSpec) -> Location | None:
 
 def _unknown_scheme(text: str, scheme: str) -> ConfigError:
     known = [*registry.PLACES, *registry.DATABASES, *registry.installed_sinks()]
-    hint = unknown(f"scheme {scheme}://", scheme, known, f"Output {text!r}")
-    return ConfigError(f"{hint} (crawl outputs lists them)")
+    problem = unknown(f"scheme {scheme}://", scheme, known, f"Output {text!r}")
+    return ConfigError(
+        f"{problem} (the command `crawl outputs` prints all valid schemes)"
+    )
 
 
 def _format(spec: OutputSpec, around: Surroundings) -> tuple[Format, dict[str, Any]]:
@@ -311,7 +313,8 @@ def _table_of(query: str | None) -> str | None:
     key, _, table = query.partition("=")
     if key != "table" or not table or "\0" in table or table.startswith("sqlite_"):
         raise ConfigError(
-            f"Output ...?{query} names no valid table; write it as books.db?table=books"
+            f"The end ?{query} of an output's name names no valid table; write it as "
+            "in books.db?table=books"
         )
     return table
 

@@ -150,7 +150,7 @@ def test_a_run_is_exported_to_a_named_output(project: Path) -> None:
     ("config", "words"),
     [
         ("[outputs.a]\nformat = 3", "[outputs.a]: format = 3 must be text"),
-        ("[outputs.a]\nfields = []", "[outputs.a]: An output needs a uri"),
+        ("[outputs.a]\nfields = []", "[outputs.a] is not valid: An output needs a uri"),
         ("outputs = 3", "outputs is not a table of tables"),
         ('[outputs.a]\nuri = "x.csv"\ndelimeter = ";"', "did you mean 'delimiter'?"),
         ('[outputs.a]\nclass = "no.such"', "'no.such' of an output cannot be imported"),

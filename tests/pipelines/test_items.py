@@ -183,7 +183,9 @@ for _ in range(100_000):
         pytest.param({"t": {"\ud800": 1}}, "t", "surrogate", id="surrogate in a key"),
         pytest.param({1: "a"}, "1", "not a string", id="key"),
         pytest.param({None: "a"}, "None", "not a string", id="None as key"),
-        pytest.param({"a": {2: "a"}}, "a", "key 2 in a", id="key within"),
+        pytest.param(
+            {"a": {2: "a"}}, "a", "the key 2 of the field 'a'", id="key within"
+        ),
         pytest.param({"a": {(1, 2): 3}}, "a", "cannot be written", id="tuple as key"),
         pytest.param({"ok": 1, "node": object()}, "node", "object", id="object"),
         pytest.param(Struct("A", lambda: 1), "extra", "function", id="function"),

@@ -108,10 +108,12 @@ def test_rows_are_appended_to_an_existing_table(
 
 
 def test_a_column_that_an_existing_table_lacks_is_rejected() -> None:
-    with pytest.raises(ConfigError, match=r"has no column 'c'.*write to another file"):
+    with pytest.raises(
+        ConfigError, match=r"no column for .* 'c'; write to another file"
+    ):
         Csv(["a", "c"]).adopt([b"a,b\r\n"])
     with pytest.raises(
-        SinkError, match=r"no column 'c', which item 2 has; .*OTHER\.csv"
+        SinkError, match=r"no column for the field 'c' of item 2; .*OTHER\.csv"
     ):
         written(Csv(), rows({"a": 1}, {"c": 2}), [b"a,b\r\n1,2\r\n"])
 
@@ -173,7 +175,8 @@ def written_bytes(
 
 def test_a_character_that_the_encoding_lacks_is_named() -> None:
     with pytest.raises(
-        SinkError, match=r"cp1252 of the CSV output cannot encode '☃'; .*utf-8"
+        SinkError,
+        match=r"cp1252 of the CSV output cannot encode the character '☃'; .*utf-8",
     ):
         written_bytes(Csv(["a"], encoding="cp1252"), rows({"a": "☃"}))
 

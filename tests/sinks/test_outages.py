@@ -77,7 +77,7 @@ class Nightly:
             self.reach("gate")
         outage.begin()
         self.go_on()
-        self.reach("the crawl waits and tries it again", outage.name)
+        self.reach("the crawl waits and tries to write again", outage.name)
 
     def kill(self) -> None:
         self.process.kill()

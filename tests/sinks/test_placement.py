@@ -70,7 +70,7 @@ def test_a_file_that_appeared_is_replaced_only_if_it_belongs_to_the_job() -> Non
     placed(disk, b"new")
 
     with pytest.raises(
-        SinkError, match=r"created .* the items of this run are in .*\.part"
+        SinkError, match=r"created .* The items of this run are in .*\.part"
     ):
         placement.publish(3, lambda place: False)
     assert placement.publish(3, lambda place: place == str(PLACE))

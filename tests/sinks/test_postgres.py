@@ -184,19 +184,19 @@ async def test_a_table_of_another_program_is_rejected(
         ("title text", "no column _key"),
         (
             "_key text UNIQUE, _job text, _run bigint, _sequence bigint, title int",
-            "its column title is integer, not text",
+            "the column title has the type integer, not text",
         ),
         (
             "_key text, _job text, _run bigint, _sequence bigint, title text",
-            "its column _key has no unique index",
+            "the column _key has no unique index",
         ),
         (
             "_key text, _job text, _run bigint, _sequence bigint, UNIQUE (_job, _key)",
-            "its column _key has no unique index",
+            "the column _key has no unique index",
         ),
         (
             "_key text UNIQUE, _job text, _run bigint, _sequence int, n int NOT NULL",
-            "its column n is NOT NULL",
+            "the column n is NOT NULL",
         ),
     ],
 )

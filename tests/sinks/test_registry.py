@@ -40,7 +40,7 @@ def test_a_missing_extra_is_named() -> None:
     offer = OutputOffer("x", "", "x:X", "no_such_module", "lake")
 
     with pytest.raises(
-        ConfigError, match=r"need no_such_module: pip .*crawler\[lake\]"
+        ConfigError, match=r"need no_such_module, .*: pip .*crawler\[lake\]"
     ):
         offer.load()
 
@@ -88,7 +88,7 @@ def test_a_sink_class_receives_the_uri_and_the_fields() -> None:
         (f"{__name__}.Queu", {}, "cannot be imported"),
         (f"{__name__}.Queue", {}, "missing 1 required .* 'topic'"),
         (f"{__name__}.Queue", {"topic": "x", "sise": 1}, "'sise'"),
-        (f"{__name__}.NoSink", {}, "returned no Sink"),
+        (f"{__name__}.NoSink", {}, "must return an instance of Sink"),
         (f"{__name__}.OFFERS", {}, "is not a class"),
     ],
 )
@@ -140,7 +140,7 @@ def test_a_sink_of_another_package_is_found_by_its_entry_point(tmp_path: Path) -
             OutputSpec(uri="x.csv", options={"delimeter": ";"}),
             "unknown option 'delimeter'",
         ),
-        (OutputSpec(uri="x.db", options={"a": 1}), "unknown option 'a'"),
+        (OutputSpec(uri="x.db", options={"a": 1}), "remove the option 'a'"),
         (OutputSpec(uri="x.csv", options={"delimiter": "ab"}), "one character"),
         (OutputSpec(uri="x.txt", format="xml"), "'xml' has an unknown ending"),
     ],

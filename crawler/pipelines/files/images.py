@@ -136,13 +136,13 @@ class Images(Files):
         for name, box in self.thumbs.items():
             if not isinstance(name, str) or not name or safe_name(name) != name:
                 raise ConfigError(
-                    f"Images(thumbs=...): {name!r} is not a valid folder name; use "
-                    "letters and digits"
+                    f"Images(thumbs=...): the name {name!r} is not a valid folder "
+                    "name; use letters and digits"
                 )
             if not _is_box(box):
                 raise ConfigError(
-                    f"Images(thumbs=...): {name}: give width and height in pixels, "
-                    f"such as (120, 120), not {box!r}"
+                    f"Images(thumbs=...): the size of {name!r} must be a width and a "
+                    f"height in pixels, such as (120, 120), not {box!r}"
                 )
         if self.format and self.format not in FORMATS:
             known = ", ".join(FORMATS)
@@ -167,7 +167,8 @@ class Images(Files):
             pictures()
         except ImportError as exc:
             raise ConfigError(
-                f"{self!r} needs Pillow: pip install 'exact-crawler[images]'"
+                f"{self!r} needs Pillow, which is not installed; run: "
+                "pip install 'exact-crawler[images]'"
             ) from exc
 
     def _of_run(self, downloads: Downloads, run: Run) -> FilesOfRun:

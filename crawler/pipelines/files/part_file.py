@@ -180,7 +180,7 @@ class PartFile:
             return True
         raise OSError(
             f"the part file {self._path} cannot be opened, because another process "
-            "uses it"
+            "uses it or removed its folder; give each crawl a folder of its own"
         )
 
     def _note(self) -> None:

@@ -54,8 +54,8 @@ class Patience(Repeats):
 
     def _note_failure(self, error: BaseException) -> None:
         logger.warning(
-            "Files cannot be written to %s; the writes are repeated, and the pages of "
-            "the files wait: %s",
+            "Files cannot be written to %s; the crawl tries again, and pages that need "
+            "these files wait; check its free space and permissions: %s",
             self._place,
             error,
         )

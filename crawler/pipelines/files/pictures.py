@@ -127,8 +127,8 @@ def _opened(content: bytes, limits: ImageLimits) -> PIL.Image.Image:
     if pixels > limits.max_pixels:
         raise UnfitImage(
             Reason.BOMB,
-            f"the image has {image.width} x {image.height} pixels, more than the "
-            f"{limits.max_pixels:,} of max_pixels",
+            f"the image has {image.width} x {image.height} pixels, more than "
+            f"Images(max_pixels={limits.max_pixels}) allows",
         )
     return image
 
@@ -143,8 +143,11 @@ def _seen(image: PIL.Image.Image, limits: ImageLimits) -> SeenImage:
     if _turn(image) in _ON_ITS_SIDE:
         width, height = height, width
     if width < limits.min_width or height < limits.min_height:
-        detail = f"the image has {width} x {height} pixels, below min_width or "
-        raise UnfitImage("too_small", f"{detail}min_height")
+        raise UnfitImage(
+            "too_small",
+            f"the image has {width} x {height} pixels, less than min_width or "
+            "min_height of Images",
+        )
     return SeenImage(width, height, _OWN.get(name, "png"))
 
 

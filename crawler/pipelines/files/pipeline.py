@@ -108,7 +108,7 @@ class Files:
         except OSError as exc:
             why = exc.strerror or str(exc)
             raise ConfigError(
-                f"{self!r}: {self.folder} cannot be written: {why}"
+                f"{self!r}: the folder {self.folder} cannot be written: {why}"
             ) from exc
         files = self._of_run(downloads, run)
         try:
@@ -127,15 +127,15 @@ class Files:
         if scheme + mark not in _SCHEMES:
             known = ", ".join(_SCHEMES)
             raise ConfigError(
-                f"{self!r}: files cannot be stored at {scheme}:// URLs; use a folder, "
-                f"or one of {known}"
+                f"{self!r}: files cannot be stored at {scheme}:// URLs; give a local "
+                f"folder, or a URL that begins with one of {known}"
             )
         try:
             found = importlib.import_module("crawler.pipelines.files.object_place")
         except ImportError as exc:
             raise ConfigError(
-                f"{self!r}: {self.folder} needs obstore: "
-                "pip install 'exact-crawler[objects]'"
+                f"{self!r}: the folder {self.folder} needs obstore, which is not "
+                "installed; run: pip install 'exact-crawler[objects]'"
             ) from exc
         place: FilePlace = found.ObjectFolder(self.folder)
         return place
@@ -227,7 +227,9 @@ def _url(page: Response | None, reference: Any) -> str | File:
     if not isinstance(reference, str):
         kind = type(reference).__name__
         return File(
-            str(reference), reason=BAD_URL, detail=f"a value of type {kind} is no URL"
+            str(reference),
+            reason=BAD_URL,
+            detail=f"a value of type {kind} is not a URL",
         )
     if page is None:
         return reference

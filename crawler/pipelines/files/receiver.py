@@ -97,10 +97,11 @@ class FileReceiver:
             return
         if status == UNSATISFIABLE and part.size:
             raise await self._anew(
-                response, "the file is shorter now than the bytes received before"
+                response,
+                "the server's file is now shorter than the part received before",
             )
         if not 200 <= status <= 299 or (status == PARTIAL and not part.size):
-            detail = f"status {status}"
+            detail = f"the server answered with status {status}"
             raise FetchError(
                 Reason.HTTP_STATUS, detail, url=response.url, is_final=True
             )
@@ -108,7 +109,7 @@ class FileReceiver:
             span = _RANGE.match(response.head.value(b"content-range") or "")
             if span is None or int(span[1]) != part.size or _is_packed(response):
                 raise await self._anew(
-                    response, "the server sent another range than the requested one"
+                    response, "the server sent another range of bytes than requested"
                 )
         else:
             part.restart(_validator(response))
@@ -149,7 +150,8 @@ class FileReceiver:
         most = self._limits.max_size
         if size > most:
             detail = (
-                f"the file has {size:,} bytes or more; max_size of Files is {most:,}"
+                f"the file has at least {size:,} bytes, more than max_size of Files "
+                f"({most:,} bytes) allows"
             )
             raise FetchError(Reason.TOO_LARGE, detail, url=response.url, is_final=True)
 
@@ -157,8 +159,9 @@ class FileReceiver:
         declared = response.content_type if response.is_type_declared else ""
         self.type = type_of(self._part.head, declared)
         if self._limits.types and not is_wanted(self.type, self._limits.types):
+            detail = f"the file has the type {self.type}, which `types` does not allow"
             raise FetchError(
-                Reason.UNWANTED_TYPE, self.type, url=response.url, is_final=True
+                Reason.UNWANTED_TYPE, detail, url=response.url, is_final=True
             )
 
     def _keep(self) -> None:

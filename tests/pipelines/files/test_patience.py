@@ -48,8 +48,8 @@ async def test_a_temporary_error_is_retried_and_logged_once(
 
     assert caplog.messages == [
         (
-            "Files cannot be written to files; the writes are repeated, and the pages "
-            f"of the files wait: {FULL}"
+            "Files cannot be written to files; the crawl tries again, and pages that "
+            f"need these files wait; check its free space and permissions: {FULL}"
         ),
         "Files can be written to files again",
     ]

@@ -174,7 +174,7 @@ def test_the_limit_on_pixels_is_exact() -> None:
 
     assert reason_of(drawn(), ImageLimits(max_pixels=2399)) == (
         "bomb",
-        "the image has 60 x 40 pixels, more than the 2,399 of max_pixels",
+        "the image has 60 x 40 pixels, more than Images(max_pixels=2399) allows",
     )
 
 
@@ -182,7 +182,7 @@ def test_the_limit_on_pixels_is_exact() -> None:
 def test_an_image_below_the_minimum_size_is_rejected(limits: ImageLimits) -> None:
     assert reason_of(drawn(), limits) == (
         "too_small",
-        "the image has 60 x 40 pixels, below min_width or min_height",
+        "the image has 60 x 40 pixels, less than min_width or min_height of Images",
     )
     look(drawn(), ImageLimits(60, 40))
 

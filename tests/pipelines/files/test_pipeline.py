@@ -153,7 +153,7 @@ def test_an_item_without_a_url_has_no_file(folder: Path) -> None:
         ("/a.png", (200, {"Content-Type": "image/png"}, "<p>Login"), "unwanted_type",
          "text/html"),
         ("/a.png", PDF, "unwanted_type", "application/pdf"),
-        ("/a.png", PNG + bytes(5_000), "too_large", "5,708 bytes or more"),
+        ("/a.png", PNG + bytes(5_000), "too_large", "at least 5,708 bytes"),
         ("mailto:a@b.example", PNG, "bad_url", "mailto"),
         ("http://[", PNG, "bad_url", ""),
     ],
