@@ -56,7 +56,7 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Process(Protocol):
-    """A pipeline's state in one run."""
+    """A pipeline's state in one run, to which the run passes every item."""
 
     async def process(self, item: Any, page: Response | None) -> Any:
         """Return the item for the next pipeline, or raise `DropItem(reason)`.

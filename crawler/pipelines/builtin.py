@@ -94,8 +94,8 @@ class Validate(Immediate):
         return f"Validate({self.kind.__name__ if self.kind else ''})"
 
 
-#: Types whose values are passed unchanged to the check by msgspec, instead of as JSON
-#: text: a date stays a `datetime.date`.
+#: Types whose values msgspec checks unchanged, not as JSON text. For example, a date
+#: stays a `datetime.date`.
 _KEPT = (
     bytes,
     bytearray,
@@ -149,9 +149,9 @@ class Dedupe(Immediate):
     """Keeps one item for each value of `fields` in a run.
 
     Later items with the same values are dropped as `duplicate:FIELD,...`. This pipeline
-    only makes the key; the store drops duplicates when it commits the page. So items of
-    a page that fails, or that is fetched twice, are not compared. An item that has none
-    of the fields is always kept.
+    only makes the key; the store drops duplicates when it commits the page. So an item
+    of a page that fails never makes a later item a duplicate. An item that has none of
+    the fields is always kept.
     """
 
     def __init__(self, *fields: str) -> None:

@@ -68,7 +68,7 @@ class Chain:
             if isinstance(pipeline, Validate):
                 return pipeline.item_type
             if getattr(pipeline, "is_fetching", False):
-                continue  # this pipeline does not change the type of an item
+                continue  # Files and Images do not change the type of an item
             if isinstance(pipeline, Map) or not isinstance(pipeline, Immediate):
                 return None
         return None

@@ -27,8 +27,8 @@ class ItemField(msgspec.Struct, frozen=True):
 
 
 class ItemType(msgspec.Struct, frozen=True, dict=True):
-    """What outputs know about items before the first item arrives; outputs take their
-    columns from an ItemType."""
+    """The name and the fields of a type of items. An output takes its columns from an
+    ItemType before the first item arrives."""
 
     name: str
     fields: tuple[ItemField, ...]

@@ -36,10 +36,12 @@ def encode(item: Any) -> bytes:
     """Return `item` as one line of JSON, without the line end.
 
     Takes a dict, or an instance of a dataclass, msgspec.Struct, attrs or pydantic
-    class. Bytes become base64; Decimal, UUID and Path become strings; dates RFC 3339;
-    enums their values; sets arrays; numpy scalars and arrays numbers and lists. A
-    pydantic instance is written as its `model_dump(mode="json", by_alias=True)`. U+2028
-    and U+2029 are escaped. Raises ItemError.
+    class. Bytes are written as base64, dates as in RFC 3339, enums as their values,
+    sets as arrays, and Decimal, UUID and Path as strings. Scalars and arrays of numpy
+    become numbers and lists. A pydantic instance is written as its
+    `model_dump(mode="json", by_alias=True)`. U+2028 and U+2029 are escaped.
+
+    Raises ItemError if a value cannot be written.
     """
     try:
         body = _encoder.encode(item)

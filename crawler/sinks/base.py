@@ -242,7 +242,7 @@ class Sink(ABC):
         The name of the new output contains `label` ("bad-run-7"). A sink that cannot
         keep two outputs apart calls `publish` and logs a warning.
         """
-        if not self.is_prompt:  # else the items have already been sent
+        if not self.is_prompt:  # a prompt sink has already sent the items
             logger.warning(
                 "The run is bad (exit code 3, or no items), but its items are now in "
                 "the output %s, which cannot keep the items of two runs apart",

@@ -1,9 +1,9 @@
 """Items as rows of a SQLite file: `books.db`, or `books.db?table=books`.
 
-Rule: a row is committed before the store records that it is written, and a row that is
-written again replaces the same row. Rows of earlier runs stay, unless the mode is
-"replace": then the run fills a second table, which replaces the first table when the
-run publishes.
+Rule: a row is committed before the store records that it is written. A row that is
+written again replaces its earlier version. Rows of earlier runs stay, unless the mode
+is "replace": then the run fills a second table, which replaces the first table when
+the run publishes.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ class Database(Sink):
         self._source = source
         recorded = await source.position()
         if recorded is None and not await to_thread.run_sync(self.path.exists):
-            # The position is recorded before the file is created, so that a killed
-            # process leaves no file that belongs to no job.
+            # The position is recorded before the file is created. So the job owns the
+            # file even if this process is killed.
             recorded = Position(target=str(self.path))
             await source.record(recorded)
         try:
@@ -110,7 +110,6 @@ class Database(Sink):
         except ConfigError:
             await self._give_up(recorded)
             raise
-        # From here on the table belongs to this job, and its rows have a run number.
         try:
             await source.record(self._position)
         except BaseException:
@@ -152,8 +151,8 @@ class Database(Sink):
                 )
             if recorded is not None and not is_first:
                 # Items after the recorded position will be written again. Their rows
-                # are removed first, because the store may have lost its last commits;
-                # then it gives the same numbers to other items.
+                # are removed first: if the store has lost its last commits, it gives
+                # the same numbers to other items.
                 if not self._item_key:
                     owner = RowOwner(self._source.run.job, recorded.run)
                     self._table.cut(owner, recorded.sequence)

@@ -46,7 +46,7 @@ class Disk(Protocol):
 
     def size(self, path: Path) -> int | None:
         """Return the size of a file in bytes; None if the file does not exist. Raises
-        IsADirectoryError if the path is a folder."""
+        Raises IsADirectoryError if the path is a folder."""
         ...
 
     def open(self, path: Path) -> OpenFile:

@@ -62,7 +62,7 @@ class SinkWriter:
 
     @property
     def has_room(self) -> bool:
-        """Whether the crawl need not wait for this output."""
+        """Whether the output works and lags so little that the crawl may continue."""
         is_near = not self.sink.is_growing or self._lag.is_small(self._crowd.sequence)
         return is_near and not self._calls.is_failing
 

@@ -1,4 +1,4 @@
-"""Formats: turn rows into the bytes of a file. Pure, no I/O.
+"""Formats: turn rows into the bytes of a file. No I/O.
 
 Rule: if a format `grows`, the bytes that `encode` returns depend only on the rows
 of the call and on `shape`. So a file may be cut after the bytes of any

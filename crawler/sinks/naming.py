@@ -1,7 +1,7 @@
 """Fills the run's number and date into outputs' names: `out/books-{date}-{run}.jsonl`.
 
-Rule: if the name with the run's number is used by another job or program, the next free
-number is used.
+Rule: if another job or program uses the name with the run's number, the number gets the
+first free suffix, as in 7-2.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ class Outputs:
     async def room(self) -> None:
         """Wait while an output lags far behind or is failing.
 
-        SinkError once an output has failed for good.
+        Raises SinkError if an output has failed for good.
         """
         while True:
             if self.error is not None:

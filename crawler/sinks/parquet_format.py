@@ -23,8 +23,8 @@ from crawler.store.base import ItemRow
 
 #: Maximum size of a row group, measured as the size of its items' JSON in bytes.
 _GROUP_BYTES = 16 << 20
-#: Maximum value of `decimals`, the number of digits after the decimal point; as many
-#: digits are possible before the point.
+#: Maximum value of `decimals`, the number of digits after the decimal point. 19 digits
+#: remain before the point.
 _MOST_DECIMALS = 19
 _COMPRESSIONS = ("zstd", "snappy", "gzip", "lz4", "brotli", "none")
 #: Errors that the conversion of a value raises if the value does not fit its column.

@@ -107,8 +107,8 @@ class Placement:
         self.place, self.label = self._location.beside(label), label
 
     def mark(self) -> str:
-        """Return a text that identifies the existing output, such as an ETag. It shows
-        later whether this output has been replaced."""
+        """Return a text that identifies the existing output, such as an ETag. If it is
+        different later, the output has been replaced."""
         self.before = self.place.mark()
         return self.before
 

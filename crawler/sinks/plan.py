@@ -60,7 +60,7 @@ class OutputPlan(msgspec.Struct, frozen=True, kw_only=True):
         for output in self._expanded():
             sink = self._sink(output, time.time(), 1, owns)
             if isinstance(output, Sink) or is_fixed(output.uri):
-                # the names of other outputs depend on the run's number or date
+                # an output is not checked if its name depends on the run
                 sink.check(owns)
             sinks.append(sink)
         check_distinct(sinks)

@@ -99,7 +99,7 @@ class Postgres(Sink):
 
     async def _prepare(self, connection: Connection, recorded: Position | None) -> int:
         """Create the tables or add missing columns; return the number of this run's
-        last item in them."""
+        last item in the output's table."""
         await self._positions.create(connection)
         kept = await self._positions.read(connection)
         if recorded is not None and recorded.run == kept.run > 0:
@@ -118,8 +118,8 @@ class Postgres(Sink):
                 f"{wrong}; use another table, or --overwrite"
             )
         # Items after the recorded position will be written again. Their rows are
-        # removed first, because the store may have lost its last commits; then it
-        # gives the same numbers to other items.
+        # removed first: if the store has lost its last commits, it gives the same
+        # numbers to other items.
         if kept.run == self._run and kept.sequence > taken and not self._item_key:
             owner = RowOwner(self._source.run.job, self._run)
             await self._table.remove(connection, owner, taken, kept.sequence)

@@ -100,7 +100,7 @@ class PositionTable:
     """The table `crawler_positions`, which says how far each output of each job has
     written.
 
-    It is changed in the same transaction as the output's rows.
+    Each transaction that writes rows of an output also updates this table.
     """
 
     def __init__(self, job: str, output: str) -> None:
@@ -114,8 +114,8 @@ class PositionTable:
         )
 
     async def read(self, connection: Connection) -> Kept:
-        """Return how far the output has written, and lock this row, so that no other
-        transaction can change it until the current transaction ends."""
+        """Return how far the output has written, and lock the output's row: no other
+        transaction can change this row until the current transaction ends."""
         cursor = await connection.execute(
             "SELECT run, sequence, place FROM crawler_positions "
             "WHERE job = %s AND output = %s FOR UPDATE",

@@ -62,8 +62,8 @@ def _number(value: Any) -> Any:
 
 
 _Convert: TypeAlias = Callable[[Any], Any]
-#: By the kind of a column's values: the column's type in PostgreSQL, and a function
-#: that converts a value of the item's JSON for it.
+#: By the kind of a column's values, such as "integer": the column's PostgreSQL type,
+#: and a function that converts a value of an item's JSON to a value of this type.
 _TYPES: Mapping[str, tuple[str, _Convert]] = {
     "boolean": ("boolean", lambda value: value),
     "integer": ("bigint", _number),
@@ -227,7 +227,8 @@ class PostgresTable:
     ) -> None:
         """Remove the rows of the run's items after number `after` up to number `last`.
 
-        Only for items without a key of their own, whose key is made of their number.
+        Call this method only without `item_key`: then a row's key contains the item's
+        number.
         """
         keys = [owner.number(sequence) for sequence in range(after + 1, last + 1)]
         await connection.execute(

@@ -70,14 +70,14 @@ FORMATS: Mapping[str, OutputOffer] = _by_name(
         "parquet",
     ),
 )
-#: By file extension: the compressions. Their extension follows that of the format, as
-#: in `books.jsonl.gz`.
+#: The compressions, by file extension, which follows that of the format, as in
+#: `books.jsonl.gz`.
 PACKINGS: Mapping[str, OutputOffer] = _by_name(
     OutputOffer("gz", "compressed by gzip", f"{_HERE}.gzip_format:Gzip"),
     OutputOffer("zst", "compressed by Zstandard", f"{_HERE}.zstd_format:Zstandard"),
 )
 _OBJECT = f"{_HERE}.objects:StoredObject"
-#: By URI scheme: the storages, which take files of any format.
+#: The object storages, by URI scheme; they take files of any format.
 PLACES: Mapping[str, OutputOffer] = _by_name(
     OutputOffer(
         "s3", "Amazon S3 and compatible storage", _OBJECT, "obstore", "objects"
@@ -85,7 +85,7 @@ PLACES: Mapping[str, OutputOffer] = _by_name(
     OutputOffer("gs", "Google Cloud Storage", _OBJECT, "obstore", "objects"),
     OutputOffer("az", "Azure Blob Storage", _OBJECT, "obstore", "objects"),
 )
-#: By URI scheme: the database servers.
+#: The database servers, by URI scheme.
 DATABASES: Mapping[str, OutputOffer] = _by_name(
     OutputOffer(
         "postgresql",

@@ -119,7 +119,7 @@ class RotatedFiles(Sink):
         self.published, self.unpublished = self.manifest.text, None
 
     def _write_full(self) -> None:
-        """Publish every full file, and encode the remaining rows as far as possible."""
+        """Pass all received rows to files, and publish every file that is full."""
         while self._rows or self._current.is_full:
             self._write_current()
 

@@ -14,7 +14,7 @@ from crawler.store.base import ItemRow
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Which items an output receives, and which of their fields."""
+    """Selects the items that an output receives, and their fields."""
 
     #: Names of item types; empty: all items.
     types: frozenset[str] = frozenset()

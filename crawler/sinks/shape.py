@@ -36,7 +36,7 @@ class OutputShape(msgspec.Struct, frozen=True):
     ) -> OutputShape:
         """Return the shape of the items in an output that selects `fields`.
 
-        ConfigError, which names the output as `place`, if a field does not exist.
+        Raises ConfigError if a field does not exist; its message begins with `place`.
         """
         key = item_type.in_json(item_key) if item_type else tuple(item_key)
         if not fields:

@@ -82,7 +82,7 @@ class SinkCalls(Repeats):
 
     async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
         """Return the result of `call`, which is repeated while it fails. Raises
-        SinkError when the retry policy gives up."""
+        Raises SinkError when the retry policy gives up."""
         try:
             return await super().repeat(call)
         except SinkError:

@@ -49,7 +49,7 @@ class Table:
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self.name = name
         self._connection = connection
-        #: The column of each field of the items, as far as it was needed.
+        #: By an item's field: its column, once a row has needed the column.
         self._columns: dict[str, TableColumn] = {}
         #: All columns of the table, by their names in lower case, because SQLite's
         #: names are case-insensitive.

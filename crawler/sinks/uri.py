@@ -66,7 +66,7 @@ def open_sink(
     """Return the sink for `output`.
 
     `output` may be a path (its file extension decides), a URI (its scheme decides), `-`
-    (standard output), an OutputSpec, or a Sink itself; ConfigError for anything else.
+    (standard output), an OutputSpec, or a Sink itself. Anything else is a ConfigError.
     `item_type` gives the columns of a table, if known. `item_key` names the fields that
     identify a row of a database.
     """

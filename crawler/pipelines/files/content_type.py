@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from crawler.web.media_type import is_xml, sniff
 
-#: Types that detection finds for many kinds of files, because these begin with the same
-#: bytes. For them the declared type may be more exact.
+#: Detected types that many file formats share, because their files begin with the same
+#: bytes: a docx file is a zip file. The declared type may be more exact.
 _GENERAL = frozenset(
     {
         "application/octet-stream",
@@ -18,8 +18,8 @@ _GENERAL = frozenset(
         "text/xml",
     }
 )
-#: Types that detection gives to files whose first bytes it does not know; some image
-#: and audio files are among them.
+#: Detected types whose files may be images, audio or video; so a declared type such as
+#: "video/ogg" is used.
 _UNSEEN = frozenset({"application/octet-stream", "application/ogg"})
 
 

@@ -72,8 +72,8 @@ class Downloads:
         self.making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         #: By URL: the File, with its reason, for URLs that failed in this run.
         self._failed: dict[str, File] = {}
-        #: By a path that several files may want: a lock, held until one of these files
-        #: is recorded.
+        #: By a path that several files may get: a lock, held until the file at this
+        #: path is recorded.
         self._landing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def file(
@@ -200,8 +200,8 @@ class Downloads:
     async def _is_free(self, path: str, url: str, receiver: FileReceiver) -> bool:
         """Return whether a file may be stored at a path.
 
-        It may if the path has no file, the same file, or an older version of this
-        URL's file that no other URL uses.
+        The path must have no file, a file with the same content, or an older version
+        of this URL's file that no other URL uses.
         """
         others = await self._table.at(self.place.name, path)
         if not others:

@@ -1,5 +1,5 @@
 """Value classes for images: the limits, the wanted copies and the facts about an image.
-Pure, and without Pillow."""
+No I/O, and no Pillow."""
 
 from __future__ import annotations
 

@@ -89,8 +89,8 @@ class Images(Files):
     - `animated=False`: animated images get the reason `animated`. Otherwise their first
       frame is copied.
 
-    Damaged files get the reason `truncated` or `decode_error`. ConfigError before the
-    first request if Pillow (the extra `images`) is missing.
+    Damaged files get the reason `truncated` or `decode_error`. A crawl raises
+    ConfigError before its first request if Pillow (the extra `images`) is missing.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """A part: the local file that receives the bytes of a download until it is complete.
 
 Rule: a part file can be continued only with its validator (ETag or Last-Modified),
-which says to which version of the file the bytes belong. Methods that use the disk run
-in a thread.
+which says to which version of the file the bytes belong. Callers use a thread for the
+methods that use the disk.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class PartFile:
 
     def take_up(self) -> None:
         """Continue the part file that an earlier process has left, if it has a
-        validator and no other process uses it. Runs in a thread."""
+        validator and no other process uses it. Call this method in a thread."""
         try:
             state = msgspec.json.decode(self._beside.read_bytes(), type=PartState)
         except (OSError, msgspec.DecodeError):
@@ -91,8 +91,8 @@ class PartFile:
         self.size += len(piece)
 
     def flush(self) -> None:
-        """Write the collected bytes, so that the part file can be continued. Runs in a
-        thread."""
+        """Write the collected bytes, so that the part file can be continued. Call this
+        method in a thread."""
         self._write(is_last=False)
 
     def _write(self, *, is_last: bool) -> None:
@@ -115,7 +115,7 @@ class PartFile:
 
     def finish(self) -> str:
         """Write the last bytes durably; return the SHA-256 of the whole file in
-        hexadecimal. Runs in a thread."""
+        hexadecimal. Call this method in a thread."""
         self._write(is_last=True)
         assert self._file is not None
         self._file.truncate(self.size)
@@ -124,8 +124,8 @@ class PartFile:
         return self._digest.hexdigest()
 
     def leave(self) -> None:
-        """Keep the part file if it can be continued, else remove it. Runs in a
-        thread."""
+        """Keep the part file if it can be continued, else remove it. Call this method
+        in a thread."""
         if self._file is None:
             return
         if self.validator and self.size - self.gathered > 0:
@@ -134,7 +134,7 @@ class PartFile:
             self.discard()
 
     def discard(self) -> None:
-        """Remove the part file. Runs in a thread."""
+        """Remove the part file. Call this method in a thread."""
         self._release()
         self.restart("")
         self._path.unlink(missing_ok=True)
@@ -142,7 +142,7 @@ class PartFile:
 
     def landed(self) -> None:
         """Remove the file with the validator, because the part file was moved to its
-        final path. Runs in a thread."""
+        final path. Call this method in a thread."""
         self._beside.unlink(missing_ok=True)
 
     @property
@@ -184,8 +184,8 @@ class PartFile:
         )
 
     def _note(self) -> None:
-        """Write the validator to a file beside the part file, which has no bytes at
-        this time."""
+        """Write the validator to a file beside the part file, before the part file gets
+        its first byte."""
         if self.validator:
             state = PartState(self._url, self.validator)
             self._beside.write_bytes(msgspec.json.encode(state))

@@ -1,8 +1,7 @@
 """Repeats writes of files while a disk is full or a storage is unavailable.
 
-Rule: a write is repeated for at most 5 minutes. Until then the pages whose items name
-the files wait.
-An error that a retry cannot fix is raised at once.
+Rule: a write is repeated for at most 5 minutes, while the pages whose items name the
+files wait. An error that a retry cannot fix is raised at once.
 """
 
 from __future__ import annotations

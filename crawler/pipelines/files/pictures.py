@@ -1,6 +1,6 @@
 """Reads images, with Pillow, and makes copies in other sizes and formats.
 
-Rule: the header of a file is checked before any pixel is decoded. Pure, but slow, so
+Rule: the header of a file is checked before any pixel is decoded. Decoding is slow, so
 callers use a thread.
 """
 
@@ -72,7 +72,7 @@ _BOMBS = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
 
 
 def look(content: bytes, limits: ImageLimits) -> SeenImage:
-    """Return the facts in the header of an image file. UnfitImage if the file is no
+    """Return the facts in the header of an image file. Raises UnfitImage if it is no
     image, or if the image is not accepted."""
     with _damage_named(), _opened(content, limits) as image:
         return _seen(image, limits)
@@ -83,7 +83,7 @@ def make_copies(
 ) -> list[ImageCopy]:
     """Decode the image, or the first frame of an animated one, and make copies.
 
-    UnfitImage if the image is not accepted, or damaged.
+    Raises UnfitImage if the image is not accepted, or damaged.
     """
     with _damage_named(), _opened(content, limits) as image:
         seen = _seen(image, limits)

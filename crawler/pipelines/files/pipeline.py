@@ -1,8 +1,8 @@
 """The pipeline `Files`: fetches the files that an item names before the item is
 committed.
 
-Rule: a file is requested on behalf of the item's page, like the requests of a spider's
-`fetch`: the host's pace, robots.txt, retries, proxies and sessions apply.
+Rule: a file is requested like a page that a callback fetches by `fetch`: the host's
+rate limit, robots.txt, retries, proxies and sessions apply.
 """
 
 from __future__ import annotations
@@ -58,10 +58,11 @@ class Files:
     - A file that cannot be fetched has a `reason`. With `required` its item is dropped
       as `file:REASON`.
 
-    ConfigError before the first request if the folder cannot be written.
+    A crawl raises ConfigError before its first request if the folder cannot be written.
     """
 
-    #: Tells the chain of pipelines that this one does not change the type of an item.
+    #: Marks a pipeline that does not change the type of an item, so that the columns of
+    #: outputs are known before the first item.
     is_fetching = True
 
     def __init__(

@@ -1,7 +1,8 @@
 """Where the pipeline `Files` stores files: the protocol of a folder or an object
 storage, and the class for a folder on this machine.
 
-Rule: a file appears there as a whole or not at all. The methods run in a thread.
+Rule: a file appears in the folder or storage complete or not at all. Every method may
+block, so callers use a thread.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class FilePlace(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Prepare the folder or object storage for writing. OSError or ConfigError if
-        it cannot be used."""
+        """Prepare the folder or object storage for writing. Raises OSError or
+        ConfigError if writing is not possible."""
         ...
 
     def text(self, path: str) -> str:

@@ -33,8 +33,8 @@ STATUSES = (NOT_MODIFIED, UNSATISFIABLE)
 _OURS = frozenset(
     {"accept-encoding", "range", "if-range", "if-none-match", "if-modified-since"}
 )
-#: A Last-Modified date that was this many seconds old in its response identifies one
-#: version of the file (RFC 9110, 8.8.2.2).
+#: A Last-Modified date identifies one version of a file only if it is at least this
+#: many seconds older than the response's Date (RFC 9110, 8.8.2.2).
 _STEADY = 60
 _RANGE = re.compile(r"bytes\s+(\d+)-\d+/(?:\d+|\*)", re.I)
 
@@ -69,11 +69,9 @@ class FileReceiver:
         self.modified = ""
 
     def request(self, request: Request) -> Request:
-        """Return `request` with headers that ask for the bytes that are missing.
-
-        These are the whole file, its end, or the whole file only if it has changed
-        since an earlier run.
-        """
+        """Return `request` with headers that ask for the missing end of the file, or
+        for the whole file. If an earlier run has fetched the file, the headers ask for
+        the file only if it has changed since."""
         headers = [p for p in request.options.headers if p[0].lower() not in _OURS]
         # The missing end of a compressed body could not be requested by its offset.
         headers.append(("Accept-Encoding", "identity"))
