@@ -3,7 +3,8 @@
 Rule: a login runs before the session's first request, and again after a login wall; a
 session runs only one login at a time. The layer never retries: a login wall (a page
 that asks for a login) fails the request, and the crawl's retry policy decides whether
-it is sent again. A session is retired if its logins lead only to login walls.
+it is sent again. A session is retired (not used again in the run) if its logins lead
+only to login walls.
 """
 
 from __future__ import annotations
@@ -31,13 +32,14 @@ from crawler.web import urls
 
 logger = logging.getLogger(__name__)
 
-#: A session is retired after this many logins without a good page.
+#: A session is not used again in the run after this many logins without a good page.
 MOST_LOGINS = 3
-#: A session of a pool is retired after this many refusals in a row.
+#: A session of a pool is not used again after this many refusals in a row.
 MOST_REFUSALS = 3
 _REFUSALS = frozenset({401, 403, 429})
 
-#: The identity used by this task's last request, and its number of logins at that time.
+#: The identity of this task's last request, and the `generation` that the identity had
+#: at that time.
 _asked: ContextVar[tuple[Identity, int] | None] = ContextVar("asked", default=None)
 
 
@@ -234,7 +236,7 @@ class Identities:
             self._refused(asked[0])
 
     def retirements(self) -> set[str]:
-        """Return the sessions retired since the last call."""
+        """Return the names of sessions that were retired since the last call."""
         newly, self._newly_retired = self._newly_retired, set()
         return newly
 

@@ -33,8 +33,8 @@ class Prepared:
     """A layer that sends the request which the spider's `prepare` returns.
 
     Requests of hooks and of robots.txt are sent unchanged. Headers, cookies, query,
-    body, proxy and timeout may change. Method, origin and path must not, because pace,
-    robots.txt and scope were checked for them.
+    body, proxy and timeout may change. Method, origin and path must not, because
+    rate limits, robots.txt and scope were checked for them.
     """
 
     def __init__(self, fetch: Fetch, prepare: Prepare, hooks: HookRunner) -> None:

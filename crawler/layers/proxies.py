@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 #: dropped.
 MAX_KEPT = 50_000
 
-#: By proxy (without credentials): counts of requests, failures and bans.
+#: By proxy (without credentials): the counts "asked" (requests), "failed" and "banned".
 Counts = dict[str, dict[str, int]]
 By = Literal["request", "session", "host"]
 
@@ -39,10 +39,11 @@ By = Literal["request", "session", "host"]
 class Proxies:
     """Proxies to choose from: `proxies = Proxies(["http://a.example:3128 de", ...])`.
 
-    An entry is a URL, followed by tags. `Request(proxy="tag:de")` uses a proxy with
-    this tag. `by` says which requests use the same proxy: those of a session, those to
-    a host, or none ("request"). `ban_statuses`, `ban_selector` and `is_banned` (a
-    method of the spider) decide which responses mean that the proxy is banned.
+    Each text in the list is a URL, followed by tags. `Request(proxy="tag:de")` uses a
+    proxy with this tag. `by` says which requests share a proxy: those of a "session",
+    those to a "host", or none ("request"). `ban_statuses`, `ban_selector` and
+    `is_banned` (a method of the spider) decide which responses mean that the proxy is
+    banned.
     """
 
     urls: Sequence[str] = field(default=(), repr=False)
@@ -85,7 +86,7 @@ class Proxies:
     @classmethod
     def of(cls, given: Any, settings: ProxySettings) -> Proxies | None:
         """Return the spider's proxies, else those of the settings' section [proxies];
-        None if there are none."""
+        None if there are none. Raise ConfigError if the spider gives only a text."""
         if isinstance(given, Proxies):
             return given
         if isinstance(given, str):

@@ -65,7 +65,8 @@ def location_of(response: Response) -> str | None:
 
 
 async def follow(fetch: Fetch, request: Request) -> Response:
-    """Return the final response with its body, after at most ten redirects."""
+    """Return the final response with its body, after at most ten redirects. Raise
+    FetchError after more redirects."""
     for _ in range(LIMIT + 1):
         response = await fetch(request)
         try:

@@ -28,8 +28,8 @@ Wait = Callable[[Any], float]
 
 
 class Retries:
-    """Decides by a spider's `stop` and `wait` policies, or by those of the settings'
-    section [retry]."""
+    """Decides about retries by the `stop` and `wait` policies of a spider, or by those
+    of the settings' section [retry]."""
 
     def __init__(
         self, settings: RetrySettings, stop: Stop | None, wait: Wait | None
@@ -41,8 +41,8 @@ class Retries:
 
     @property
     def excuses_refusals(self) -> bool:
-        """Whether a refusal (status 429 or 503) may cost no attempt. False if the user
-        has set the number of attempts: then each try counts."""
+        """Whether a refusal (status 429 or 503) may cost no attempt. Each try costs an
+        attempt if the user has set the number of attempts."""
         return self._is_default
 
     def first_pause(self) -> float:
@@ -56,27 +56,22 @@ class Retries:
 
     def pause(self, failure: FetchError, attempt: int, elapsed: float) -> float | None:
         """Return the seconds until the next try, after `attempt` tries in `elapsed`
-        seconds.
-
-        None if there is no further try.
-        """
+        seconds; None if there is no further try."""
         if failure.is_lasting and attempt >= LASTING_ATTEMPTS:
             return None
         return self.next_pause(attempt, elapsed)
 
     def next_pause(self, attempt: int, elapsed: float) -> float | None:
-        """Like `pause`, but with the usual number of attempts, even if the failure is
-        lasting."""
+        """Return the same as `pause`, but with the usual number of attempts even after
+        a lasting failure."""
         state = _state(max(1, attempt), elapsed)
         if self._stop(state):
             return None
         return max(0.0, float(self._wait(state)))
 
 
-# tenacity is imported with the first failure, because many crawls have none.
-
-
 def _stop_after(attempts: int, state: RetryCallState) -> bool:
+    # imported only after a failure, because many crawls have no failure
     from tenacity import stop_after_attempt
 
     return stop_after_attempt(attempts)(state)

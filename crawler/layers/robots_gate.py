@@ -248,7 +248,7 @@ class RobotsTable:
 
 
 def _request(url: str, proxy: str) -> Request:
-    # Streamed, because 500 KiB are read whatever `max_body` says.
+    # Stream the body: up to 500 KiB of it are read, whatever the setting `max_body` is.
     options = Options(proxy=proxy, purpose="robots", stream=True)
     return Request.build(url, "", priority=0, depth=0, meta=b"", options=options)
 

@@ -1,8 +1,8 @@
 """Where the state of a run is stored, and how it is read.
 
-A run writes through the `Store` protocol; `Reader` reads what jobs have stored. A crawl
-takes another store as `Crawl(spider, store=...)`. `crawler.store.open` creates the
-stores of this package.
+A run writes through the `Store` protocol; `Reader` reads what jobs have stored.
+`crawler.store.open` creates the stores of this package; pass another store to a crawl
+by `Crawl(spider, store=...)`.
 """
 
 from crawler.store.base import (

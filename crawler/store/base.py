@@ -23,8 +23,8 @@ from crawler.stats import Counters, add
 from crawler.store.files import FileTable
 from crawler.store.status import Status
 
-#: The position of an entry in the order of its host's entries: (-priority, depth,
-#: sequence). The lowest is requested first.
+#: The position of a request in its host's queue: (-priority, depth, sequence). The
+#: request with the lowest position is sent first.
 Place = tuple[int, int, int]
 
 
@@ -57,11 +57,11 @@ class ItemRow(msgspec.Struct, frozen=True):
     sequence: int
     #: The fingerprint of the page that yielded the item.
     fingerprint: int
-    #: The item's number among the items of that page.
+    #: The item's number among the items of its page.
     ordinal: int
     #: The item as one line of JSON, without the line end.
     body: bytes
-    #: The object that the callback yielded; None for an item of an earlier process.
+    #: The object that the callback yielded; None if an earlier process stored it.
     value: Any = None
     #: The name of the item's class; "" for a dict.
     type: str = ""
@@ -105,8 +105,8 @@ class Facts(msgspec.Struct):
     #: Host names, and origins, of the requests that `start()` yielded.
     start_names: set[str] = set()
     start_origins: set[str] = set()
-    #: Cookies by (session, domain), each as written by `Jar.to_json`; the last one
-    #: counts.
+    #: Cookies by (session, domain), each as written by `Jar.to_json`; later cookies
+    #: replace earlier ones.
     cookies: dict[tuple[str, str], bytes] = {}
     #: Whether `start()` has yielded all its requests, and all are committed.
     start_ended: bool = False
@@ -122,7 +122,8 @@ class Facts(msgspec.Struct):
     closed: str = ""
     #: By host: until when the host is paused after a refusal, in wall-clock seconds.
     pauses: dict[str, float] = {}
-    #: Names of attributes that the spider's code has set during the run.
+    #: Names of the spider's attributes that its code has set during the run; a resumed
+    #: run warns that their values are lost.
     attributes: set[str] = set()
 
     def __bool__(self) -> bool:
@@ -174,8 +175,9 @@ class Outcome(msgspec.Struct):
     """The result of one visit (one fetch of a page with its callback), or one value of
     `start()`: all its effects are committed together or not at all.
 
-    `entry` is None for a value of `start()`. With `state` PENDING the entry is tried
-    again at `due` (wall-clock seconds), with its current `attempt` and `first_tried`.
+    `entry` is the request in the queue; None for a value of `start()`. With `state`
+    PENDING the entry is tried again at `due` (wall-clock seconds), with its current
+    `attempt` and `first_tried`.
     """
 
     entry: Entry | None
@@ -189,7 +191,7 @@ class Outcome(msgspec.Struct):
     #: Whether the host received a request. If not, the next request to the host need
     #: not wait.
     is_asked: bool = True
-    #: The responses of the visit in order; empty if no head arrived.
+    #: The responses of the visit in order; empty if no response arrived.
     answers: Sequence[Answer] = ()
     #: For the page log: seconds from the request to the end of the body.
     elapsed: float = 0.0
@@ -253,11 +255,11 @@ def is_built(entry: Entry) -> bool:
 def count_outcome(
     counters: Counters, outcome: Outcome, *, is_again: bool = False
 ) -> None:
-    """Add to `counters` what follows from one outcome (the result of one visit) alone.
+    """Add one outcome (the result of one visit) to `counters`.
 
-    The store itself counts items and new URLs, and `count_start` adds the counts of
-    `start()`. `is_again`: an earlier process has already counted this value of
-    `start()`.
+    This excludes items and new URLs, which the store counts, and the counts of
+    `start()`, which `count_start` adds. `is_again`: an earlier process has already
+    counted this value of `start()`.
     """
     if is_again:
         return
@@ -319,8 +321,8 @@ class Committed(msgspec.Struct):
 
     #: Entries that became pending, with their `sequence`.
     added: list[Entry] = msgspec.field(default_factory=list)
-    #: By host: the position of the best pending entry among those that only the store
-    #: holds until `take` returns them.
+    #: By host: the lowest position of its pending entries that only the store holds;
+    #: `take` returns these entries.
     stocked: dict[str, Place] = msgspec.field(default_factory=dict)
     #: Pending entries found again at a lower depth: (fingerprint, host, depth).
     lowered: list[tuple[int, str, int]] = msgspec.field(default_factory=list)
@@ -329,14 +331,14 @@ class Committed(msgspec.Struct):
     #: The sequence number of the last item in the run so far.
     sequence: int = 0
     #: How many of the given outcomes were committed, from the first on: all of them,
-    #: unless the limit on items was reached. The pages of the others stay pending.
+    #: unless the limit on items was reached. The pages of the rest stay pending.
     landed: int = 0
     is_full: bool = False
 
 
 class RunStart(msgspec.Struct, frozen=True):
-    """Which run to open: that of a job. If the job has an unfinished run, spider and
-    arguments must be those of that run."""
+    """The job whose run `open` opens, and the terms of the run. If the job has an
+    unfinished run, spider and arguments must be those of that run."""
 
     job: str
     spider: str
@@ -444,8 +446,8 @@ class RequestQueue(Protocol):
     async def take(
         self, host: str, limit: int, without: Collection[int], now: float
     ) -> list[Entry]:
-        """Return at most `limit` pending entries of `host`, the best first, except
-        those with a fingerprint in `without`.
+        """Return at most `limit` pending entries of `host`, the lowest `Place` first,
+        except entries with a fingerprint in `without`.
 
         The entries stay pending. `now` is a time of the monotonic clock, and so is
         `due` of the returned entries.
@@ -487,7 +489,8 @@ class ItemLog(Protocol):
         ...
 
     async def sink_position(self, sink: str) -> str | None:
-        """Return the position last recorded for `sink` by `set_sink_position`."""
+        """Return the position last recorded for `sink` by `set_sink_position`; None if
+        there is none."""
         ...
 
     async def set_sink_position(self, sink: str, position: str) -> None:
@@ -499,8 +502,8 @@ class ItemLog(Protocol):
 class Store(RequestQueue, ItemLog, Protocol):
     """The state of one run of one job, from `open` to `close`.
 
-    Calls may come from several tasks at the same time. A crawl takes another store as
-    `Crawl(spider, store=...)`.
+    Calls may come from several tasks at the same time. Pass a store of your own to a
+    crawl by `Crawl(spider, store=...)`.
     """
 
     @property
@@ -509,7 +512,7 @@ class Store(RequestQueue, ItemLog, Protocol):
         ...
 
     async def sink_positions(self, job: str) -> list[str]:
-        """Return the last positions of all sinks (outputs) in all kept runs of a job.
+        """Return the last position of each sink (an output) in each kept run of a job.
 
         The positions show which outputs the job has written. May be called before
         `open`. Raise StateError if the state is damaged.
@@ -517,7 +520,8 @@ class Store(RequestQueue, ItemLog, Protocol):
         ...
 
     async def open(self, start: RunStart) -> Opening:
-        """Open the job's unfinished run, or a new one."""
+        """Open the job's unfinished run, or a new one. Raise StateError if the run
+        cannot be opened, for example because another process leads it."""
         ...
 
     def file_table(self, job: str) -> FileTable:

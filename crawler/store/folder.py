@@ -18,8 +18,8 @@ _HARMLESS = ("lost+found", ".git*", "crash-*.log", "*.lock")
 
 
 def own_folder(folder: Path) -> None:
-    """Create the folder with access only for its owner. Raise ConfigError if the
-    folder holds other files."""
+    """Create the folder, if it is missing, with access only for its owner. Raise
+    ConfigError if the folder holds other files."""
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)

@@ -1,4 +1,4 @@
-"""Checks names of jobs, because the name becomes a part of file names."""
+"""Checks the names of jobs, which become parts of file names."""
 
 from __future__ import annotations
 

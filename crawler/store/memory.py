@@ -32,8 +32,8 @@ from crawler.store.base import (
 from crawler.store.files import FileTable, MemoryFileTable
 from crawler.store.status import Status
 
-#: Maximum number of skipped links that are kept. The same maximum applies to URLs whose
-#: repeated requests are kept. More of them are only counted.
+#: Maximum number of skipped links that are kept, and of URLs whose repeated requests
+#: are kept. Beyond the maximum, links and requests are only counted.
 REJECTED_LIMIT = 100_000
 
 
@@ -178,8 +178,8 @@ class MemoryStore:
         """Return the portions of results to commit: those that the page has written
         aside, if the page has ended, and then the outcome's own.
 
-        The second value lists requests that the page built more than once: how often
-        again, and the last one.
+        The second value has a pair for each request that the page built more than once:
+        the number of repetitions, and the last repetition.
         """
         rest = Portion(outcome.items, outcome.requests, outcome.rejected)
         if outcome.entry is None or not self._staged:

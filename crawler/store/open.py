@@ -67,8 +67,10 @@ def open_reader(storage: StorageSettings, root: Path = Path()) -> Reader:
 
 
 def crash_marks(storage: StorageSettings, job: str) -> Path:
-    """Return the path of the file that marks pages while a process of the job parses
-    them."""
+    """Return the path of the file that marks each large page while it is parsed.
+
+    A resumed run reads the file to find the page that has killed the process.
+    """
     folder = Path(storage.dir)
     # A shared store (storage.url) does not create the folder, so create it here.
     if storage.url:
@@ -85,8 +87,8 @@ def retry_failed(
 ) -> int:
     """Put failed pages of the job's latest run back into its queue; return how many.
 
-    Only pages with these statuses or reasons; all failed pages if none are given. The
-    next `crawl run` resumes that run.
+    `statuses` and `reasons` choose the failed pages; if both are empty, all are put
+    back. The next `crawl run` resumes that run.
     """
     if storage.url:
         work = _shared("put_back").put_back
@@ -110,8 +112,8 @@ def clean_runs(storage: StorageSettings, job: str, keep: int) -> list[int]:
 
 
 def _shared(module: str) -> Any:
-    """Import a module of the shared store. Raise ConfigError if its extra is
-    not installed."""
+    """Import a module of the shared store. Raise ConfigError if the extra `postgres`
+    is not installed."""
     if not _has_psycopg():
         raise ConfigError(
             "storage.url needs the package psycopg, which is not installed; run "
@@ -121,7 +123,6 @@ def _shared(module: str) -> Any:
 
 
 def _has_psycopg() -> bool:
-    """Return whether the extra `postgres` is installed."""
     try:
         return importlib.util.find_spec("psycopg") is not None
     except ValueError:  # find_spec() raises it if sys.modules["psycopg"] is None

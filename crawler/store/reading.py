@@ -93,7 +93,7 @@ class RunWorker(msgspec.Struct, frozen=True):
 
 
 class RunReader(Protocol):
-    """The data of one run, finished or not. Methods raise StateError if it
+    """The data of one run, finished or not. Methods raise StateError if the data
     cannot be read."""
 
     @property
@@ -106,7 +106,7 @@ class RunReader(Protocol):
         ...
 
     def workers(self) -> list[RunWorker]:
-        """Return the processes that work on the run, as far as is known."""
+        """Return the processes that work on the run, the leading one first."""
         ...
 
     def status(self) -> Status | None:
@@ -144,10 +144,8 @@ class RunReader(Protocol):
         ...
 
     def changes(self, before: RunReader) -> Changes | None:
-        """Return how the items differ from those of run `before` in the same store.
-
-        None if a run has too many items to compare.
-        """
+        """Return how the items differ from those of run `before` in the same store;
+        None if a run has too many items to compare."""
         ...
 
     def visits(self) -> Iterator[Visit]:
@@ -171,13 +169,13 @@ class Reader(Protocol):
         ...
 
     def jobs(self) -> list[str]:
-        """Return the names of the jobs that have run here, in alphabetical order."""
+        """Return the names of the jobs with stored runs, in alphabetical order."""
         ...
 
     def runs(self, job: str) -> list[RunRecord]:
         """Return the job's listed runs, the latest first.
 
-        The counters of an unfinished run are its current ones.
+        The counters of an unfinished run are up to date.
         """
         ...
 

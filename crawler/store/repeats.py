@@ -1,7 +1,7 @@
 """Repeats calls while their target, such as a disk, is full or unavailable.
 
-Rule: a call is repeated only after a transient error. A person is told of the first
-failure and of the recovery, not of each try.
+Rule: a call is repeated only after a transient error. The first failure and the
+recovery are reported, not each try.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def exponential(patience: float, longest: float) -> Callable[[], AsyncRetrying]:
 
 
 def load() -> None:
-    """Import tenacity now. After a first failure this may be too late, if the failure
-    is that no file can be opened."""
+    """Import tenacity now. After a failure the import may fail, too, for example if the
+    process has too many open files."""
     import tenacity  # noqa: F401
 
 

@@ -12,7 +12,8 @@ from crawler.web.redaction import without_secrets
 
 
 def check_same(record: RunRecord, start: RunStart) -> None:
-    """Raise StateError unless the unfinished run matches `start`."""
+    """Raise StateError unless the unfinished run has the spider and the arguments of
+    `start`."""
     if record.spider != start.spider:
         difference = f"its spider is {record.spider!r}, not {start.spider!r}"
     elif record.arguments != start.arguments:

@@ -3,9 +3,9 @@ processes.
 
 A shard is a group of sites; all hosts of a registrable domain are in one shard. Only
 the worker that owns a shard sends requests to its hosts. A worker that has not renewed
-its lease in time may send none; later another worker takes its shards. Between these
-two times lie `margin` and `hold` of the lease, so that the interval between two
-requests to a host is kept across the change of owner.
+its lease in time may send no requests; later another worker takes its shards. `margin`
+and `hold` of the lease keep these two times apart, so that the new owner does not send
+a request to a host too soon after the last request of the old owner.
 
 If a page waits for a request to another worker's site, its worker asks for that shard.
 The owner releases the shard once it has no request in flight there. If the run has a
@@ -100,8 +100,8 @@ class News:
     shards: frozenset[int] = frozenset()
     #: Shards (groups of sites) of this worker for which pages of other workers wait.
     called: frozenset[int] = frozenset()
-    #: By host of this worker: the position of the best pending entry that another
-    #: worker has found.
+    #: By host of this worker: the lowest position of the pending entries that other
+    #: workers have found.
     stirred: dict[str, Place] = field(default_factory=dict)
     #: Facts that other workers have found, such as cookies and hosts in scope.
     facts: Facts = field(default_factory=Facts)
@@ -178,8 +178,8 @@ class Team(Protocol):
         ...
 
     async def robots(self, url: str) -> tuple[int, bytes] | None:
-        """Return the response to a robots.txt request of the last day: status and
-        body."""
+        """Return status and body of a robots.txt response of the last day; None if
+        there is none."""
         ...
 
     async def keep_robots(self, url: str, status: int, body: bytes) -> None:

@@ -30,7 +30,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seconds: float = 0.0
     #: Pages a second, over the last few seconds.
     rate: float = 0.0
-    #: Bytes a second, over the last few seconds.
+    #: Received bytes a second, over the last few seconds.
     byte_rate: float = 0.0
     #: Number of hosts that received requests from this process.
     hosts: int = 0

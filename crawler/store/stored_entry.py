@@ -10,7 +10,8 @@ from typing import Any
 
 from crawler.request import Entry, Request, decode_options
 
-#: A function that returns the text for a number that a column holds in its place.
+#: A function that returns the text for a number. A column stores the number instead of
+#: a repeated text, such as the name of a callback.
 Spell = Callable[[Any], str]
 
 #: Maximum seconds until a stored entry is tried again, whatever due time its row holds:

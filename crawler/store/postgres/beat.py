@@ -25,8 +25,8 @@ from crawler.store.postgres.pipeline import StatementPipeline
 from crawler.store.postgres.run_state import WorkerState, decoded, summed
 from crawler.store.sharing import SHARDS, Lease, Needs, News, shard_of
 
-#: For how many renewals of its lease (every 0.5 s) a worker that gave up sites waits
-#: before it gives up more, so that idle workers can take the sites.
+#: A worker that has given up sites gives up no more during this many renewals of its
+#: lease (every 0.5 s), so that idle workers can take the sites.
 PATIENCE = 5
 #: A worker may take this many permits to fetch a page, even if its fair share of the
 #: run's remaining permits is smaller.
@@ -35,11 +35,12 @@ FEW_PERMITS = 16
 
 @dataclass(slots=True)
 class Holdings:
-    """The shards (groups of sites) of a worker, and the number of the last news (new
-    pages and facts found by other workers) that it has read."""
+    """The shards (groups of sites) of a worker, and how far it has read the news."""
 
     #: Shards (groups of sites) to whose hosts the worker may send requests.
     shards: set[int]
+    #: The number of the last news (pages and facts found by other workers) that the
+    #: worker has read.
     batch: int
     #: Shards (groups of sites) that the worker will release once they have no request
     #: in flight.
@@ -65,8 +66,8 @@ class Holdings:
     def part(self, count: int, has_work: AbstractSet[int]) -> frozenset[int]:
         """Return `count` shards (groups of sites) that this worker gives to others.
 
-        The same proportion is taken of the shards with work and of those without, so
-        that the workers which take them get a fair share of the work.
+        The same proportion of shards with work and of shards without work is taken, so
+        that the other workers get a fair share of the work.
         """
         # Keep shards that this worker has asked for: its pages will probably need them
         # again.
@@ -195,9 +196,9 @@ class Beat:
         await self._pipeline.send(sql.ADD_PERMITS, (granted, self._run.worker))
 
     async def _share_out(self, needs: Needs) -> None:
-        """Release shards (groups of sites) without requests in flight, give up shards
-        that other workers' pages wait for, and take the shards that this worker's pages
-        wait for."""
+        """Release those `leaving` shards (groups of sites) that have no request in
+        flight. Give up shards that other workers' pages wait for, and take shards that
+        this worker's pages wait for."""
         worker, holdings, news = self._run.worker, self.holdings, self.news
         free = holdings.leaving - needs.busy
         if free:
@@ -213,8 +214,8 @@ class Beat:
         """Take free shards (groups of sites) up to a fair share of all shards, and give
         up shards beyond that share.
 
-        If `idle` of the workers have nothing to do, they take all free shards, and each
-        of the other workers gives them a part of its shards with work.
+        `idle` workers have nothing to do. They take all free shards, and each of the
+        busy workers gives them a part of its shards with work.
         """
         holdings, workers = self.holdings, max(1, self.news.workers)
         surplus = len(holdings.shards) - math.ceil(SHARDS / workers)
@@ -244,8 +245,8 @@ class Beat:
             self.holdings.shards |= shards
 
     async def _claim_wanted(self, wanted: frozenset[int]) -> set[int]:
-        """Ask other workers for the shards (groups of sites) `wanted`; return those
-        shards asked for, now or earlier, that this worker has received."""
+        """Ask other workers for the shards (groups of sites) `wanted`. Return the
+        shards that this worker has asked for, now or earlier, and has received."""
         worker, holdings = self._run.worker, self.holdings
         if wanted:
             await self._pipeline.send(sql.WANT, (worker, Integers(sorted(wanted))))

@@ -34,7 +34,8 @@ class Change:
         self.depths: dict[int, int] = {}
         #: By fingerprint of a link that a filter skipped: the filter's name.
         self.rejected: dict[int, str] = {}
-        #: Fingerprints of skipped links to which another page's link was accepted.
+        #: Fingerprints of URLs whose link was skipped on one page, and then accepted on
+        #: another page.
         self.accepted: set[int] = set()
         #: Fingerprints of pages whose results written aside were committed or dropped.
         self.unstaged: set[int] = set()
@@ -42,7 +43,7 @@ class Change:
         self.ended: set[int] = set()
         #: Number of pages that this commit marks as done.
         self.pages = 0
-        #: By host of another worker: the position of the best new entry.
+        #: By host of another worker: the lowest position of its new entries.
         self.news: dict[str, Place] = {}
         self.next_group = 0
         self.committed = Committed()

@@ -96,8 +96,8 @@ class Landing:
         """Divide the outcomes (results of pages) into parts; the statements of one part
         are sent together.
 
-        An outcome is a part of its own if its page has written results aside before the
-        page's end, or if the limit on items is near.
+        An outcome is a part of its own if its page has written results aside, or if
+        the limit on items is near.
         """
         change = self._change
         if change.limit is not None:
@@ -141,8 +141,6 @@ class Landing:
         await self._items.give_keys_back()
 
     def _count(self, outcome: Outcome, *, is_again: bool) -> None:
-        """Add to the counters what follows from one outcome (the result of one fetch of
-        a page) alone."""
         change = self._change
         change.pages += outcome.entry is not None and outcome.state is State.DONE
         count_outcome(change.own, outcome, is_again=is_again)
@@ -243,8 +241,8 @@ async def check_fence(
     leases: Collection[datetime] = (),
 ) -> datetime:
     """Return the end of this worker's lease. Raise LeaseLost if other workers have
-    taken over its work, if the database has lost commits, or if the run has another
-    limit on pages or items now.
+    taken over its work, the database has lost commits, or a limit of the run has
+    changed.
 
     `fence` is the response to `sql.FENCE`: this worker's row. A database can lose
     confirmed commits if a replica without them takes its place, or if a backup is

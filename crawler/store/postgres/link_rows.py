@@ -16,7 +16,7 @@ from crawler.store.postgres.request_columns import request_columns
 
 #: Maximum number of skipped links that are stored; more are only counted.
 REJECTED_LIMIT = 100_000
-#: Number of skipped links that were written aside and are read at a time.
+#: Number of skipped links that are read at a time, if a page has written links aside.
 _MANY = 1_000
 
 
@@ -100,7 +100,7 @@ class LinkWriter:
             change.rows.add_duplicate(entry)
 
     async def _send_rejected(self, links: Mapping[int, Rejected]) -> Cursor | None:
-        """Store skipped links, up to REJECTED_LIMIT in the run, and count new ones."""
+        """Count new skipped links, and store them, up to REJECTED_LIMIT in the run."""
         change = self._change
         if not links:
             return None
@@ -197,8 +197,8 @@ class LinkWriter:
                 added.depth = depth
 
     def _stock_again(self, host: str, place: Place) -> None:
-        """Record that an entry now has an earlier position among its host's entries, if
-        the engine or the worker that owns the host must know."""
+        """Record that an entry now has a lower position in its host's queue, if the
+        engine or the worker that owns the host must know."""
         if host in self._change.committed.stocked:
             self._stock(host, place)
         elif not self._change.run.owns(host):

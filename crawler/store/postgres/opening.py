@@ -78,8 +78,8 @@ async def join(
             ((_, pages_before, items_before),) = await pipeline.rows(state)
             left = await _pages_left(pipeline, start.pages)
             await pipeline.send(sql.SET_LIMITS, (start.items, left))
-            # Another limit on pages must be read by the other workers only if it was
-            # added or removed, or is below the number of pages that they may fetch.
+            # The other workers must read a changed limit on pages only if it was added
+            # or removed, or is lower than the number of pages that they may fetch.
             has_other = (pages_before is None) != (left is None) or (left or 0) < 0
             if has_other or items_before != start.items:
                 await pipeline.send(sql.REJOIN, (worker,))
@@ -87,8 +87,8 @@ async def join(
             await pipeline.send(sql.SET_CODE, code)
             await pipeline.send(sql.SET_POLITENESS, (start.politeness, run.id))
         alive = await pipeline.rows(await pipeline.send(sql.ALIVE))
-        # If this worker is the only one, the rows of results written aside come from
-        # workers that have ended, so no page will commit these rows.
+        # If this worker is the only one, all results written aside come from workers
+        # that have ended, so no page will commit them.
         if len(alive) == 1:
             for statement in sql.DROP_STAGED:
                 await pipeline.send(statement)

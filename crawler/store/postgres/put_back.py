@@ -1,4 +1,4 @@
-"""Puts failed pages back into the queue: the only change that is made outside of a run.
+"""Puts failed pages of a stored run back into its queue.
 
 Rule: the change is refused while any process works on the run.
 """
@@ -29,8 +29,8 @@ def put_back(
 ) -> int:
     """Put failed pages of the latest run back into its queue; return how many.
 
-    Only pages with these statuses or reasons; all failed pages if none are given. The
-    run is then unfinished, and the next `crawl run` resumes it.
+    `statuses` and `reasons` choose the failed pages; if both are empty, all are put
+    back. The run is then unfinished, and the next `crawl run` resumes it.
     """
     server = PostgresServer(url)
     with server.reading() as connection:

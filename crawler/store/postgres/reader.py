@@ -37,14 +37,14 @@ class PostgresReader:
         return self._server.text
 
     def jobs(self) -> list[str]:
-        """Return the names of the jobs that have run here, in alphabetical order."""
+        """Return the names of the jobs in this database, in alphabetical order."""
         with self._server.reading() as connection:
             return known_jobs(connection)
 
     def runs(self, job: str) -> list[RunRecord]:
         """Return the job's listed runs, the latest first.
 
-        The counters of an unfinished run are its current ones.
+        The counters of an unfinished run are up to date.
         """
         with self._server.reading() as connection:
             runs = runs_of(connection, self._server, job)

@@ -107,10 +107,8 @@ class PostgresRunReader:
             yield body
 
     def changes(self, before: RunReader) -> Changes | None:
-        """Return how the items differ from those of run `before` in the same store.
-
-        None if a run has too many items to compare.
-        """
+        """Return how the items differ from those of run `before` in the same store;
+        None if a run has too many items to compare."""
         return compared(before, self)
 
     def visits(self) -> Iterator[Visit]:

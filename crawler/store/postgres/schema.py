@@ -214,8 +214,8 @@ CREATE TABLE run.pauses(host text PRIMARY KEY, until float8 NOT NULL);
 CREATE TABLE run.sinks(name text PRIMARY KEY, position text NOT NULL);
 """
 
-#: From here on: the steps from one version of the catalog, or of a run, to the next.
-#: This step adds the files that items name; `key` is the path in a form that ignores
+#: This statement and the next ones upgrade the catalog, or a run, by one version each.
+#: This one adds the files that items name; `key` is the path in a form that ignores
 #: case.
 _FILES = """CREATE TABLE crawler.files(
     job text NOT NULL,

@@ -69,8 +69,8 @@ class PostgresServer:
         self.text = f"postgresql://{host or 'localhost'}{port}/{name}"
 
     async def connect(self) -> Connection:
-        """Open a connection for a worker. Raise StoreError if a later try may
-        succeed."""
+        """Open a connection for a worker. Raise StoreError if a later try may succeed,
+        and StateError if not."""
         with self.translated():
             connection: Connection = await psycopg.AsyncConnection.connect(
                 self._conninfo, autocommit=True, **self._options
@@ -79,9 +79,8 @@ class PostgresServer:
                 self._check(connection.info.server_version)
                 register(connection)
                 row = await (await connection.execute(_SESSION)).fetchone()
-                if row != (
-                    connection.info.backend_pid,
-                ):  # a connection pooler is in between
+                # another process number shows that a connection pooler is in between
+                if row != (connection.info.backend_pid,):
                     await self._check_pooler(connection)
             except BaseException:
                 await connection.close()
@@ -165,7 +164,7 @@ class PostgresServer:
 
     def error_of(self, error: psycopg.Error) -> StoreError | StateError:
         """Return this package's error for psycopg's error; its text is for a person."""
-        # libpq asks a question, which the hint answers.
+        # Remove libpq's question "Is the server running ...?", which a hint answers.
         what = _one_line(error).partition(" Is the server running")[0]
         if isinstance(error, errors.InsufficientPrivilege):
             return StateError(

@@ -31,8 +31,8 @@ INSERT INTO crawler.version SELECT 0 WHERE NOT EXISTS (SELECT FROM crawler.versi
 CATALOG_VERSION = "SELECT version FROM crawler.version"
 SET_CATALOG_VERSION = "UPDATE crawler.version SET version = %s"
 LOCK_RUNS = "LOCK TABLE crawler.runs IN SHARE ROW EXCLUSIVE MODE"
-# The columns `code` and `code_since` are read from the row as a JSON object. This also
-# works if no crawl of this version has added them yet.
+# `code`, `code_since` and `politeness` are read from the row as a JSON object, because
+# the table of an older version lacks these columns.
 RUN_COLUMNS = """id, version, number, spider, arguments, started, finished, reason,
     seconds, counters, coalesce(to_jsonb(runs) ->> 'code', ''),
     coalesce((to_jsonb(runs) ->> 'code_since')::float8, 0),
@@ -176,7 +176,8 @@ ADD_NEWS = """INSERT INTO run.news(batch, host, shard, rank, depth, seq)
     SELECT state.batch, host, shard, rank, depth, seq
     FROM run.state, unnest(%s, %s, %s, %s, %s) AS link(host, shard, rank, depth, seq)"""
 END_RUN = "UPDATE run.state SET over = coalesce(over, %s)"
-# `state.items` already counts the items of this commit: it is the last one's number.
+# `state.items` already counts the items of this commit, so it is the number of the last
+# item.
 ADD_ITEMS = """INSERT INTO run.items(sequence, fp, ordinal, type, body)
     SELECT state.items - %s + n, fp, ordinal, type, body
     FROM run.state, unnest(%s, %s, %s, %s)

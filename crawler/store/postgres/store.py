@@ -1,7 +1,7 @@
 """The shared store: one PostgreSQL schema for each run, one transaction for many pages.
 
 Rule: memory changes only after the commit. If a connection is lost during a commit, the
-store first checks whether the commit took effect, before it tries the same group again.
+store checks whether the commit took effect before it sends the same results again.
 """
 
 from __future__ import annotations
@@ -99,10 +99,8 @@ class PostgresStore:
         self.rejected: Mapping[int, str] = {}
 
     async def sink_positions(self, job: str) -> list[str]:
-        """Return the last positions of all sinks (outputs) in all kept runs of a job.
-
-        May be called before `open`.
-        """
+        """Return the last position of each sink (an output) in each kept run of a job.
+        May be called before `open`."""
 
         async def read(connection: Connection) -> list[str]:
             exists = await (await connection.execute(sql.CATALOG_EXISTS)).fetchone()
@@ -168,8 +166,8 @@ class PostgresStore:
     async def take(
         self, host: str, limit: int, without: Collection[int], now: float
     ) -> list[Entry]:
-        """Return at most `limit` pending entries of `host`, the best first, except
-        those with a fingerprint in `without`.
+        """Return at most `limit` pending entries of `host`, the lowest `Place` first,
+        except entries with a fingerprint in `without`.
 
         The entries stay pending. `now` is a time of the monotonic clock, and so is
         `due` of the returned entries.
@@ -299,7 +297,8 @@ class PostgresStore:
         run.staged[page] = await self._link.once(work)
 
     async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
-        """Return committed items in order, from the item after number `sequence`."""
+        """Return at most `limit` committed items in order, from the item after number
+        `sequence`."""
         rows = await self._read(sql.ITEMS_AFTER, (sequence, limit))
         return [ItemRow(*row) for row in rows]
 
@@ -307,7 +306,8 @@ class PostgresStore:
         """Do nothing: items stay stored for `crawl export`, and none are in memory."""
 
     async def sink_position(self, sink: str) -> str | None:
-        """Return the position last recorded for `sink` by `set_sink_position`."""
+        """Return the position last recorded for `sink` by `set_sink_position`; None if
+        there is none."""
         rows = await self._read(sql.SINK_POSITION, (sink,))
         return str(rows[0][0]) if rows else None
 
@@ -396,8 +396,8 @@ class PostgresStore:
             hosts.clear()
         shards = Integers(map(shard_of, unknown))
         async with self._transaction(connection) as pipeline:
-            # This commit need not wait for the disk: the next commit does, and so
-            # writes these rows, too.
+            # This commit need not wait for the disk, because the next commit also
+            # writes these rows to the disk.
             await pipeline.send("SET LOCAL synchronous_commit = off")
             await pipeline.send(sql.ADD_HOSTS, (Texts(unknown), shards))
             found = await pipeline.send(sql.HOSTS, (Texts(unknown),))

@@ -128,8 +128,8 @@ class PostgresTeam:
         await self._do(sql.END_RUN, (reason,))
 
     async def robots(self, url: str) -> tuple[int, bytes] | None:
-        """Return the response to a robots.txt request of the last day: status and
-        body."""
+        """Return status and body of a robots.txt response of the last day; None if
+        there is none."""
 
         async def work(connection: Connection) -> list[Any]:
             pipeline = StatementPipeline(connection, self._listed.schema)

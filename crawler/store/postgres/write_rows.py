@@ -90,8 +90,8 @@ class LastRows:
         self._tried.add(fingerprint)
 
     def add_duplicate(self, entry: Entry, times: int = 1) -> None:
-        """Count `times` requests that are equal to the known request `entry`, and
-        remember its page and callback as those of the last one."""
+        """Count `times` requests that are equal to `entry`, the last of them, and keep
+        the page and callback of `entry`."""
         fingerprint, callback = entry.fingerprint, entry.request.callback
         self.add_duplicates(fingerprint, times, entry.parent, callback)
 
@@ -137,7 +137,7 @@ class LastRows:
 
     async def write(self, pipeline: StatementPipeline, *, has_room: bool) -> None:
         """Write the rows that `write_items` does not write. Without `has_room`,
-        repeated requests of further URLs are only counted, not stored."""
+        store repeated requests only of URLs that have stored ones already."""
         if self.duplicates:
             statement = sql.ADD_DUPLICATES if has_room else sql.COUNT_DUPLICATES
             order = sorted(self.duplicates)
