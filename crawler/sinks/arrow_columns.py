@@ -65,7 +65,7 @@ class ArrowColumn:
         return pyarrow.string() if found is None else found
 
     def _type_seen(self) -> pyarrow.DataType | None:
-        """Return the Arrow type that all noted values have in common, or None."""
+        """Return the Arrow type that all noted values share; None if there is none."""
         seen = self._seen - {"long"}
         if not seen:
             return pyarrow.null()

@@ -60,8 +60,8 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     #: up to that item.
     size: int = 0
     state: Literal["writing", "publishing", "finished"] = "writing"
-    #: The path or URL of the output that is replaced when the run publishes, or that
-    #: already has the rows.
+    #: The path or URL of the output, once the run has begun to publish the output or to
+    #: add rows to it; "" before.
     target: str = ""
     #: The format and columns of the part file. A later process continues the file only
     #: if its own format and columns are equal.
@@ -116,8 +116,6 @@ class Source:
         self._selection = selection
         #: The run whose items the sink receives.
         self.run = run
-        #: A function that returns whether this job has published the output at a path
-        #: or URL, so that the sink may replace the output.
         self.owns = owns
 
     async def position(self) -> Position | None:
@@ -149,7 +147,7 @@ class Source:
             if not rows or rows[0].sequence != after + 1:
                 raise SinkError(
                     f"Output {self._name}: item {after + 1} of the run is no longer "
-                    "stored, so nothing was written"
+                    "stored, so nothing was written; run the job again"
                 )
             yield list(self.selected(rows))
             after = rows[-1].sequence

@@ -85,7 +85,7 @@ class FileSink(Sink):
         except BlockingIOError as exc:
             raise ConfigError(
                 f"The part file {self._part} is being written by another run; wait "
-                "until that run has ended, or use another name"
+                "until that run has ended, or give the output another name"
             ) from exc
         except OSError as exc:
             self._part.close()

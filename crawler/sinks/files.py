@@ -54,7 +54,7 @@ class GrowingFile(FileSink):
                 name = self.location.text
                 raise SinkError(
                     f"Output {name} was changed by another program after it was "
-                    "published, so more items cannot be added to it; move it away, or "
+                    "published, so more items cannot be added; move that file away, or "
                     "name another output"
                 )
         except (OSError, SinkError):

@@ -74,7 +74,6 @@ class Parquet(Format):
             )
         #: Tables whose rows are not written yet, because they will form row groups.
         self._waiting: list[Any] = []
-        #: The number of rows in `_waiting`.
         self._waiting_rows = 0
         #: The size in bytes of the items in `_waiting`, as JSON.
         self._waiting_bytes = 0

@@ -128,7 +128,7 @@ def _loaded(load: Callable[[], Any], what: str) -> Callable[..., Any]:
             f"class = {what} of an output cannot be imported: {exc}"
         ) from exc
     if not callable(found):
-        raise ConfigError(f"class = {what} of an output is not a class of sinks")
+        raise ConfigError(f"class = {what} of an output must be a class of sinks")
     return found
 
 

@@ -66,7 +66,9 @@ class StandardOutput(Sink):
                 # error and write it twice.
                 self._left = self._left[os.write(descriptor, self._left[:_PIECE]) :]
         except BrokenPipeError as exc:
-            raise PipeClosed("Standard output was closed by its reader") from exc
+            raise PipeClosed(
+                "The reader of standard output has closed the pipe"
+            ) from exc
         except OSError as exc:
             raise SinkError(
                 f"Standard output cannot be written: {exc.strerror}"

@@ -89,7 +89,7 @@ def test_a_sink_class_receives_the_uri_and_the_fields() -> None:
         (f"{__name__}.Queue", {}, "missing 1 required .* 'topic'"),
         (f"{__name__}.Queue", {"topic": "x", "sise": 1}, "'sise'"),
         (f"{__name__}.NoSink", {}, "must return an instance of Sink"),
-        (f"{__name__}.OFFERS", {}, "is not a class"),
+        (f"{__name__}.OFFERS", {}, "must be a class"),
     ],
 )
 def test_an_invalid_sink_class_is_reported_in_one_line(

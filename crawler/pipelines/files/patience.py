@@ -54,7 +54,7 @@ class Patience(Repeats):
     def _note_failure(self, error: BaseException) -> None:
         logger.warning(
             "Files cannot be written to %s; the crawl tries again, and pages that need "
-            "these files wait; check its free space and permissions: %s",
+            "these files wait; check the free space and permissions there: %s",
             self._place,
             error,
         )

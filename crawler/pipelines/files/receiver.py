@@ -157,7 +157,7 @@ class FileReceiver:
         declared = response.content_type if response.is_type_declared else ""
         self.type = type_of(self._part.head, declared)
         if self._limits.types and not is_wanted(self.type, self._limits.types):
-            detail = f"the file has the type {self.type}, which `types` does not allow"
+            detail = f"the file has the type {self.type}; `types` of Files excludes it"
             raise FetchError(
                 Reason.UNWANTED_TYPE, detail, url=response.url, is_final=True
             )

@@ -49,7 +49,7 @@ async def test_a_temporary_error_is_retried_and_logged_once(
     assert caplog.messages == [
         (
             "Files cannot be written to files; the crawl tries again, and pages that "
-            f"need these files wait; check its free space and permissions: {FULL}"
+            f"need these files wait; check the free space and permissions there: {FULL}"
         ),
         "Files can be written to files again",
     ]
