@@ -59,8 +59,7 @@ class Session:
 
     @property
     def wall_name(self) -> str:
-        """The name of the method that recognizes a logged-out page; "" if there is
-        none."""
+        """The name of the method that recognizes a login wall; "" if there is none."""
         return _name(self.is_logged_out)
 
 

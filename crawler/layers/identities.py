@@ -135,8 +135,7 @@ class Identities:
         return await fetch(identity.dressed(request, is_start=is_start))
 
     def _choose(self, request: Request) -> Identity | None:
-        """Return the session that the request names, or the next session of the pool
-        that it names."""
+        """Return the request's session, or the next session of the request's pool."""
         name = request.options.session
         pool = self._pools.get(name)
         if pool is None:
@@ -218,8 +217,7 @@ class Identities:
             identity.logins = 0
 
     def needs_body(self, request: Request) -> bool:
-        """Return whether the check for a login wall needs the whole body of the
-        response."""
+        """Return whether the check for a login wall needs the whole body."""
         if request.options.stream or not self._has(request):
             return False
         asked = _asked.get()
@@ -262,7 +260,10 @@ class Identities:
     def _refused(self, identity: Identity) -> None:
         identity.refusals += 1
         if identity.in_pool and identity.refusals >= MOST_REFUSALS:
-            self._retire(identity, f"it was refused {identity.refusals} times in a row")
+            self._retire(
+                identity,
+                f"its requests were refused {identity.refusals} times in a row",
+            )
 
     def _retire(self, identity: Identity, why: str) -> None:
         if not identity.is_retired:

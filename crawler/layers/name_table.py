@@ -78,8 +78,7 @@ class NameTable:
         self._may_begin.set()
 
     def check(self, host: str, url: str) -> None:
-        """Raise FetchError if the lookup of the host's name failed less than a second
-        ago."""
+        """Raise FetchError if a lookup of the host failed less than a second ago."""
         if host not in self.failures:
             return
         until, exc = self.failures[host]

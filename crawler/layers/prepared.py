@@ -59,7 +59,8 @@ def check_prepared(request: Request, prepared: object) -> None:
     if not isinstance(prepared, Request):
         kind = type(prepared).__name__
         raise TypeError(
-            f"the spider's prepare() returned {kind}, not a Request; return the request"
+            f"the spider's prepare() returned a value of type {kind}, not a Request; "
+            "return the request"
         )
     for what, of in (
         ("method", lambda each: each.method),

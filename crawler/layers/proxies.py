@@ -134,8 +134,7 @@ class ProxyPool:
         self._clock = clock
         self._is_banned = is_banned
         self._health = ProxyHealth()
-        #: By tag: the proxies in the order in which they will be used; "" holds all
-        #: proxies.
+        #: By tag: the proxies in the order of their next use; "" has all proxies.
         self._turns: dict[str, list[str]] = {"": list(known)}
         for proxy, tags in known.items():
             for tag in tags:
@@ -204,8 +203,8 @@ class ProxyPool:
             self._is_waiting = True
             amount = len(self._turns[""])
             logger.warning(
-                "All proxies are paused after failures or bans (the list has %d); the "
-                "crawl uses one again in %.0f s",
+                "All proxies for a request are paused after failures or bans (proxies "
+                "in the list: %d); the crawl uses one again in %.0f s",
                 amount,
                 seconds,
             )

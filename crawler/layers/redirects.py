@@ -33,7 +33,7 @@ def target(request: Request, status: int, location: str | None) -> Request:
     if not location:
         raise FetchError(
             Reason.REDIRECT_INVALID,
-            f"the response has status {status}, but no Location header",
+            f"the response has status {status}, but no Location header to follow",
             url=request.url,
         )
     try:

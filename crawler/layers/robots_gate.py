@@ -88,8 +88,7 @@ class RobotsTable:
         self._ways = ways
         self._retries = retries
         self._timeout = timeout
-        #: The robots.txt responses of all processes of the run; None if the store is
-        #: not shared.
+        #: The robots.txt responses of all processes; None if the store is not shared.
         self._memory = memory
         #: By a session's name: its proxy. Only for sessions that have one.
         self._session_proxies = session_proxies or {}
@@ -106,8 +105,7 @@ class RobotsTable:
         return known is not None and self._loop.time() < known.until
 
     def way_of(self, request: Request) -> str:
-        """Return the proxy of a request: its own, or that of its session; "" for
-        none."""
+        """Return the proxy of the request or of its session; "" if there is none."""
         options = request.options
         if options.proxy or not self._session_proxies:
             return options.proxy
@@ -144,7 +142,7 @@ class RobotsTable:
         except TimeoutError:
             failure = FetchError(
                 Reason.DEADLINE,
-                f"the request took over {self._timeout:g} s (http.total)",
+                f"the request took over {self._timeout:g} s, the limit http.total",
                 url=url,
             )
         except FetchError as exc:

@@ -494,8 +494,7 @@ class ItemLog(Protocol):
         ...
 
     async def set_sink_position(self, sink: str, position: str) -> None:
-        """Record durably the position up to which `sink` (an output) has written
-        items."""
+        """Store `position`, up to which `sink` (an output) has written items."""
         ...
 
 
@@ -532,8 +531,7 @@ class Store(RequestQueue, ItemLog, Protocol):
         ...
 
     async def explain(self, fingerprint: int) -> Explanation | None:
-        """Return all that is known of one URL; None if the run does not know the
-        URL."""
+        """Return all that the run knows of one URL; None for an unknown URL."""
         ...
 
     async def note(self, status: Status) -> None:

@@ -30,8 +30,8 @@ def own_folder(folder: Path) -> None:
     others = [name for name in sorted(names) if not _is_any_of(name, _HARMLESS)]
     if others:
         raise ConfigError(
-            f"storage.dir: {folder} holds other files, such as {others[0]}; name a "
-            f"folder that is only for the state, such as {folder / '.crawl'}"
+            f"storage.dir: the folder {folder} holds other files, such as {others[0]}; "
+            f"name a folder for the state of jobs only, such as {folder / '.crawl'}"
         )
 
 

@@ -69,8 +69,7 @@ class JobLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Release the lock. The file stays, because another process may just be opening
-        it."""
+        """Release the lock. The file stays: another process may be opening the file."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -95,5 +94,5 @@ def _who(job: str, text: bytes) -> str:
         by = "another process"
     return (
         f"Job {job!r} is being run by {by}; "
-        "wait for its end, or use --job NAME for a separate job"
+        "wait until the run ends, or use --job NAME for a separate job"
     )

@@ -110,18 +110,15 @@ class RunReader(Protocol):
         ...
 
     def status(self) -> Status | None:
-        """Return the last status that a process of the run wrote; None if there is
-        none."""
+        """Return the last status that a process wrote; None if there is none."""
         ...
 
     def explain(self, fingerprint: int) -> Explanation | None:
-        """Return all that the run knows of one URL; None if it does not know the
-        URL."""
+        """Return all that the run knows of one URL; None for an unknown URL."""
         ...
 
     def requests_of(self, url: str) -> list[tuple[int, str, int]]:
-        """Return all requests for a URL, in order: (fingerprint, method, bytes of the
-        body)."""
+        """Return all requests for a URL, in order: (fingerprint, method, body size)."""
         ...
 
     def page_items(self, fingerprint: int, limit: int) -> list[ItemRow]:

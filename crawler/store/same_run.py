@@ -48,7 +48,7 @@ def refusal(record: RunRecord, start: RunStart) -> str:
         differences = _differences(record.politeness, start.politeness)
         return (
             f"{run} has other [politeness] settings ({differences}); give "
-            "all processes of the run the same config.toml and -s"
+            "all processes of the run the same config.toml and the same -s options"
         )
     return ""
 

@@ -38,8 +38,7 @@ class Lease:
 
     @property
     def margin(self) -> float:
-        """Seconds before the end of the lease at which its worker stops sending
-        requests."""
+        """Seconds before the end of the lease in which the worker sends no requests."""
         return self.seconds / 5
 
     @property
@@ -56,8 +55,7 @@ class Lease:
 
 @lru_cache(maxsize=100_000)
 def shard_of(host: str) -> int:
-    """Return the number of the shard (a group of sites) that contains the host's
-    site."""
+    """Return the number of the shard (a group of sites) with the host's site."""
     site = urls.site_of(host)
     digest = blake2b(site.encode(), digest_size=4).digest()
     return int.from_bytes(digest) % SHARDS

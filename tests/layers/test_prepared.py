@@ -85,7 +85,7 @@ def test_a_retried_request_is_prepared_again() -> None:
         (lambda request: request.replace(url=HOME + "other"), "changed the path"),
         (lambda request: Request("https://other.example/"), "changed the origin"),
         (lambda request: request.replace(method="HEAD"), "changed the method"),
-        (lambda request: None, "returned NoneType, not a Request; return the request"),
+        (lambda request: None, "of type NoneType, not a Request; return the request"),
     ],
 )
 def test_prepare_may_not_change_the_url(

@@ -161,7 +161,7 @@ def test_an_origin_without_a_response_for_robots_txt_fails_with_its_reason() -> 
 
     assert report.errors == {"deadline": 2}
     assert (
-        "robots.txt could not be fetched: the request took over 0.01 s (http.total)"
+        "robots.txt could not be fetched: the request took over 0.01 s, the"
         in report.advice[0]
     )
 

@@ -40,8 +40,7 @@ class Bandwidth:
 
 
 class Metered:
-    """A layer that makes the bodies of responses arrive at most at the crawl's
-    bandwidth."""
+    """A layer that reads the bodies of responses at most at the crawl's bandwidth."""
 
     def __init__(self, fetch: Fetch, bandwidth: Bandwidth) -> None:
         self._fetch = fetch

@@ -31,8 +31,7 @@ class TotalRate:
         self._wanted.set()
 
     async def supply(self) -> None:
-        """Allow one request for each call of `ask`, evenly spaced; runs until
-        cancelled."""
+        """Allow one request for each call of `ask`, evenly spaced, until cancelled."""
         while True:
             await self._wanted.wait()
             await self._limiter.acquire()

@@ -66,7 +66,7 @@ def check_version(server: PostgresServer, what: str, version: int, known: int) -
     """Raise StateError if a newer version of the crawler has written the schema."""
     if version > known:
         raise StateError(
-            f"{what} of {server.text} was written by a newer version of the crawler "
+            f"{what} in {server.text} was written by a newer version of the crawler "
             f"(its schema is {version}, and this version knows {known}); upgrade the "
             "crawler"
         )
@@ -176,7 +176,7 @@ async def _migrate(
     what = f"Run {run.record.number}"
     if run.version is None:
         raise StateError(
-            f"{what} of {server.text} cannot be resumed, because its data was removed; "
+            f"{what} in {server.text} cannot be resumed, because its data was removed; "
             "use --fresh to start a new run"
         )
     check_version(server, what, run.version, len(RUN_STEPS))

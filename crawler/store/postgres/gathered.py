@@ -82,8 +82,7 @@ class Gathered:
             self._change.ended.add(outcome.entry.fingerprint)
 
     def _is_again(self, outcome: Outcome) -> bool:
-        """Return whether `start()` has yielded this value before, in an earlier
-        process."""
+        """Return whether `start()` yielded this value in an earlier process."""
         change, number = self._change, outcome.first_value
         is_again = 0 <= number < change.start_values
         change.start_values = max(change.start_values, number + 1)
@@ -121,8 +120,7 @@ class Gathered:
         ]
 
     def missing(self, pages: Collection[int]) -> set[int]:
-        """Return the pages of these outcomes that are not in `pages`, the pending
-        pages."""
+        """Return those pages of the outcomes that are not in `pages` (not pending)."""
         return (self.ended.keys() | self.put_back) - set(pages)
 
     def lowest(self, fingerprint: int) -> int:

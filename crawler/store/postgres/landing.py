@@ -216,8 +216,7 @@ class Landing:
         return sent
 
     async def _log(self, outcome: Outcome, depth: int, items: int) -> None:
-        """Write one attempt at a page to the page log, and the new state of the
-        page."""
+        """Write an attempt at a page to the page log, and the page's new state."""
         entry, rows = outcome.entry, self._change.rows
         assert entry is not None
         page = entry.fingerprint

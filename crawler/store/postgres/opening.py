@@ -185,8 +185,7 @@ async def read_facts(pipeline: StatementPipeline) -> Facts:
 def facts_of(
     members: Iterable[Any], cookies: Iterable[Any], pauses: Iterable[Any]
 ) -> Facts:
-    """Convert rows of the tables `facts`, `cookies` and `pauses` to a `Facts`
-    object."""
+    """Convert rows of the tables `facts`, `cookies` and `pauses` to `Facts`."""
     facts = Facts(pauses=dict(pauses))
     for name, value in members:
         if name == START_ENDED:

@@ -52,7 +52,7 @@ async def transaction(
             commit = await connection.execute("COMMIT")
         if commit.statusmessage != "COMMIT":
             raise psycopg.errors.TransactionRollback(
-                "PostgreSQL has rolled the transaction back instead of committing it"
+                "PostgreSQL has rolled back the crawler's transaction, not committed it"
             )
     except BaseException:
         status = connection.info.transaction_status

@@ -99,7 +99,7 @@ def runs_of(
         return runs
     known = ", ".join(known_jobs(connection))
     hint = f"the known jobs are {known}" if known else "no job has run there yet"
-    raise StateError(f"there is no job {job!r} in {server.text}; {hint}")
+    raise StateError(f"there is no job {job!r} in the database {server.text}; {hint}")
 
 
 def one_of(runs: list[ListedRun], job: str, number: int | None) -> ListedRun:

@@ -47,8 +47,7 @@ class PostgresRunReader:
         )
 
     def explain(self, fingerprint: int) -> Explanation | None:
-        """Return all that the run knows of one URL; None if it does not know the
-        URL."""
+        """Return all that the run knows of one URL; None for an unknown URL."""
         page = (fingerprint,)
         story = self._ask(sql.URL_STORY, page)
         visits = self._ask(sql.VISITS_OF, page)
@@ -73,8 +72,7 @@ class PostgresRunReader:
         ]
 
     def status(self) -> Status | None:
-        """Return the last status that a process of the run wrote; None if there is
-        none."""
+        """Return the last status that a process wrote; None if there is none."""
         rows = self._ask(sql.STATUS)
         return msgspec.json.decode(rows[0][0], type=Status) if rows else None
 
@@ -121,8 +119,7 @@ class PostgresRunReader:
         return str(rows[0][0]) if rows else ""
 
     def requests_of(self, url: str) -> list[tuple[int, str, int]]:
-        """Return all requests for a URL, in order: (fingerprint, method, bytes of the
-        body)."""
+        """Return all requests for a URL, in order: (fingerprint, method, body size)."""
         found = self._ask(sql.REQUESTS_OF, (url,))
         options = [(each[0], decode_options(each[1])) for each in found]
         return [(name, each.method, len(each.content)) for name, each in options]

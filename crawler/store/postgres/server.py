@@ -115,7 +115,7 @@ class PostgresServer:
 
     def _pooler_error(self, cause: str = "") -> StateError:
         return StateError(
-            f"{self.text} is a connection pooler that gives each transaction another "
+            f"the server {self.text} is a pooler that gives each transaction another "
             "connection, but the store needs sessions; set pool_mode = session, or "
             f"name the server itself in storage.url{cause}"
         )
@@ -147,8 +147,8 @@ class PostgresServer:
     def _check(self, version: int) -> None:
         if version // 10_000 < OLDEST_SERVER:
             raise StateError(
-                f"{self.text} is PostgreSQL {version // 10_000}; the store needs "
-                f"{OLDEST_SERVER} or later; upgrade the server"
+                f"the server {self.text} is PostgreSQL {version // 10_000}; the store "
+                f"needs {OLDEST_SERVER} or later; upgrade the server"
             )
 
     @contextmanager
@@ -166,9 +166,10 @@ class PostgresServer:
         """Return this package's error for psycopg's error; its text is for a person."""
         # Remove libpq's question "Is the server running ...?", which a hint answers.
         what = _one_line(error).partition(" Is the server running")[0]
+        database = f"the database {self.text}"
         if isinstance(error, errors.InsufficientPrivilege):
             return StateError(
-                f"{self.text} has refused a statement: {what}; the role needs the "
+                f"{database} has refused a statement: {what}; the role needs the "
                 "right to create schemas: GRANT CREATE ON DATABASE ... TO ..."
             )
         if isinstance(error, _NOT_PREPARED):
@@ -176,10 +177,10 @@ class PostgresServer:
         if is_passing(error):
             for text, hint in _HINTS.items():
                 if text in what:
-                    return StoreError(f"{self.text} cannot be used: {what}; {hint}")
-            return StoreError(f"{self.text} cannot be used now: {what}")
+                    return StoreError(f"{database} cannot be used: {what}; {hint}")
+            return StoreError(f"{database} cannot be used now: {what}")
         return StateError(
-            f"{self.text} cannot be used: {what}; check storage.url and the server"
+            f"{database} cannot be used: {what}; check storage.url and the server"
         )
 
 

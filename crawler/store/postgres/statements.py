@@ -128,8 +128,7 @@ DROP_STAGED = (
 
 # -- Statements that commit a group of outcomes (results of pages).
 
-# The statement locks the row of the worker. So it waits until an open transaction of a
-# lost connection is over.
+# The lock on the worker's row waits until a lost connection's transaction is over.
 FENCE = """SELECT joined, commits, expires, dead, has_other_limit
     FROM run.workers WHERE id = %s FOR UPDATE"""
 LOCK_STATE = "SELECT items, pages_left, items_limit FROM run.state FOR UPDATE"
@@ -224,8 +223,7 @@ SET_STATUS = "UPDATE run.workers SET status = %s WHERE id = %s"
 STATUS = """SELECT status FROM run.workers WHERE status IS NOT NULL
     ORDER BY id DESC LIMIT 1"""
 END_OF_GROUP = "SELECT nextval('run.groups'), items FROM run.state"
-# The statement locks the row of the worker. So it waits until an open transaction of a
-# lost connection is over.
+# The lock on the worker's row waits until a lost connection's transaction is over.
 COMMITS = "SELECT commits FROM run.workers WHERE id = %s FOR UPDATE"
 LEAVE = "UPDATE run.workers SET seconds = %s WHERE id = %s AND NOT dead RETURNING id"
 

@@ -312,8 +312,7 @@ class PostgresStore:
         return str(rows[0][0]) if rows else None
 
     async def set_sink_position(self, sink: str, position: str) -> None:
-        """Record durably the position up to which `sink` (an output) has written
-        items."""
+        """Store `position`, up to which `sink` (an output) has written items."""
 
         async def work(connection: Connection) -> None:
             async with self._transaction(connection) as pipeline:
@@ -324,8 +323,7 @@ class PostgresStore:
         await self._link.steadily(work)
 
     async def explain(self, fingerprint: int) -> Explanation | None:
-        """Return all that is known of one URL; None if the run does not know the
-        URL."""
+        """Return all that the run knows of one URL; None for an unknown URL."""
         page = (fingerprint,)
         story = await self._read(sql.URL_STORY, page)
         visits = await self._read(sql.VISITS_OF, page)

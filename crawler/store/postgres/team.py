@@ -58,8 +58,7 @@ class PostgresTeam:
         #: Number of unused permits to fetch pages that the next renewal of the lease
         #: returns to the run.
         self._unreturned = 0
-        #: The last renewal of the lease, if it is unknown whether its COMMIT took
-        #: effect.
+        #: The last renewal of the lease, if it is unknown whether it was committed.
         self._doubtful: Beat | None = None
         #: News from other workers that were read, but not returned by `beat` yet.
         self._news: News | None = None
