@@ -78,7 +78,7 @@ class TransportOptions(msgspec.Struct, frozen=True):
     #: Maximum number of fields in a response's head, and in its trailers.
     max_header_count: int = 500
     #: If True, a body without a length counts as cut off when the peer ends TLS without
-    #: a close_notify, unless the encoded data is complete.
+    #: a close_notify; a compressed body whose own end has arrived counts as complete.
     require_close_notify: bool = True
     #: Returns whether a host (as in the URL) may have private addresses.
     allow_private: Callable[[str], bool] = nobody

@@ -129,9 +129,8 @@ class TransportBody:
 
 
 class ExchangeBody:
-    """The body from a transport that is not the project's own, read at most once.
-
-    Errors are FetchErrors.
+    """The body of a response from another transport than the crawler's own, such as one
+    that the user passes. It can be read at most once. Errors are raised as FetchErrors.
     """
 
     def __init__(

@@ -54,9 +54,9 @@ class Channel(Sink):
         self._rows: deque[ItemRow] = deque()
         #: The number of the last item that `write` has received.
         self._put = 0
-        #: The number of the last item that was passed to the loop.
+        #: The number of the last item that was passed to the caller's `async for` loop.
         self._handed = 0
-        #: The number of the last item that the loop has finished with.
+        #: The number of the last item whose pass through that loop has ended.
         self._taken = 0
         self._changed = anyio.Event()
         self._is_closed = False

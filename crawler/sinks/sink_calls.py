@@ -93,7 +93,8 @@ class SinkCalls(Repeats):
 
     def _note_failure(self, error: BaseException) -> None:
         logger.warning(
-            "An output failed; the crawl waits and tries to write again: %s",
+            "Output %s failed; the crawl waits and tries to write again: %s",
+            self._name,
             error,
         )
         self._crowd.note_progress()

@@ -162,8 +162,8 @@ class TableSwap:
         self._is_replacing = is_replacing
 
     def aside(self, label: str) -> str:
-        """Return the name of the table that a bad run (exit code 3, or no items)
-        leaves beside the first table."""
+        """Return the name of the table with the items of a bad run (exit code 3, or no
+        items). It ends in `label`, and stays beside the output's own table."""
         return f"{self.name}_{label.replace('-', '_')}"
 
     def table_to_fill(

@@ -69,4 +69,4 @@ def _not_css(selector: str, url: str) -> SelectorError:
         detail += " (it looks like XPath; css() takes CSS)"
     elif ":contains(" in selector:
         detail += ' (write :lexbor-contains("...") for :contains(...))'
-    return SelectorError(selector, url, f"{detail}, used")
+    return SelectorError(selector, url, f"{detail}; it was used")

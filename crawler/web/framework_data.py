@@ -69,7 +69,8 @@ class _Devalue:
         return self._made[place]
 
     def _places(self, place: int) -> list[Any]:
-        """Return the positions in the list of the values to which this value refers."""
+        """Return the positions of the values to which the value at `place` refers. All
+        values of the page data are in one list."""
         value = self._values[place]
         if isinstance(value, dict):
             return list(value.values())

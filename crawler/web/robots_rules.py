@@ -173,8 +173,9 @@ def _raise(table: dict[str, int], text: str, rank: int) -> None:
 
 
 def _keys_of(middles: Sequence[str]) -> list[str]:
-    """Return the possible keys of a pattern: each three characters in a row of its last
-    middle parts, and middle parts that are shorter."""
+    """Return the possible keys of a pattern with these parts between its stars. A key
+    is any three successive characters of one of the last parts, or a whole part that
+    has fewer than three characters."""
     texts = [text[-_KEYS_OF:] for text in dict.fromkeys(middles[-_KEYS_OF:])]
     return [
         text[at : at + _KEY]

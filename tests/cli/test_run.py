@@ -527,7 +527,7 @@ def test_items_are_kept_when_the_disk_is_full(tmp_path: Path) -> None:
             with starting(tmp_path, "run", "books", "-o", "small/x.jsonl") as process:
                 assert process.stderr is not None
                 said = ""
-                while "An output failed; the crawl waits" not in said:
+                while "failed; the crawl waits" not in said:
                     line = process.stderr.readline()
                     assert line, said
                     said += line

@@ -212,6 +212,6 @@ def test_a_limit_on_the_file_size_loses_nothing(tmp_path: Path, ending: str) -> 
     )
 
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("An output failed; the crawl waits") == 1
+    assert done.stderr.count("failed; the crawl waits") == 1
     assert f"out.{ending}.part cannot be written: File too large" in done.stderr
     assert path.read_text().count("x" * 1000) == 10

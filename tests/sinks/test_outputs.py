@@ -160,7 +160,7 @@ async def test_a_temporary_failure_of_an_output_loses_nothing(
         await run_through(KeptStore(), [failing], [{"n": 1}], retrying=lambda: quick(3))
 
     assert failing.sequences == [1]
-    assert "An output failed; the crawl waits" in caplog.messages[0]
+    assert "failed; the crawl waits" in caplog.messages[0]
     assert "No space left on device" in caplog.messages[0]
     assert caplog.messages[1:] == ["The output works again: Failing"]
 

@@ -306,4 +306,4 @@ def test_no_command_line_takes_long_to_parse(text: str) -> None:
         except ValueError:
             continue
 
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 10

@@ -91,8 +91,8 @@ class Http1Connection(asyncio.Protocol):
 
     @property
     def is_closing(self) -> bool:
-        """Whether the connection is closed, although `connection_lost` was not called
-        yet."""
+        """Whether the connection is closed or about to close; True even before
+        `connection_lost` is called."""
         return self._transport.is_closing()
 
     def start(self, transfer: Transfer) -> None:

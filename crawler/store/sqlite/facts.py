@@ -24,7 +24,7 @@ _START_ENDED = "start_ended"
 #: The fields of `Facts` that are texts; the row of a text has the name of its field.
 _TEXTS = ("stopped", "closed")
 
-#: This prefix and a host are the name of the row that holds when the host's pause ends.
+#: A row with this prefix and a host as its name stores the end of the host's pause.
 _PAUSE = "pause "
 
 _ADD_FACT = "INSERT OR IGNORE INTO facts VALUES(?, ?)"

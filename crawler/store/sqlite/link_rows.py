@@ -149,7 +149,8 @@ class LinkRows:
             self._stock(host, (rank, depth, sequence))
 
     def reject_staged(self, page: int) -> None:
-        """Count and store the skipped links that were staged before the page ended."""
+        """Count the skipped links that the page with this fingerprint has staged
+        (stored before its end), and store them for good."""
         group, spelled = self._group, self._run.names.spelled
         for fingerprint, url, rule, parent, found_as in self._connection.execute(
             _REJECTED, (page,)
