@@ -45,5 +45,7 @@ class Team:
 
 
 def ended(process: subprocess.Popen[str]) -> str:
-    _, told = process.communicate(timeout=50)
+    # A process that is paused in a transaction may hold a lock for which the others
+    # wait; PostgreSQL ends its session after a minute.
+    _, told = process.communicate(timeout=110)
     return told

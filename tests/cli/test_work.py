@@ -228,7 +228,7 @@ def test_a_paused_process_sends_no_request_after_its_lease(team: Team) -> None:
     assert min(team.site.gaps(around=woken), default=1.0) >= LEAST
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 def test_a_process_that_wakes_up_after_the_end_of_the_run_ends(
     team: Team, database: str
 ) -> None:
