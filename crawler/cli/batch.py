@@ -198,7 +198,8 @@ class _Work:
         if report.exit_code == exits.POOR and report.failed and ending.is_kept:
             number = retry_failed(self._project.settings().storage, report.job)
             pages = counted(number, "failed page")
-            say(f"Put {pages} of job {report.job} back into the queue")
+            verb = "was" if number == 1 else "were"
+            say(f"{pages} of job {report.job} {verb} put back into the queue")
 
     def _pause(self, job: Job, number: int) -> None:
         seconds = job.settings.retry_wait * 2**number

@@ -226,7 +226,8 @@ class _Patience:
         self._known_at = -math.inf
 
     def begin(self) -> None:
-        """Record that this process took part in the run until now."""
+        """Record the present time as the last time at which this process took part in
+        the run; the time of waiting counts from here."""
         self._known_at = anyio.current_time()
         self._has_said = False
 

@@ -37,8 +37,8 @@ class Queued(Protocol):
 
 E = TypeVar("E", bound=Queued)
 
-#: The sort key of an entry (negative priority, depth, sequence, a number that makes the
-#: key unique) and the entry.
+#: The sort key of an entry (negative priority, depth, the order in which its URL was
+#: found, and a number that makes the key unique), then the entry.
 QueueKey = tuple[int, int, int, int, E]
 #: A position before all entries of a host: the store has all of the host's entries, and
 #: the frontier has none.

@@ -71,8 +71,8 @@ class ClientOptions(msgspec.Struct, frozen=True):
     headers: Headers = ()
     #: Returns whether a host may have private addresses.
     allow_private: Callable[[str], bool] = nobody
-    #: Returns whether a person gave a start URL with this host. Such a host may have
-    #: the private addresses of its first lookup.
+    #: Returns whether a person gave a start URL with this host. Requests may then go to
+    #: the private addresses of its first lookup, but to no other private addresses.
     is_start: Callable[[str], bool] = nobody
 
 

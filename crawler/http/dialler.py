@@ -25,8 +25,8 @@ _MAX_PROBES = 16
 
 
 class Connect(Protocol):
-    """A function that opens the connection of a dial, and calls `dial.adopt` as soon as
-    the connection is open."""
+    """A function that opens the connection of a dial (an attempt to connect), and calls
+    `dial.adopt` as soon as the connection is open."""
 
     async def __call__(self, dial: Dialling, with_http2: bool) -> None: ...
 

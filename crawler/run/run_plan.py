@@ -71,7 +71,8 @@ class RunPlan(msgspec.Struct, frozen=True):
         except StateError:
             if not self.options.fresh:
                 raise
-            # the damaged state is not read, because the new run renames it later
+            # The state is damaged, so no positions are known; with --fresh the new run
+            # moves the damaged file aside.
             positions = []
         return frozenset(chain.from_iterable(map(places_of, positions))).__contains__
 

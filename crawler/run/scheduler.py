@@ -437,7 +437,7 @@ class Scheduler:
             if popped is None or popped.host in names.ready:
                 return popped
             if popped.request.options.proxy or popped.kind:
-                # the proxy or browser of the request looks the host name up
+                # needs no lookup here: its proxy or browser looks the name up
                 return popped
             self._await_name(popped, names, now)
             popped = self.frontier.pop(now)

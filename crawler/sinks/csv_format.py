@@ -73,7 +73,8 @@ class Csv(Format):
         except (UnicodeDecodeError, csv.Error) as exc:
             encoding = self._encoding.upper()
             raise ConfigError(
-                f"the existing file is not a CSV file in {encoding}: {exc}"
+                f"the existing file is not a CSV file in {encoding}: {exc}; set the "
+                "file's encoding in the output, or name another file"
             ) from exc
         if not names:
             return  # the existing file is empty

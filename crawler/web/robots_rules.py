@@ -173,9 +173,9 @@ def _raise(table: dict[str, int], text: str, rank: int) -> None:
 
 
 def _keys_of(middles: Sequence[str]) -> list[str]:
-    """Return the possible keys of a pattern with these parts between its stars. A key
-    is any three successive characters of one of the last parts, or a whole part that
-    has fewer than three characters."""
+    """Return the keys under which a pattern can be indexed; a path that matches the
+    pattern contains each of them. `middles` are the parts between the stars. A key has
+    up to three characters."""
     texts = [text[-_KEYS_OF:] for text in dict.fromkeys(middles[-_KEYS_OF:])]
     return [
         text[at : at + _KEY]

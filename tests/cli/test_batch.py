@@ -170,7 +170,7 @@ def test_failed_pages_alone_are_tried_again(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert sorted(asked) == ["/", "/one"]
     assert site.asked.count("/two") == 3
-    assert "Put 1 failed page of job " in done.stderr
+    assert "1 failed page of job " in done.stderr
 
 
 def test_a_job_stops_at_max_runtime_and_is_resumed_the_next_time(

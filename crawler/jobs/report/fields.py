@@ -57,7 +57,8 @@ def shares(items: Iterable[bytes]) -> dict[str, float]:
 
 
 def fills(now: Mapping[str, float], before: Mapping[str, float] | None) -> list[Fill]:
-    """Return each field with its share in this run and in the earlier run.
+    """Return each field with the share of the items that have a value for it, in this
+    run and in the earlier run.
 
     `before` is None if there is no earlier run. A missing field has the share 0.
     """

@@ -101,7 +101,7 @@ class Figures:
     host_count: int = 0
     failed: list[Group] = field(default_factory=list)
     skipped: list[Group] = field(default_factory=list)
-    #: Pairs (reason, number of failed attempts after which the page was tried again).
+    #: Pairs (reason, how many attempts failed for it and were followed by another).
     retried: list[tuple[str, int]] = field(default_factory=list)
     slowest: list[Visit] = field(default_factory=list)
     biggest: list[Visit] = field(default_factory=list)

@@ -30,8 +30,9 @@ _DEFAULTS: dict[str, Any] = {
     "tcp_user_timeout": 30_000,
     "application_name": "crawler",
 }
-# Every statement of the store should use an index. Otherwise the planner might choose a
-# scan, because a fast growing table was empty when its statistics were collected.
+# Turns off sequential scans and some joins, so that each statement of the store uses an
+# index. Otherwise the planner might choose a scan, because a fast growing table was
+# empty when its statistics were collected.
 _SESSION = """SELECT pg_backend_pid();
     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
     SET jit = off; SET timezone = 'UTC';

@@ -42,8 +42,8 @@ CREATE TABLE runs(
 
 # Hosts and words (callbacks, reasons) are stored as small numbers. `rank` is minus the
 # priority. Times are wall-clock seconds (`found`, `due`) or milliseconds (`time`).
-# `rejected` is a log, too: a fingerprint's last row counts, and rule 0 says that the
-# link was accepted later.
+# Rows of `rejected` are only added: the last row of a fingerprint counts, and rule 0 in
+# this row says that the link was accepted later.
 _RUN = """
 CREATE TABLE hosts(number INTEGER PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE words(number INTEGER PRIMARY KEY, word TEXT NOT NULL);
