@@ -97,7 +97,7 @@ def check_known(files: JobFiles) -> None:
     if files.database.exists():
         return
     known = ", ".join(known_jobs(files.folder))
-    hint = f"the known jobs are {known}" if known else "no job has run here yet"
+    hint = f"the known jobs are {known}" if known else "no job has run there yet"
     raise StateError(f"there is no job {files.job!r} in {files.folder}; {hint}")
 
 
