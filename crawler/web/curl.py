@@ -41,7 +41,7 @@ def parse(command: str) -> CurlCommand:
         elif word != "--":
             WITH_VALUE["--url"](made, word)
     if not made.url:
-        raise ValueError("the command names no URL; add one")
+        raise ValueError("the command names no URL; add the URL")
     return _finished(made)
 
 
@@ -55,7 +55,7 @@ def _long(made: CurlCommand, word: str, arguments: Iterator[str]) -> None:
     elif word in WITH_VALUE:
         _take(made, word, _next(word, arguments))
     else:
-        raise ValueError(f"the option {word} is not supported; remove it")
+        raise ValueError(f"the curl option {word} is not supported; remove it")
 
 
 def _short(made: CurlCommand, word: str, arguments: Iterator[str]) -> None:
@@ -66,7 +66,7 @@ def _short(made: CurlCommand, word: str, arguments: Iterator[str]) -> None:
         letter, rest = rest[0], rest[1:]
         name = SHORT.get(letter)
         if name is None:
-            raise ValueError(f"the option -{letter} is not supported; remove it")
+            raise ValueError(f"the curl option -{letter} is not supported; remove it")
         if name in IGNORED:
             continue
         if name in FLAGS:
@@ -81,7 +81,7 @@ def _short(made: CurlCommand, word: str, arguments: Iterator[str]) -> None:
 def _next(option: str, arguments: Iterator[str]) -> str:
     value = next(arguments, None)
     if value is None:
-        raise ValueError(f"the option {option} has no value; add one")
+        raise ValueError(f"the curl option {option} has no value; add a value")
     return value
 
 
@@ -89,13 +89,17 @@ def _take(made: CurlCommand, name: str, value: str) -> None:
     try:
         WITH_VALUE[name](made, value)
     except ValueError as exc:
-        raise ValueError(f"{name} {value[:40]!r}: {exc}") from exc
+        raise ValueError(
+            f"the curl option {name} has the unusable value {value[:40]!r}: {exc}"
+        ) from exc
 
 
 def _finished(made: CurlCommand) -> CurlCommand:
     """Return the request with the headers and values that curl adds by itself."""
     if made.form and made.data:
-        raise ValueError("the options -d and -F cannot be used together; remove one")
+        raise ValueError(
+            "the curl options -d and -F cannot be used together; remove one of them"
+        )
     if made.in_query and made.data:
         query = b"&".join(made.data).decode("utf-8", "surrogateescape")
         made.url += ("&" if "?" in made.url else "?") + query

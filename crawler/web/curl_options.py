@@ -64,7 +64,7 @@ def _url(made: CurlCommand, value: str) -> None:
     if made.url:
         raise ValueError(
             f"the command names two URLs: {made.url[:40]!r} and {value[:40]!r}; "
-            "remove one"
+            "remove one of them"
         )
     value = value.strip()
     made.url = value if "://" in value else f"http://{value}"
@@ -73,7 +73,7 @@ def _url(made: CurlCommand, value: str) -> None:
 def _header(made: CurlCommand, value: str) -> None:
     if value.startswith("@"):
         raise ValueError(
-            "headers are not read from a file; write each as -H 'name: value'"
+            "headers are not read from a file; write each header as -H 'name: value'"
         )
     name, colon, text = value.partition(":")
     if not name and colon:
@@ -81,7 +81,7 @@ def _header(made: CurlCommand, value: str) -> None:
     name = name.strip()
     if not colon:
         if not name.endswith(";"):
-            raise ValueError("the header has no colon; write it as 'name: value'")
+            raise ValueError("the header has no colon; write it as -H 'name: value'")
         made.headers.append((name.rstrip("; "), ""))
     elif not text.strip():
         made.removed.add(name.lower())
@@ -132,7 +132,7 @@ def _json(made: CurlCommand, value: str) -> None:
 def _form(made: CurlCommand, value: str) -> None:
     name, sign, text = value.partition("=")
     if not sign:
-        raise ValueError("the form field has no '='; write it as 'name=value'")
+        raise ValueError("the form field has no '='; write it as -F 'name=value'")
     text, *parameters = text.split(";")
     given = dict(each.strip().partition("=")[::2] for each in parameters)
     unknown = given.keys() - {"type", "filename"}
@@ -141,8 +141,8 @@ def _form(made: CurlCommand, value: str) -> None:
         text, given = value.partition("=")[2], {}
     elif unknown:
         raise ValueError(
-            f"the parameter {min(unknown)!r} of a form field is not supported; use "
-            "only type and filename"
+            f"the form field has the parameter {min(unknown)!r}, which is not "
+            "supported; in the option -F, use only type and filename"
         )
     file_name, kind = given.get("filename", ""), given.get("type", "")
     file_name = file_name.strip('"')
@@ -160,23 +160,29 @@ def _form(made: CurlCommand, value: str) -> None:
 def _form_string(made: CurlCommand, value: str) -> None:
     name, sign, text = value.partition("=")
     if not sign:
-        raise ValueError("the form field has no '='; write it as 'name=value'")
+        raise ValueError(
+            "the form field has no '='; write it as --form-string 'name=value'"
+        )
     made.form.append(FormField(name, text))
 
 
 def _seconds(made: CurlCommand, value: str) -> None:
     made.timeout = float(value)
     if not 0 < made.timeout < 1e6:
-        raise ValueError("the timeout must be above 0 and below 1,000,000 seconds")
+        raise ValueError(
+            "the timeout (--max-time) must be above 0 and below 1,000,000 seconds"
+        )
 
 
 def _content(path: str) -> bytes:
     if path == "-":
-        raise ValueError("standard input is not read here; name a file instead of '-'")
+        raise ValueError(
+            "a curl command's standard input is not read; name a file instead of '-'"
+        )
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as exc:
-        raise ValueError(f"the file cannot be read: {exc}") from exc
+        raise ValueError(f"the file {path!r} cannot be read: {exc}") from exc
 
 
 def _encoded(text: str) -> bytes:

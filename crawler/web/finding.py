@@ -55,18 +55,18 @@ def _stepwise(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode] |
         return select(node, selector, tree)
     except TooCostly as exc:
         detail = (
-            f"the selector {selector!r} would take too long: {exc}; use a simpler "
+            f"the CSS selector {selector!r} would take too long: {exc}; use a simpler "
             "selector"
         )
         raise PageTooComplex(detail, tree.url) from exc
 
 
 def _not_css(selector: str, url: str) -> SelectorError:
-    detail = "is not a CSS selector"
+    advice = ""
     if instead := instead_of_pseudo(selector):
-        detail += f": write {instead}"
+        advice = f": write {instead}"
     elif selector.lstrip().startswith(("/", "./", "(/")):
-        detail += " (it looks like XPath; css() takes CSS)"
+        advice = " (it looks like XPath, but css() takes CSS)"
     elif ":contains(" in selector:
-        detail += ' (write :lexbor-contains("...") for :contains(...))'
-    return SelectorError(selector, url, f"{detail}; it was used")
+        advice = ' (write :lexbor-contains("...") instead of :contains(...))'
+    return SelectorError(selector, url, f"is not a CSS selector{advice}; it was used")

@@ -50,13 +50,17 @@ class _Devalue:
 
     def value(self, place: Any, depth: int) -> Any:
         if type(place) is not int:
-            raise TypeError(f"the page data has the reference {place!r}, not a number")
+            raise TypeError(
+                f"Nuxt's page data has the reference {place!r}, which is not a number"
+            )
         if _NONE <= place < 0:
             return None
         if place < 0:
-            raise ValueError(f"the page data refers to a value number {place}")
+            raise ValueError(
+                f"Nuxt's page data refers to the value {place}, which it lacks"
+            )
         if depth > MAX_DEPTH:
-            raise ValueError(f"the page data is nested over {MAX_DEPTH} levels deep")
+            raise ValueError(f"Nuxt's page data is nested over {MAX_DEPTH} levels deep")
         if place not in self._made:
             self._made[place] = None  # stays only inside a value that contains itself
             places = self._places(place)
@@ -64,7 +68,7 @@ class _Devalue:
             size = self._weight(place)
             size += sum(self._sizes.get(each, 1) for each in places)
             if size > MAX_VALUES:
-                raise ValueError(f"the page data has over {MAX_VALUES:,} values")
+                raise ValueError(f"Nuxt's page data has over {MAX_VALUES:,} values")
             self._sizes[place] = size
         return self._made[place]
 

@@ -135,12 +135,16 @@ def suspicion(
     if size > min(_LARGE, 2 * max_nodes):
         # A page with few tags can be slow only if a tag has many attributes.
         if _has_tags(body, _MANY_TAGS):
-            return "it is large"
+            return "the page is large"
     elif _leaves_open(body, places):
-        return "it leaves many elements open"
+        return "the page leaves many elements open"
     if size <= _NO_WIDE_TAG:
         return ""
-    return "an element has many attributes" if _is_wide_at(body, places) else ""
+    return (
+        "an element of the page has many attributes"
+        if _is_wide_at(body, places)
+        else ""
+    )
 
 
 def is_wide(body: bytes, chance: Callable[[], float] = random) -> bool:

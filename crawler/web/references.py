@@ -56,8 +56,8 @@ class Wanted:
         for name in names:
             if not _NAME.fullmatch(name):
                 raise ConfigError(
-                    f"{name!r} is not the name of an HTML attribute; use one such as "
-                    "'href'"
+                    f"{name!r} in attributes= is not the name of an HTML attribute; "
+                    "give a name such as 'href'"
                 )
         #: A selector of all elements that may be links.
         self.selector = ",".join(f"[{name}]" for name in sorted(names))

@@ -209,7 +209,7 @@ def _check_inner(plan: SelectorPlan, tree: Tree) -> None:
     nodes, depth = tree.shape
     if nodes * depth**plan.inner * _ANCESTOR_SECONDS > _SECONDS:
         raise TooCostly(
-            f"the page has {nodes:,} elements, nested {depth:,} levels deep"
+            f"the page has {nodes:,} elements, nested up to {depth:,} levels deep"
         )
 
 
@@ -400,6 +400,6 @@ def _measured(root: LexborNode) -> TreeShape:
         depth += 1
         nodes += len(level)
         if nodes > _MEASURED:
-            raise TooCostly(f"the page has over {_MEASURED:,} elements")
+            raise TooCostly(f"the page has over {_MEASURED:,} elements, the limit")
         level = [child for node in level for child in node.iter(include_text=False)]
     return TreeShape(nodes, depth)

@@ -64,7 +64,7 @@ def _bash_words(line: str) -> list[str]:
         token = _BASH.match(line, at)
         if token is None:
             raise ValueError(
-                f"a quote in the command is not closed: {line[at : at + 20]!r}; "
+                f"a quote in the command is not closed, at {line[at : at + 20]!r}; "
                 "add the missing quote"
             )
         at = token.end()
@@ -76,8 +76,8 @@ def _bash_words(line: str) -> list[str]:
             continue
         if word is None and token["plain"] and _OPERATOR.match(token["plain"]):
             raise ValueError(
-                f"{token['plain'][:20]!r} is outside of quotes, where it would begin "
-                "another command; give only the curl command"
+                f"{token['plain'][:20]!r} is outside of quotes, so it would end the "
+                "curl command; give only the curl command, or quote this text"
             )
         word = (word or "") + _bash_text(token)
     return found if word is None else [*found, word]

@@ -113,7 +113,7 @@ class SitemapParser:
             try:
                 piece = unpacker.decompress(data, _STEP)
             except zlib.error as exc:
-                self.error = f"gzip: {exc}"
+                self.error = f"the sitemap's gzip data is damaged: {exc}"
                 break
             if piece:
                 entries += self._read(piece)
@@ -198,10 +198,10 @@ class _Xml:
         try:
             self._parser.Parse(data, is_final)
         except expat.ExpatError as exc:
-            self.error = f"XML: {exc}"
+            self.error = f"the sitemap is not valid XML: {exc}"
         # an error of Python's codecs, which expat calls
         except (LookupError, ValueError) as exc:
-            self.error = f"XML: the encoding of the sitemap cannot be read: {exc}"
+            self.error = f"the encoding of the sitemap cannot be read: {exc}"
         except _Refused as exc:
             self.error = str(exc)
         entries, self._entries = self._entries, []

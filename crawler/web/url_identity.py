@@ -83,9 +83,10 @@ def check_ignored(names: Iterable[str]) -> None:
     for name in names:
         if name.startswith("@") and name not in LISTS:
             raise ValueError(
-                f"there is no list of parameters {name!r}; use {' or '.join(LISTS)}"
+                f"{name!r} is not a list of URL parameters; use {' or '.join(LISTS)}"
             )
         if not name or set(name) & set("&=?# "):
             raise ValueError(
-                f"{name!r} is not the name of a URL parameter; use one such as 'utm_*'"
+                f"{name!r} is not the name of a URL parameter; give a name such as "
+                "'utm_*'"
             )

@@ -211,10 +211,10 @@ class Scope:
         if value in _KINDS:
             return cls(_KINDS[value])
         near = nearest_name(value, _KINDS)
-        hint = f"; did you mean {near!r}?" if near else ""
+        hint = f" (did you mean {near!r}?)" if near else ""
         raise ValueError(
-            f"Unknown scope {value!r}{hint}; write one of {', '.join(_KINDS)}, or "
-            "patterns of URLs"
+            f"The scope {value!r} is unknown{hint}; write one of {', '.join(_KINDS)}, "
+            "or URL patterns"
         )
 
     def add(self, url: str) -> str | None:
@@ -331,7 +331,7 @@ def _start(head: str, text: str | None = None) -> str:
     possible = head.startswith(HTTP) or any(http.startswith(head) for http in HTTP)
     if not text or not possible:
         raise ValueError(
-            f"Pattern {text!r} can match no absolute URL; write '*{text}*' "
+            f"The URL pattern {text!r} can match no absolute URL; write '*{text}*' "
             "to find it anywhere, or begin it with https://"
         )
     return head

@@ -252,7 +252,7 @@ class ElementReader:
         if self._nodes > self._max_nodes:
             raise XmlError(
                 f"an element <{tag}> has over {self._max_nodes:,} elements and "
-                "attributes (http.max_nodes)"
+                "attributes; to read it, raise http.max_nodes"
             )
 
 
@@ -376,7 +376,7 @@ def _check_depth(root: Element) -> None:
 
 
 def _too_deep() -> str:
-    return f"the document's elements are nested over {MAX_DEPTH} deep"
+    return f"the document's elements are nested over {MAX_DEPTH} levels deep"
 
 
 def _excerpt(text: bytes) -> str:

@@ -63,9 +63,9 @@ async def test_an_element_may_choose_form_and_button() -> None:
             "target 'button' is a <button>; give the <form> element",
         ),
         ({"submit": ".none"}, SelectorError, "'.none' matched nothing"),
-        ({"submit": "button"}, FormError, "its buttons: none"),
+        ({"submit": "button"}, FormError, "its submit buttons: none"),
         ({"form": "#login", "submit": "input"}, FormError, "<button name=go>"),
-        ({"fill": {"p": 1}}, FormError, "did you mean 'q'|it has q"),
+        ({"fill": {"p": 1}}, FormError, "did you mean 'q'|its fields: q"),
     ],
 )
 async def test_a_missing_form_is_an_error(

@@ -80,7 +80,7 @@ def test_a_repeated_cookie_stays_in_a_header() -> None:
     ("line", "detail"),
     [
         ("curl", "from_curl cannot read the command: the command names no URL"),
-        (f"curl {URL} --proxy-digest", "the option --proxy-digest is not"),
+        (f"curl {URL} --proxy-digest", "the curl option --proxy-digest is not"),
         (
             f"curl {URL} -F a=@/nowhere",
             "the file '/nowhere' of the option -F a does not",

@@ -30,7 +30,7 @@ class Titles(Spider):
         pytest.param("<div>" * 60_000, "many elements open", id="depth"),
         pytest.param(
             "<p " + " ".join(f"a{n}" for n in range(40_000)) + ">",
-            "an element has many attributes",
+            "an element of the page has many attributes",
             id="attributes",
         ),
         pytest.param("<p a b c>" * 400_000, "over 1,000,000 nodes", id="nodes"),

@@ -202,7 +202,7 @@ def test_urls_before_an_error_in_a_sitemap_are_kept_and_the_error_is_logged(
 
     assert found(News, site) == [("1", "parse")]
     assert f"Sitemap {HOME}sitemap.xml cannot be read to its end" in caplog.text
-    assert "to its end: XML" in caplog.text
+    assert "to its end: the sitemap is not valid XML" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,6 @@ def test_a_page_with_few_tags_is_not_suspicious(page: bytes) -> None:
 
 
 def test_a_large_page_with_many_tags_is_always_suspicious() -> None:
-    assert suspicion(b"<br>" * 300_000) == "it is large"
+    assert suspicion(b"<br>" * 300_000) == "the page is large"
     assert not suspicion(b"<br>" * 30_000)
-    assert suspicion(b"<br>" * 30_000, max_nodes=50_000) == "it is large"
+    assert suspicion(b"<br>" * 30_000, max_nodes=50_000) == "the page is large"

@@ -128,13 +128,19 @@ def test_a_sitemap_is_parsed_however_it_is_split(data: bytes, cuts: list[int]) -
     [
         pytest.param(
             URLSET.replace(b"<url><loc><!", b"<url><loc>a&b<!"),
-            "XML: not well-formed",
+            "the sitemap is not valid XML: not well-formed",
             id="a stray ampersand",
         ),
         pytest.param(
-            URLSET[: URLSET.index(b"<url><loc><!")], "XML: no element", id="cut off"
+            URLSET[: URLSET.index(b"<url><loc><!")],
+            "the sitemap is not valid XML: no",
+            id="cut off",
         ),
-        pytest.param(gzip.compress(URLSET)[:10] + b"\xff" * 9, "gzip:", id="gzip"),
+        pytest.param(
+            gzip.compress(URLSET)[:10] + b"\xff" * 9,
+            "the sitemap's gzip data is damaged:",
+            id="gzip",
+        ),
     ],
 )
 def test_entries_before_an_error_are_returned_and_the_error_is_reported(
@@ -201,7 +207,7 @@ def test_an_unreadable_encoding_is_an_error_of_the_sitemap(name: str) -> None:
     found = parse(f'<?xml version="1.0" encoding="{name}"?><urlset/>'.encode())
 
     assert found.entries == []
-    assert found.error.startswith("XML: the encoding of the sitemap cannot be read")
+    assert found.error.startswith("the encoding of the sitemap cannot be read")
 
 
 @given(st.binary(max_size=300), st.integers(0, 400), st.integers(0, 20))

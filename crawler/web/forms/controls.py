@@ -129,8 +129,8 @@ def controls_of(form: LexborNode, document: Document) -> list[Control]:
         options += len(control.options)
         if options > MAX_OPTIONS:
             raise FormError(
-                f"the form has over {MAX_OPTIONS:,} options, too many to fill in; "
-                "yield a Request instead of response.form()",
+                f"the form's lists have over {MAX_OPTIONS:,} options, too many to fill "
+                "in; yield a Request instead of response.form()",
                 document.url,
             )
         found.append(control)

@@ -43,7 +43,7 @@ def fill(
         try:
             _fill(_fillable(by_name[name]), name, value)
         except ValueError as exc:
-            raise FormError(str(exc), url) from None
+            raise FormError(f"fill={{{name!r}: ...}} is invalid: {exc}", url) from None
 
 
 def file_of(value: Any) -> ChosenFile:
@@ -60,24 +60,30 @@ def file_of(value: Any) -> ChosenFile:
         if isinstance(content, bytes | FilePiece):
             kind = str(rest[0]) if rest else type_of(str(filename))
             return ChosenFile(str(filename), content, _checked_type(kind))
-    raise ValueError(f"{value!r} is not a file; give a path, or (name, bytes, type)")
+    raise ValueError(
+        f"the value {value!r} is not a file; give a path, or a tuple (name, bytes, "
+        "media type)"
+    )
 
 
 def text_of(value: Any) -> str:
     """Return a value as the text of a field."""
     if isinstance(value, bool | bytes | Mapping) or value is None:
-        raise ValueError(f"{value!r} is not text; give a str, or a number")
+        raise ValueError(f"the value {value!r} is not text; give a str or a number")
     if isinstance(value, datetime):
         return value.isoformat()
     if not isinstance(value, str) and isinstance(value, Iterable):
-        raise ValueError(f"{value!r} is not text; give one value for each field")
+        raise ValueError(
+            f"the value {value!r} is not a single text; give one value for each field"
+        )
     return str(value)
 
 
 def _checked_type(kind: str) -> str:
     if any(char in kind for char in "\r\n\0"):
         raise ValueError(
-            f"the file's media type {kind!r} has a line break or NUL; remove it"
+            f"the file's media type {kind!r} contains a line break or a NUL "
+            "character; remove that character"
         )
     return kind
 
@@ -120,8 +126,8 @@ def _fill(controls: list[Control], name: str, value: Any) -> None:
     elif len(kinds) > 1:
         kinds_named = ", ".join(sorted(kinds))
         raise ValueError(
-            f"the name {name!r} belongs to fields of several kinds ({kinds_named}), "
-            "which cannot be filled together"
+            f"the name {name!r} belongs to fields of several types ({kinds_named}), "
+            "which one value cannot fill; yield a Request instead of response.form()"
         )
     elif kinds == {"checkbox"}:
         _check(controls, name, value)
@@ -166,13 +172,13 @@ def _text_for(control: Control, value: Any) -> str:
     try:
         text = text_of(value)
     except ValueError as exc:
-        raise ValueError(f"the field {control}: {exc}") from None
+        raise ValueError(f"the field {control} cannot have this value: {exc}") from None
     if control.type == "textarea":
         return values.with_newlines(text, "\n")
     if not values.takes(control.type, text, control.attributes):
         raise ValueError(
             f"the field {control} does not accept the value {text!r}; give a value of "
-            "this type"
+            "the field's type"
         )
     return values.sanitized(control.type, text, control.attributes)
 
@@ -182,8 +188,8 @@ def _check(boxes: list[Control], name: str, value: Any) -> None:
     if isinstance(value, bool):
         if value and len(boxes) > 1:
             raise ValueError(
-                f"the name {name!r} belongs to {len(boxes)} checkboxes; give a list; "
-                f"possible values: {_shown(box.value for box in boxes)}"
+                f"the name {name!r} belongs to {len(boxes)} checkboxes; give a list of "
+                f"some of their values: {_shown(box.value for box in boxes)}"
             )
         for box in boxes:
             box.is_checked = value
@@ -208,7 +214,9 @@ def _select(select: Control, value: Any) -> None:
     enabled = [each for each in select.options if not each.is_disabled]
     wanted = _wanted(value, select.name, [each.value for each in enabled], select)
     if len(wanted) > 1 and not select.is_multiple:
-        raise ValueError(f"the field {select} takes one option, not {len(wanted)}")
+        raise ValueError(
+            f"the field {select} takes one option, not {len(wanted)}; give one option"
+        )
     left = set(wanted)
     for option in select.options:
         option.is_selected = not option.is_disabled and option.value in left
@@ -255,11 +263,13 @@ def _unknown(
 ) -> str:
     """Return the error text for a name that no field has."""
     if any(each.is_button and each.name == name for each in controls):
-        return f"{name!r} is a button; name it with submit='[name=\"{name}\"]'"
+        return (
+            f"the field {name!r} is a button; click it with submit='[name=\"{name}\"]'"
+        )
     known = sorted(by_name)
     near = nearest_name(name, known[:1000])
     if near:
         hint = f"did you mean {near!r}?"
     else:
-        hint = f"it has {_shown(known)}" if known else "it has none"
+        hint = f"its fields: {_shown(known)}" if known else "it has no fields"
     return f"the form has no field {name!r}; {hint} (extra= adds fields)"

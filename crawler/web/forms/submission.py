@@ -76,14 +76,15 @@ def _submitter(
                 return button, None
             if button is not None:
                 raise FormError(
-                    f"the button {button} is disabled; name another one in submit=",
+                    f"the button {button} is disabled; name another button in submit=",
                     url,
                 )
             if (post_back := post_back_of(each)) is not None:
                 return None, post_back
     names = ", ".join(str(each) for each in [*buttons.values()][:10]) or "none"
     raise FormError(
-        f"submit= matches no submit button of this form; its buttons: {names}", url
+        f"submit= matches no submit button of this form; its submit buttons: {names}",
+        url,
     )
 
 
@@ -119,7 +120,10 @@ def _added(extra: Extra, entries: Sequence[FormEntry], url: str) -> list[FormEnt
     found = []
     for name, value in extra.items():
         if name in names:
-            message = f"extra={{{name!r}: ...}} is a field of the form; use fill="
+            message = (
+                f"extra={{{name!r}: ...}} names a field of the form; give the value in "
+                "fill="
+            )
             raise FormError(message, url)
         for each in value if isinstance(value, list) else [value]:
             is_text = not isinstance(each, tuple) and not hasattr(each, "__fspath__")
@@ -128,7 +132,9 @@ def _added(extra: Extra, entries: Sequence[FormEntry], url: str) -> list[FormEnt
                     FormEntry(name, text_of(each) if is_text else file_of(each))
                 )
             except ValueError as exc:
-                raise FormError(f"extra={{{name!r}: ...}}: {exc}", url) from None
+                raise FormError(
+                    f"extra={{{name!r}: ...}} is invalid: {exc}", url
+                ) from None
     return found
 
 
@@ -205,7 +211,8 @@ def _with_query(url: str, query: str, page: str) -> str:
         return urls.canonical(f"{url.partition('?')[0]}?{query}")
     except urls.InvalidUrl as exc:
         raise FormError(
-            f"the form's action with its query is not a valid URL: {exc}", page
+            f"the form's action with the fields as its query is not a valid URL: {exc}",
+            page,
         ) from exc
 
 

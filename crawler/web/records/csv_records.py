@@ -95,7 +95,7 @@ class CsvRecords:
                 named = enumerate(stripped, 1)
                 self._names = [name or f"column_{number}" for number, name in named]
         except csv.Error as exc:
-            raise ValueError(f"CSV: {exc}") from exc
+            raise ValueError(f"the text is not valid CSV: {exc}") from exc
 
     def _record(self, row: list[str]) -> dict[str, str]:
         names = self._names

@@ -42,9 +42,14 @@ class JsonRecords:
         yield from self._values(is_last=True)
         left = self._text.strip()
         if left:
-            raise ValueError(f"the JSON text ends inside a value: {left[:40]!r}")
+            raise ValueError(
+                "the JSON text is incomplete: it ends inside the value that begins "
+                f"with {left[:40]!r}"
+            )
         if self._is_array and not self._is_over:
-            raise ValueError("the JSON text ends before the end of the array")
+            raise ValueError(
+                "the JSON text is incomplete: it ends before the end of its array"
+            )
 
     def _values(self, *, is_last: bool) -> Iterator[Any]:
         text, start = self._text, self._begin()

@@ -56,7 +56,7 @@ class Unpacker:
             try:
                 yield self._inflate.decompress(data, STEP)
             except zlib.error as exc:
-                raise ValueError(f"gzip: {exc}") from exc
+                raise ValueError(f"the gzip data is damaged: {exc}") from exc
             data = self._inflate.unconsumed_tail
             if self._inflate.eof:
                 data = self._inflate.unused_data
@@ -70,7 +70,7 @@ class Unpacker:
             try:
                 piece = self._zstd.decompress(data, STEP)
             except Exception as exc:  # each library has its own errors
-                raise ValueError(f"zstd: {exc}") from exc
+                raise ValueError(f"the zstd data is damaged: {exc}") from exc
             if piece:
                 yield piece
             if self._zstd.eof:
@@ -92,7 +92,7 @@ def _zstd_decompressor() -> Any:
             from backports import zstd
     except ImportError as exc:
         raise ValueError(
-            "the file is compressed with zstd, which needs an extra: pip install "
+            "the file is compressed with zstd; to read zstd, run pip install "
             "'exact-crawler[speed]'"
         ) from exc
     return zstd.ZstdDecompressor()

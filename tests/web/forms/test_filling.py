@@ -78,14 +78,17 @@ def test_fields_accept_the_values_that_a_person_could_give(
     ("fill", "message"),
     [
         ({"usr": "x"}, "no field 'usr'; did you mean 'user'?"),
-        ({"zzzz": "x"}, "no field 'zzzz'; it has agree, amount, at, city"),
-        ({"go": "x"}, "'go' is a button; name it with submit="),
+        ({"zzzz": "x"}, "no field 'zzzz'; its fields: agree, amount, at, city"),
+        ({"go": "x"}, "'go' is a button; click it with submit="),
         (
             {"off": "x"},
             "name=off> is disabled, so a browser does not send it; to send it, use",
         ),
-        ({"user": True}, "name=user>: True is not text"),
-        ({"user": ["x"]}, "name=user>: .* give one value for each field"),
+        (
+            {"user": True},
+            "name=user> cannot have this value: the value True is not text",
+        ),
+        ({"user": ["x"]}, "name=user> .* give one value for each field"),
         ({"user": b"x"}, "b'x' is not text"),
         (
             {"day": "tomorrow"},
@@ -97,7 +100,7 @@ def test_fields_accept_the_values_that_a_person_could_give(
         ),
         (
             {"color": True},
-            "belongs to 2 checkboxes; give a list; possible values: red, blue",
+            "belongs to 2 checkboxes; give a list of some of their values: red, blue",
         ),
         (
             {"color": "green"},
@@ -133,14 +136,14 @@ def test_an_error_is_one_line_and_names_the_page_once() -> None:
 
 
 def test_an_error_about_a_form_without_fields_says_so() -> None:
-    with pytest.raises(FormError, match="no field 'a'; it has none"):
+    with pytest.raises(FormError, match="no field 'a'; it has no fields"):
         sent("<form>", {"a": 1})
 
 
 def test_fields_of_several_kinds_with_one_name_are_an_error() -> None:
     html = "<form><input name=a><input type=checkbox name=a></form>"
 
-    with pytest.raises(FormError, match="several kinds"):
+    with pytest.raises(FormError, match="several types"):
         sent(html, {"a": "x"})
 
 

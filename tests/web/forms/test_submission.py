@@ -228,7 +228,9 @@ def test_extra_adds_missing_fields() -> None:
     assert query("<form><input name=a>", extra={"b": 1, "c": ["x", "y"]}) == (
         "a=&b=1&c=x&c=y"
     )
-    with pytest.raises(FormError, match=r"'a'.*is a field of the form; use fill="):
+    with pytest.raises(
+        FormError, match=r"'a'.*names a field of the form; give the value in fill="
+    ):
         sent("<form><input name=a>", extra={"a": 1})
     with pytest.raises(FormError, match=r"'b'.*True is not text"):
         sent("<form>", extra={"b": True})

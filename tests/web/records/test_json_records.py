@@ -60,7 +60,7 @@ def test_values_are_parsed_however_the_text_is_split(
     ("body", "before", "message"),
     [
         (b'[{"a": 1}, {"a": 2}, {"a"', 2, "JSON"),
-        (b'[{"a": 1}, {"a": 2}', 2, "ends before the end of the array"),
+        (b'[{"a": 1}, {"a": 2}', 2, "ends before the end of its array"),
         (b'{"a": 1}\nnothing\n', 1, "Expecting value"),
         (b"[nothing]", 0, "Expecting value"),
     ],
