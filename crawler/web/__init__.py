@@ -1,2 +1,2 @@
-"""Web standards as pure functions: URLs, links, cookies, encodings, robots.txt, HTML
-limits."""
+"""Functions for web standards, without I/O: URLs, links, cookies, encodings, forms,
+robots.txt."""

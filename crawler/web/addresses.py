@@ -64,8 +64,8 @@ def is_public(address: Address) -> bool:
     Internet.
 
     Loopback, private, link-local (with cloud metadata), shared, reserved and multicast
-    addresses are not public. Neither is an IPv6 address that contains one of these IPv4
-    addresses.
+    addresses are not public. An IPv6 address that contains such an IPv4 address is not
+    public either.
     """
     if isinstance(address, IPv4Address):
         return address.is_global and not any(address in net for net in _REFUSED_4)
@@ -87,10 +87,11 @@ def _carried(address: IPv6Address) -> IPv4Address | None:
 
 
 def parse_address(host: str) -> Address | None:
-    """Parse a host as an address in any spelling that browsers accept; None for a name.
+    """Return the address that a host is, in any spelling that browsers accept; None if
+    the host is a name.
 
     `127.1`, `0x7f.1`, `0177.0.0.1` and `2130706433` are 127.0.0.1 (WHATWG URL, IPv4
-    parser). Brackets, a zone and a trailing dot do not hide an address.
+    parser). Brackets, a zone and a trailing dot are ignored.
     """
     host = host.strip()
     if host.startswith("[") and host.endswith("]"):
@@ -106,7 +107,8 @@ def parse_address(host: str) -> Address | None:
 def is_loopback_name(name: str) -> bool:
     """Return whether a canonical host, without its port, means this machine.
 
-    That is `localhost`, `*.localhost` (RFC 6761), or a literal loopback address.
+    Such hosts are `localhost`, `*.localhost` (RFC 6761), and literal loopback
+    addresses.
     """
     name = name.rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):

@@ -23,7 +23,8 @@ _CHARSETS = {"utf-8": "utf-8", "iso-8859-1": "latin-1", "us-ascii": "ascii"}
 
 
 def file_name(fields: tuple[bytes, ...]) -> str:
-    """Return the file name as the server wrote it; "" if there is none.
+    """Return the file name in Content-Disposition headers as the server wrote it; "" if
+    there is none.
 
     `filename*` takes precedence over `filename` (RFC 6266 4.3), and of two equal
     parameters the first one counts. Bytes outside ASCII are read as UTF-8, else as

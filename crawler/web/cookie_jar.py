@@ -1,7 +1,7 @@
 """A cookie jar with the storage model of RFC 6265bis, as browsers implement it. No I/O.
 
-Times are wall-clock seconds and arguments. All sizes that a server controls are
-limited, and no header of a server can break a later request.
+The caller gives the current time, in wall-clock seconds. All sizes that a server
+controls are limited, and no header of a server can break a later request.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ class Jar:
         self._keep(cookie, url, now)
 
     def header(self, url: str, now: float) -> bytes | None:
-        """Return the Cookie header for a request to `url`, at most 8 KiB; None without
-        cookies.
+        """Return the Cookie header for a request to `url`, at most 8 KiB; None if no
+        cookie belongs to the URL.
 
         Bytes outside ASCII are sent as the server set them.
         """
@@ -136,7 +136,8 @@ class Jar:
         return msgspec.json.encode([*self._domains.get(domain, {}).values()])
 
     def add_json(self, data: bytes | str) -> None:
-        """Add cookies written by `to_json`. msgspec.DecodeError for other data."""
+        """Add cookies written by `to_json`. Raises msgspec.DecodeError for other
+        data."""
         room = MAX_COOKIES - self._count
         for cookie in msgspec.json.decode(data, type=list[_Cookie])[:room]:
             self._domains.setdefault(cookie.domain, {})[cookie.key] = cookie
@@ -188,7 +189,7 @@ class Jar:
 
     def _evict(self, cookies: dict[tuple[str, str, bool], _Cookie], now: float) -> None:
         """Apply the limits on the number of cookies: remove expired cookies, then the
-        least recently used."""
+        cookies that were used longest ago."""
         if len(cookies) > MAX_PER_DOMAIN:
             self._drop(cookies.values(), len(cookies) - MAX_PER_DOMAIN, now)
         if self._count > MAX_COOKIES:
@@ -207,8 +208,8 @@ class Jar:
 
 
 def read(url: str, set_cookie: Iterable[str | bytes], now: float) -> dict[str, str]:
-    """Return the cookies that a response from `url` sets, by name, as a jar stores
-    them.
+    """Return the values of the cookies that a response from `url` sets, by name, as a
+    jar stores them.
 
     Cookies that the response deletes are not included.
     """

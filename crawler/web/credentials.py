@@ -1,4 +1,4 @@
-"""The credentials inside a URL. No I/O, no clock."""
+"""Reads the credentials inside a URL. No I/O, no clock."""
 
 from base64 import b64encode
 from urllib.parse import unquote_to_bytes

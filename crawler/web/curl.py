@@ -1,8 +1,8 @@
-"""Reads and writes curl command lines, such as browsers write with "Copy as cURL".
-No I/O.
+"""Reads and writes curl command lines, such as browsers write with "Copy as cURL". No
+I/O.
 
-Rule: an option that is unknown, or that a crawl cannot follow, is a ValueError that
-names it.
+Rule: an option that is unknown, or that a crawl cannot follow, raises a ValueError that
+names the option.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def parse(command: str) -> CurlCommand:
-    """Parse a command line that is quoted for bash or for cmd.exe."""
+    """Return the request of a curl command line, quoted for bash or for cmd.exe. Raises
+    ValueError if the command line is not curl's, or has an unsupported option."""
     line = words(command.strip().removeprefix("$ "))
     program = line[0].replace("\\", "/").rpartition("/")[2].lower() if line else ""
     if program not in ("curl", "curl.exe"):

@@ -1,7 +1,7 @@
-"""Applies curl's options to a request. Pure, except that files named by options are
-read.
+"""Applies curl's options to a request. The only I/O is reading the files that options
+name.
 
-Rule: an option that a crawl cannot follow is a ValueError. Options that do not change
+Rule: an option that a crawl cannot follow raises ValueError. Options that do not change
 the request (`-s`, `-o`, `--http2`) are ignored.
 """
 
@@ -54,7 +54,7 @@ class CurlCommand:
         return (b"" if self.is_json else b"&").join(self.data)
 
     def has_header(self, name: str) -> bool:
-        """Return whether the options set or remove this header (lower case)."""
+        """Return whether the options set or remove `name`, a lower-case header."""
         return name in self.removed or any(
             each.lower() == name for each, _ in self.headers
         )
@@ -230,8 +230,8 @@ WITH_VALUE: dict[str, Callable[[CurlCommand, str], None]] = {
     "--form": _form,
     "--form-string": _form_string,
 }
-#: Options without effect here: they do not change the request, or a crawl always does
-#: what they say.
+#: Options that are ignored, because they do not change the request, or because a crawl
+#: always does what they say.
 IGNORED = frozenset(
     f"--{name}"
     for name in [

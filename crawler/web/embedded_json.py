@@ -1,10 +1,10 @@
-"""Finds data that a page contains for its own scripts: JSON and JavaScript literals.
-No I/O.
+"""Finds data that a page contains for its own scripts: JSON and JavaScript literals. No
+I/O.
 
-`<script type="application/json">`, such as `__NEXT_DATA__`; assignments such as
-`window.state = {...}` and `state = JSON.parse("...")`; and calls such as
-`dataLayer.push({...})`. JSON is parsed as JSON. A literal that is not JSON is parsed by
-chompjs, if it is installed.
+Data is found in `<script type="application/json">`, such as `__NEXT_DATA__`; in
+assignments such as `window.state = {...}` and `state = JSON.parse("...")`; and in calls
+such as `dataLayer.push({...})`. JSON is parsed as JSON. A literal that is not JSON is
+parsed by chompjs, if it is installed.
 
 Rule: no script is run, and the work is at most a few times the length of the scripts.
 """
@@ -37,8 +37,8 @@ _NUXT = "__NUXT_DATA__"
 # Name of the page data of Next.js, whose values have a special format.
 _NEXT = "__next_f"
 _LINKED_DATA = "application/ld+json"
-# An assignment or a call of push, and the start of an object, an array or a JSON
-# string.
+# Matches an assignment or a call of push, up to the start of the object, the array or
+# the JSON string that follows.
 _START = re.compile(
     r"(?:(?<![=!<>+*/%&|^-])=\s*+|\.push\(\s*+)"
     r"(?P<parse>JSON\s*+\.\s*+parse\(\s*+(?P<uri>decodeURIComponent\(\s*+)?(?=['\"`])"
@@ -54,7 +54,8 @@ _LONGEST_NAME = 200
 # In characters. A value is first parsed within a text of this length: most values are
 # shorter, and the cost of a JSON error grows with the length of the text.
 _WINDOW = 4_096
-# The extra cost of each attempt to parse a value, in characters of text.
+# Each attempt to parse a value counts as this many extra characters toward the maximum
+# number of characters that are read.
 _ATTEMPT = 50
 _GLOBAL = re.compile(r"(?:window|self|globalThis|this|document)(?=[.\[])\.?")
 _QUOTED = re.compile(r"\.?\[\s*[\"']([^\"']*)[\"']\s*\]")
@@ -169,7 +170,8 @@ def _read_script(text: str, found: Embedded) -> None:
 
 
 class _ScriptReader:
-    """Reads the values in a script; `end` is the end of the last value."""
+    """Reads the values in a script; `end` is the position after the last value that was
+    read."""
 
     def __init__(self, text: str) -> None:
         self.end = 0

@@ -1,8 +1,8 @@
 """Finds the encoding of a body, by WHATWG's labels and rules
 (encoding.spec.whatwg.org).
 
-No I/O. A server's charset is looked up in WHATWG's table of labels and never passed to
-Python's codecs, which also know "zlib" and "idna". Decoding never fails.
+No I/O. A server's charset is looked up in WHATWG's table of labels. It is never passed
+to Python's codecs, because they also accept names such as "zlib". Decoding never fails.
 """
 
 import re
@@ -22,15 +22,16 @@ BOMS = (
     (b"\xff\xfe", "utf-16le"),
 )
 _XML = lazy_regex(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._:-]+)[\"']")
-# Matches the usual start of a page. This is only faster: the full search would find the
-# same encoding.
+# Matches the usual start of a page with a <meta> that declares its encoding. A match
+# saves time: the full search would find the same encoding.
 _USUAL = re.compile(
     rb"\s*+(?:<\?xml[^>]*+>\s*+)?+(?:<!doctype[^>]*+>\s*+)?+(?:<html(?:\s++[a-z:]++=\"[^\">]*+\")*+>\s*+)?+"
     rb"(?:<head>\s*+)?+<meta\s++(?:charset=|http-equiv=\"content-type\"\s++"
     rb"content=\"text/html;\s*+charset=)\"?+([a-z0-9_-]++)\"\s*+/?+>",
     re.I,
 )
-_PRESCAN = 1024  # browsers search <meta> in these bytes first (HTML §13.2.3.2)
+# Number of bytes in which browsers first search for a <meta> (HTML §13.2.3.2).
+_PRESCAN = 1024
 # A <meta> after the first 1,024 bytes is searched in this part of the page, which
 # takes at most 0.1 s.
 _PARSED = 256 * 1024
@@ -73,7 +74,7 @@ _LATIN_LETTERS = 20
 # Minimum number of non-ASCII letters to accept a detected encoding for a script other
 # than Latin.
 _SCRIPT_LETTERS = 5
-# Minimum share of the non-ASCII letters that are next to another non-ASCII letter, to
+# Minimum share of the non-ASCII letters that must be next to another such letter to
 # accept a detected encoding for a script other than Latin.
 _SCRIPT_SHARE = 0.6
 # A character of Japanese kana.
@@ -91,7 +92,7 @@ _SAMPLE = 16_384
 def decode(
     body: bytes, declared: str | None = None, *, html: bool = True
 ) -> tuple[str, str]:
-    """Return the text of a body, and the WHATWG name of its encoding."""
+    """Return the text of a body, and the WHATWG name of its encoding (see `detect`)."""
     name = detect(body, declared, html=html)
     return decode_as(body, name), name
 
@@ -99,9 +100,9 @@ def decode(
 def detect(body: bytes, declared: str | None = None, *, html: bool = True) -> str:
     """Return the WHATWG name of a body's encoding.
 
-    The encoding is that of the BOM, else `declared` (the header's charset), else that
-    of the document's own declaration (`<meta>` in HTML, then `<?xml encoding>`), else a
-    guess from the bytes.
+    The first of these decides: the BOM; `declared` (the header's charset); the
+    document's own declaration (`<meta>` if `html`, then `<?xml encoding>`); a guess
+    from the bytes.
     """
     for bom, name in BOMS:
         if body.startswith(bom):
@@ -117,7 +118,8 @@ def decode_as(body: bytes, name: str) -> str:
             body = body.removeprefix(bom)
     if name == "utf-8":
         return body.decode("utf-8", "replace")
-    from crawler.web import legacy_encodings  # few pages are not in UTF-8
+    # Imported late, because nearly all pages are in UTF-8.
+    from crawler.web import legacy_encodings
 
     return legacy_encodings.decode(body, name)
 
@@ -148,8 +150,8 @@ def encode_query(reference: str, name: str) -> str:
 
 
 def xml_encoding(body: bytes) -> str | None:
-    """Return the encoding in an XML declaration (HTML 13.2.3.2, "get an XML
-    encoding")."""
+    """Return the WHATWG name of the encoding in an XML declaration (HTML 13.2.3.2, "get
+    an XML encoding"); None if there is none."""
     for start, name in _XML_IN_UTF_16:
         if body.startswith(start):
             return name
@@ -219,7 +221,7 @@ def _guess(body: bytes) -> str:
         except UnicodeDecodeError as error:
             is_cut = error.start > len(body) - 4 and error.end == len(body)
             if is_cut and not body[: error.start].isascii():
-                return "utf-8"  # the body ends inside a character
+                return "utf-8"  # the end of the body cuts a UTF-8 character
         else:
             return "utf-8"
     first = _FOREIGN.search(body)

@@ -1,5 +1,5 @@
-"""The media types that URLs' extensions suggest, to skip links that lead to files.
-No I/O."""
+"""Guesses the media type behind a link from the extension of its URL, to skip links
+that lead to files. No I/O."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Collection, Iterable
 
 _OPEN = "application/vnd.oasis.opendocument."
 _OFFICE = "application/vnd.openxmlformats-officedocument."
-#: Types by extension: files that are of no use for a crawl of pages. Extensions that
-#: also appear in names of pages ("Node.js") are not listed, and neither are feeds and
-#: data.
+#: Media types, by extension, of files that are of no use for a crawl of pages. Feeds,
+#: data, and extensions that also appear in names of pages ("Node.js") are not listed.
 TYPES = {
     "7z": "application/x-7z-compressed",
     "aac": "audio/aac",
@@ -94,7 +93,7 @@ SKIPPED = tuple(TYPES)
 def extension_of(url: str) -> str:
     """Return the extension of a canonical URL's last path segment, in lower case.
 
-    "" if it has none. Queries do not count.
+    Returns "" if the segment has no extension. The query is ignored.
     """
     path = url.partition("?")[0]
     name = path[path.rindex("/") + 1 :].partition(";")[0]

@@ -55,8 +55,8 @@ def name_in_url(url: str) -> str:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Return a name without its extension, and the extension with its dot; "" if
-    none."""
+    """Return a name without its extension, and the extension with its dot, or "" if the
+    name has none."""
     stem, dot, extension = name.rpartition(".")
     is_one = stem and extension and extension.isalnum() and extension.isascii()
     if not is_one or len(extension) >= MAX_EXTENSION:

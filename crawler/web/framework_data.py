@@ -1,7 +1,8 @@
 """Converts page data in the formats of Nuxt and Next.js to plain values. No I/O.
 
 Nuxt 3 writes all values into one list, and refers to them by position (devalue).
-Next.js pushes the rows of its components as text, piece by piece (`__next_f`).
+Next.js pushes a text piece by piece (`__next_f`); each row of the text has a name and a
+value.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class _Devalue:
         if depth > MAX_DEPTH:
             raise ValueError(f"Nuxt's page data is nested over {MAX_DEPTH} levels deep")
         if place not in self._made:
-            self._made[place] = None  # stays only inside a value that contains itself
+            self._made[place] = None  # for references to the value inside itself
             places = self._places(place)
             self._made[place] = self._filled(place, depth)
             size = self._weight(place)
@@ -113,7 +114,8 @@ class _Devalue:
 
 
 def next_rows(pushed: Iterable[Any]) -> dict[str, Any]:
-    """Return the rows of Next.js by name: those that are JSON or text."""
+    """Return the values of Next.js's page data by row name. Rows that are neither JSON
+    nor text are skipped."""
     pieces = [
         each[1]
         for each in pushed

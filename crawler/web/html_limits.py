@@ -53,10 +53,10 @@ _UNMATCHED = 5
 # a sample). If the probes have more, the whole samples are checked. Two in 192 bytes
 # are some 170 in 16 kB; even 500 still parse fast.
 _OPEN_IN_PROBE = 2
-# Allowed number of start tags without an end tag for a page, in addition to two for
+# Number of start tags without an end tag that a page may have in addition to two for
 # each probe (the first 192 bytes of a sample).
 _OPEN_BY_CHANCE = 4
-# Elements that contain only text: what looks like a tag in their text is none.
+# Elements that contain only text: what looks like a tag in their text is not a tag.
 _TEXT = frozenset(
     {
         b"script", b"style", b"textarea", b"title", b"xmp", b"iframe", b"noembed",
@@ -73,12 +73,12 @@ _VOID = frozenset({
 })
 # fmt: on
 
-# Allowed number of elements that stay open when samples (512 bytes in each 16 kB of the
-# page) are parsed, for each sample. A formatting element counts as several. Ordinary
-# pages leave up to 38 open in six samples.
+# Number of open elements that a page may have for each sample (512 bytes in each 16 kB
+# of the page). A formatting element counts as several. Ordinary pages leave up to 38
+# open in six samples.
 _OPEN_EACH = 4
-# Allowed number of elements that stay open when samples are parsed, for the page, in
-# addition to four for each sample (512 bytes in each 16 kB of the page).
+# Number of open elements that a page may have in addition to four for each sample (512
+# bytes in each 16 kB of the page).
 _OPEN = 24
 # Formatting elements: the parser opens them again in each block until their end tag
 # (HTML 13.2.4.3).

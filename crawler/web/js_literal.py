@@ -35,8 +35,8 @@ _DEEPEST = 200
 
 
 def end_of(text: str, start: int) -> int:
-    """Return where the object or array that begins at `start` ends; else the text's
-    end."""
+    """Return the position after the object or array that begins at `start`; the end of
+    the text if the object or array is not closed."""
     depth = 0
     for token in _TOKEN.finditer(text, start):
         depth += bool(token["open"]) - bool(token["close"])

@@ -1,7 +1,4 @@
-"""Converts JSON from servers to the form of RFC 8259: UTF-8 without a BOM.
-
-Pure: bytes in, bytes out.
-"""
+"""Converts JSON from servers to the form of RFC 8259: UTF-8 without a BOM. No I/O."""
 
 import codecs
 import re
@@ -12,7 +9,7 @@ __all__ = ["as_utf8"]
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # its first bytes equal the BOM of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose BOM begins equally
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),

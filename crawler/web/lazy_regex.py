@@ -3,9 +3,9 @@
     _DATE = lazy_regex(r"...", re.I)
     _DATE.match(text)
 
-Without them the start of a process would spend some percent of its time on expressions
-that few pages need. Use `re.compile` for an expression that every page needs, because
-its calls are a little faster.
+Few pages need these expressions, so compiling them at import would only delay the start
+of a process. Use `re.compile` for an expression that every page needs, because its
+calls are a little faster.
 """
 
 from __future__ import annotations

@@ -321,18 +321,16 @@ def _as_shift_jis(pointer: int) -> bytes:
 
 
 def _escaped(data: bytes) -> str:
-    """Return bytes as a query contains them.
-
-    Bytes in the URL standard's special-query percent-encode set are escaped.
-    """
+    """Return bytes as the text of a query: those in the URL standard's special-query
+    percent-encode set are escaped."""
     return "".join(
         chr(byte) if 0x20 < byte < 0x7F and byte not in b"\"#<>'" else f"%{byte:02X}"
         for byte in data
     )
 
 
-# The character sets of ISO-2022-JP, by their escape sequences. It is the only encoding
-# with a state: the current set.
+# The character sets of ISO-2022-JP: the escape sequence that selects each set. Only
+# this encoding has a state, which is the current set.
 _ASCII, _ROMAN, _KATAKANA, _JIS0208 = b"(B", b"(J", b"(I", b"$B"
 _STATES = {
     b"(B": _ASCII,

@@ -1,6 +1,6 @@
 """Linked data of a parsed page: JSON-LD, microdata, OpenGraph, Twitter cards. No I/O.
 
-Rule: the parsed tree is queried a few times, without walking through all of it.
+Rule: the parsed tree is only queried by selectors; Python does not visit every node.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _JSON_LD = "application/ld+json"
 class LinkedData(NamedTuple):
     """The items of a page, in the order JSON-LD, microdata, OpenGraph, Twitter.
 
-    `errors` says why scripts with JSON-LD could not be read.
+    `errors` are the reasons why JSON-LD scripts could not be read.
     """
 
     items: list[LinkedItem]

@@ -38,7 +38,8 @@ class LinkedItem:
         return name in self.properties
 
     def get(self, path: str, default: Any = None) -> Any:
-        """Return the first value at a path of names, such as "offers.price"."""
+        """Return the first value at a path of names, such as "offers.price"; `default`
+        if there is none."""
         return next(self._values(path), default)
 
     def all(self, path: str) -> list[Any]:

@@ -37,7 +37,7 @@ _SHARED = lazy_regex(
 )
 
 
-# The addresses in a srcset, each followed by descriptors up to a comma outside of ().
+# An address in a srcset. Descriptors may follow, up to a comma outside of parentheses.
 _ADDRESS = lazy_regex(r"[ \t\n\f\r,]*+([^ \t\n\f\r]++)")
 _DESCRIPTORS = lazy_regex(r"(?:[^,(]++|\([^)]*+\)?+)*+")
 
@@ -93,7 +93,7 @@ class Resolver:
     def resolve(self, base: str, reference: str) -> Link | None:
         """Return the link of `reference` at the canonical URL `base`.
 
-        None if it cannot be followed.
+        Returns None if the link cannot be followed.
         """
         for link in self.resolve_all(base, (reference,)):
             return link

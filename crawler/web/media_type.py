@@ -50,8 +50,9 @@ UNDECLARED = MediaType("")
 def extract(fields: tuple[bytes, ...]) -> MediaType:
     """Return the media type that the Content-Type headers of a response declare.
 
-    The last valid type counts. The charset of an earlier one is kept if both have the
-    same essence. `UNDECLARED` if no type is valid, or if the type means "unknown".
+    The last valid type counts. The charset of an earlier type is kept if both have the
+    same essence. Returns `UNDECLARED` if no type is valid, or if the type means
+    "unknown".
     """
     found, charset = UNDECLARED, ""
     for part in _PART.findall(b", ".join(fields).decode("latin-1")):
@@ -138,7 +139,8 @@ def _parameters(text: str) -> dict[str, str]:
 
 
 def _end_of(text: str, start: int, marks: str) -> int:
-    """Return where the first of `marks` is, from `start` on; else the text's end."""
+    """Return the position of the first of the characters `marks` from `start` on; the
+    end of the text if there is none."""
     places = [text.find(mark, start) for mark in marks]
     return min((place for place in places if place >= 0), default=len(text))
 

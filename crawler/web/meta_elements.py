@@ -24,7 +24,7 @@ _ATTRIBUTE = lazy_regex(
 )
 _META = lazy_regex(rb"<meta[\s/]", re.I)
 # Elements whose content is only text for a browser, even if it looks like tags. As
-# browsers run scripts, `<noscript>` is one of them.
+# browsers run scripts, `<noscript>` is among these elements.
 _RAW_TEXT = (
     b"iframe", b"noembed", b"noframes", b"noscript", b"script", b"style", b"textarea",
     b"title", b"xmp",

@@ -222,7 +222,7 @@ class _Making:
         return _sized(self._texts[key])
 
     def _absolute(self, url: str) -> str:
-        """Return a URL of the page as an absolute one; unchanged if it is invalid."""
+        """Return a URL of the page as an absolute URL; an invalid URL is unchanged."""
         try:
             return absolute(self._base_url, url)
         except InvalidUrl:

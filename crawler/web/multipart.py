@@ -1,6 +1,6 @@
 """Builds multipart/form-data bodies (RFC 7578; HTML 4.10.21.8), and bodies with files.
 
-Pure: a file that is given by its path is read when the body is sent.
+No I/O: a file that is given by its path is read when the body is sent.
 """
 
 from __future__ import annotations

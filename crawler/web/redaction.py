@@ -39,8 +39,8 @@ def is_secret(name: str) -> bool:
 
 
 def without_secret(name: str, value: str) -> str:
-    """Return `value`, or a mask if `name` means that it is secret; URLs lose their
-    passwords."""
+    """Return `value`, or a mask if `name` means that the value is secret. Passwords in
+    URLs are removed."""
     return "…" if value and is_secret(name) else redacted(value)
 
 

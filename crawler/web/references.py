@@ -1,4 +1,4 @@
-"""The links of a parsed page as written, and its `<base>`.
+"""Finds the links of a parsed page, as written, and the `<base>` of the page.
 
 Rule: HTML defines which attribute of an element is a link; other attributes count only
 if the caller names them. No I/O.

@@ -13,7 +13,8 @@ from crawler.web.lazy_regex import lazy_regex
 from crawler.web.meta_elements import metas
 from crawler.web.urls import InvalidUrl, join
 
-#: Seconds. A page with a longer delay is meant to be read first.
+#: Maximum delay, in seconds, of a refresh that is followed. A page with a longer delay
+#: is meant to be read first.
 MAX_DELAY = 10
 #: Number of bytes in which a `<meta>` is searched; few, because every page is searched.
 SEARCHED = 4 * 1024

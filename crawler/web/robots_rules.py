@@ -15,16 +15,17 @@ from crawler.web.lazy_regex import lazy_regex
 #: Maximum number of search steps for one URL; a step searches a hundred characters.
 #: Rules that would need more count as matching, so the URL is not requested.
 MAX_STEPS = 5_000
-# If the number of patterns times the length of the path exceeds this, patterns whose
-# key (one to three characters) is not in the path are excluded first.
+# Number of patterns times the length of the path. Above this number, patterns whose key
+# (one to three characters) is not in the path are excluded first.
 _MANY = 16_000
 _CHARACTERS_A_STEP = 100
 _KEY, _KEYS_OF = 3, 16
 
 _SAFE = lazy_regex(r"[\w.~/?#\[\]@!&'()+,;=:-]*", re.ASCII)
 _UNSAFE = lazy_regex(r"%[0-9A-Fa-f]{2}|[^\w.~/?#\[\]@!&'()+,;=:-]", re.ASCII)
-# Characters whose escapes are not decoded, because unescaped they have another meaning.
-_KEPT = frozenset({0x2F, 0x2A, 0x24, 0x25})  # / * $ %
+# The characters / * $ %. Their escapes are not decoded, because unescaped they have
+# another meaning.
+_KEPT = frozenset({0x2F, 0x2A, 0x24, 0x25})
 
 
 def normal(text: str) -> str:
@@ -45,7 +46,7 @@ def _normal_character(text: str) -> str:
         if code not in _KEPT and code < 0x80 and _SAFE.fullmatch(chr(code)):
             return chr(code)
         return text.upper()
-    if "\udc80" <= text <= "\udcff":  # a byte of a file that is not UTF-8
+    if "\udc80" <= text <= "\udcff":  # stands for a byte of a file that is not UTF-8
         return f"%{ord(text) - 0xDC00:02X}"
     return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogatepass"))
 
@@ -79,7 +80,7 @@ class _Group:
 
     def add(self, wild: _Wild) -> None:
         """Add a pattern under one of its keys (one to three characters that the path
-        must contain): the one that the fewest other patterns use."""
+        must contain): under the key that the fewest other patterns have."""
         self.size += 1
         keys = _keys_of(wild.middles)
         sizes = [len(self.keyed.get(key, ())) for key in keys]
@@ -185,8 +186,8 @@ def _keys_of(middles: Sequence[str]) -> list[str]:
 
 
 def _keys(path: str) -> set[str]:
-    """Return the keys of all patterns that may match this path: each one to three
-    characters in a row of the path."""
+    """Return the keys of all patterns that may match this path. A key is one to three
+    successive characters of the path."""
     starts = range(len(path))
     return {path[at : at + size] for size in range(1, _KEY + 1) for at in starts}
 
@@ -245,7 +246,7 @@ def _folder_of_index(pattern: str) -> str:
     """Return the folder of an index page, "/a/$" for "/a/index.html"; "" for another
     page.
 
-    As Google does, allowing such a page allows its folder.
+    A rule that allows such a page allows its folder, too, as for Google.
     """
     folder, slash, name = pattern.rpartition("/")
     return f"{folder}/$" if slash and name.startswith("index.htm") else ""

@@ -1,4 +1,5 @@
-"""robots.txt (RFC 9309): bytes and a status in, rules out. No I/O, no clock.
+"""Converts the bytes and the status of a robots.txt to rules (RFC 9309). No I/O, no
+clock.
 
 Lines are read as the RFC and Google's parser read them; `robots_rules` matches URLs.
 """
@@ -70,7 +71,7 @@ class Robots:
     @classmethod
     def parse(cls, body: bytes, agent: str) -> Self:
         """Return the rules for an agent, given as a User-Agent or as a product token.
-        Invalid data has no rules."""
+        Data without valid lines gives no rules."""
         robots = cls()
         file = _File(product_token(agent).lower())
         for field, value in _lines(_text(body)):
@@ -107,7 +108,8 @@ class RobotsVerdict(msgspec.Struct, frozen=True):
     """The result of a request for robots.txt."""
 
     robots: Robots
-    #: The file may exist but could not be fetched: nothing is allowed, ask again later.
+    #: Whether the file may exist but could not be fetched. If so, no URL is allowed,
+    #: and the file is to be requested again later.
     is_unreachable: bool
     status: int
 

@@ -1,4 +1,4 @@
-"""Runs CSS selectors within limited time. Pure: nodes of the parser in, nodes out.
+"""Runs CSS selectors within limited time. No I/O.
 
 The parser's engine matches from right to left and tries every ancestor or sibling for
 each combinator. `.a .b .c d` takes time proportional to the cube of a page's depth, and
@@ -21,10 +21,10 @@ from crawler.web.lazy_regex import lazy_regex
 # Depth of a page above which the parser's CSS engine could take 0.1 s for a selector
 # with ancestors (`a b c`).
 _DEEP = 32
-# Number of tags of a page above which the parser's CSS engine could take 0.1 s for a
+# On a page with more tags than this, the parser's CSS engine could take 0.1 s for a
 # selector with a sibling (`a ~ b`).
 _BROAD = 4_000
-# Number of tags of a page above which the parser's CSS engine could take 0.1 s for a
+# On a page with more tags than this, the parser's CSS engine could take 0.1 s for a
 # selector with several siblings (`a ~ b ~ c`).
 _BROAD_TWICE = 400
 # Approximate seconds that the parser's CSS engine takes to step to an ancestor.
@@ -63,9 +63,10 @@ class Complex(NamedTuple):
 class SelectorPlan(NamedTuple):
     """A selector whose cost depends on the page's shape.
 
-    The cost for the parser's CSS engine grows with the number of ancestors to the power
-    of `ancestors`, and of siblings to the power of `siblings`. In functions such as
-    `:has(a b)` the cost grows with both to the power of `inner`.
+    The cost for the parser's CSS engine grows with two numbers: that of ancestors to
+    the power of `ancestors`, and that of siblings to the power of `siblings`. For
+    functions such as `:has(a b)` the cost grows with both numbers to the power of
+    `inner`.
     """
 
     parts: tuple[Complex, ...]
@@ -151,10 +152,10 @@ class TreeShape(NamedTuple):
 
 
 def select(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode] | None:
-    """Return the matches in the tree at `node`; None if the parser's own CSS engine is
-    fast enough.
+    """Return the matches in the tree at `node`, found in steps; None if the parser's
+    own CSS engine is fast enough.
 
-    TooCostly if a selector is slow and cannot be run in steps.
+    Raises TooCostly if the selector is slow and cannot be run in steps.
     """
     plan = plan_of(selector)
     if plan is None:
@@ -231,7 +232,8 @@ def _check_counting(plan: SelectorPlan, tree: Tree) -> None:
 
 
 def _by_parent(nodes: list[LexborNode]) -> Iterable[tuple[LexborNode, int]]:
-    """Return the parents of some elements, and how many of the elements each has."""
+    """Return the parents of these elements, each with the number of its children among
+    the elements. Raises TooCostly if there are too many elements."""
     if len(nodes) > _MATCHES:
         raise TooCostly(f"parts of the selector match over {_MATCHES:,} elements")
     parents = {
@@ -278,7 +280,8 @@ def parts_of(selector: str) -> tuple[Complex, ...]:
 def in_steps(
     node: LexborNode, parts: tuple[Complex, ...], root: LexborNode
 ) -> list[LexborNode]:
-    """Return the matches in the tree at `node`, in document order."""
+    """Return the elements in the tree at `node` that match one of the complex
+    selectors, in document order. `root` is the root element of the page."""
     last = ", ".join(dict.fromkeys(part.compounds[-1] for part in parts))
     matching: set[int] = set()
     for part in parts:
@@ -392,8 +395,8 @@ _RELATIONS: dict[str, Callable[[list[LexborNode], set[int]], list[LexborNode]]] 
 
 
 def _measured(root: LexborNode) -> TreeShape:
-    """Return the number of elements and the depth of a page. TooCostly if the page has
-    over 400,000 elements."""
+    """Return the number of elements and the depth of a page. Raises TooCostly if the
+    page has over 400,000 elements."""
     nodes = depth = 0
     level = [root]
     while level:

@@ -1,7 +1,7 @@
 """Splits a command line into words, as bash or cmd.exe does. No I/O.
 
 Rule: only quoting is handled. Variables, globs and substitutions stay as written;
-anything that would run a second command is a ValueError. Bytes that are not UTF-8
+anything that would run a second command raises ValueError. Bytes that are not UTF-8
 become surrogates, as in `os.fsdecode`.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-# In cmd.exe a caret before a quote, or at the end of a line, escapes it.
+# In cmd.exe a caret escapes the quote or the line break that follows.
 _CMD = re.compile(r"\^\"|\^\s*\r?\n")
 _FIRST_QUOTE = re.compile(r"[\"']")
 _BASH = re.compile(
@@ -148,8 +148,8 @@ def _cmd_words(line: str) -> list[str]:
 
 
 def _at_quote(slashes: int, quote: str, *, is_quoted: bool) -> tuple[str, bool]:
-    """Return the text for backslashes and one or two quotes, and whether a quote is
-    open.
+    """Return the text for backslashes that one or two quotes follow, and whether quoted
+    text continues after them.
 
     Before a quote every two backslashes stand for one; an odd backslash escapes the
     quote. Two quotes inside quoted text stand for one.

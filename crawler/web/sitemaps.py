@@ -55,7 +55,7 @@ class SitemapEntry(NamedTuple):
 
 
 class Sitemap(NamedTuple):
-    """A whole sitemap: its entries, and the error that ended it early ("": none)."""
+    """A whole sitemap: its entries, and the error that ended reading early, or ""."""
 
     entries: list[SitemapEntry]
     error: str = ""
@@ -225,7 +225,7 @@ class _Xml:
             self._parser.CharacterDataHandler = self._characters
 
     def _link(self, attributes: dict[str, str]) -> None:
-        """Handle Atom's link, or a sitemap's alternate in another language."""
+        """Store the URL of Atom's `<link>`, or of the page in another language."""
         assert self._fields is not None
         relation = attributes.get("rel", "alternate")
         if "hreflang" in attributes and relation == "alternate":

@@ -1,7 +1,6 @@
 """Parses JSON as written in pages: with comments, trailing commas, HTML escapes.
 
-Pure, and linear in the length of the text. Raises ValueError if no repair makes it
-valid JSON.
+No I/O. The time is linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ _PAST = re.compile(r"[\s;\ufeff]*+")
 
 
 def loads(text: str) -> list[Any]:
-    """Return the JSON values in a text, usually one. Raises ValueError if invalid or
-    too deep."""
+    """Return the JSON values in a text, usually one. Raises ValueError if no repair
+    makes the text valid JSON, or if the values are nested too deeply."""
     try:
         return [msgspec.json.decode(text)]
     except (ValueError, RecursionError):  # UnicodeError is a ValueError, too

@@ -1,4 +1,4 @@
-"""Decides which URLs count as the same page, beyond their canonical form.
+"""Decides which URLs count as the same page although their canonical forms differ.
 
 The identity of a URL is a URL without the ignored parameters, and with a sorted query
 if the settings ask for that. Identities are only compared, never requested. No I/O, no

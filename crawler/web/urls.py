@@ -81,7 +81,7 @@ def join(base: str, reference: str, *, max_url: int = MAX_URL) -> str:
 def absolute(base: str, reference: str) -> str:
     """Return the URL of `reference` at `base`, of any scheme, as browsers write it.
 
-    InvalidUrl if the reference gives no valid URL.
+    Raises InvalidUrl if the reference gives no valid URL.
     """
     try:
         return join_url(_scalar(base), _scalar(reference))
@@ -119,8 +119,8 @@ def origin_of(url: str) -> str:
 
 
 def strip_www(host: str) -> str:
-    """Return the host without its leading "www."; unchanged if only a suffix would
-    remain."""
+    """Return the host without its leading "www."; unchanged if only a top-level domain
+    would remain."""
     bare = host[4:]
     return bare if host.startswith("www.") and "." in bare else host
 
@@ -271,8 +271,8 @@ def _scalar(text: str) -> str:
 
 
 def _finish(parsed: str, text: str, max_url: int) -> str:
-    """Return the canonical form of a URL that the parser has written. InvalidUrl if the
-    URL is not http(s) or is too long."""
+    """Return the canonical form of a URL that the parser has written. Raises InvalidUrl
+    if the URL is not http(s) or is too long."""
     if not parsed.startswith(HTTP):
         raise InvalidUrl(_complaint(text), "blocked_scheme")
     url = parsed.partition("#")[0]

@@ -1,12 +1,14 @@
-"""The text of a parsed page, as a person would read it. Pure: the parser's nodes in.
+"""The text of a parsed page, as a person would read it. No I/O.
 
-Rule: white space is that of HTML, which is only ASCII: a no-break space stays.
+Rule: only the ASCII characters that HTML counts as white space are white space, so a
+no-break space stays.
 """
 
 from selectolax.lexbor import LexborNode
 
 _HIDDEN = frozenset({"script", "style"})
-# Elements before and after which text breaks: blocks, list items, parts of tables.
+# Elements that separate the text before and after them: blocks, list items, parts of
+# tables.
 # fmt: off
 _BLOCKS = frozenset({
     "address", "article", "aside", "blockquote", "body", "br", "caption", "center",
@@ -44,7 +46,7 @@ def text_of(node: LexborNode) -> str:
 
 
 def own_text_of(node: LexborNode) -> str:
-    """Return the text directly in the element, not in inner elements."""
+    """Return the text directly in the element, without the text of inner elements."""
     pieces: list[str] = []
     child = node.first_child
     while child is not None:

@@ -7,9 +7,10 @@
     for element in reader.close():
         ...
 
-Rule: limits for any input. A DTD inside the document, and entities that it declares,
-are refused; an external DTD is never loaded. The encoding is that of the BOM, of the
-header, of the XML declaration, else UTF-8 (RFC 7303 section 3.2).
+Rule: the limits apply to any input. A DTD inside the document, and entities that it
+declares, are refused; an external DTD is never loaded. The encoding is given by the
+BOM, else by the header, else by the XML declaration; otherwise it is UTF-8 (RFC 7303
+section 3.2).
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def parse(
 ) -> Element:
     """Return the root element of a document, or raise XmlError.
 
-    `charset` is that of the Content-Type header; `max_nodes` limits the number of
-    elements and attributes.
+    `charset` is from the Content-Type header; `max_nodes` limits the number of elements
+    and attributes.
     """
     text = as_checked_utf8(data, charset, max_nodes=max_nodes)
     parser = XMLParser(encoding="utf-8")
@@ -79,8 +80,8 @@ def parse(
 def as_checked_utf8(data: bytes, charset: str | None, *, max_nodes: int) -> bytes:
     """Return a document in UTF-8, whatever its declaration says.
 
-    Raises XmlError if the document has a DTD, too many nodes, or too long a namespace.
-    The nesting of elements is not checked.
+    Raises XmlError if the document has a DTD, too many nodes, or a namespace that is
+    too long. The nesting of elements is not checked.
     """
     name = _encoding(data, charset)
     if name == "utf-8":
@@ -102,10 +103,10 @@ def as_checked_utf8(data: bytes, charset: str | None, *, max_nodes: int) -> byte
 class ElementReader:
     """Reads elements with certain names piece by piece; at most one is in memory.
 
-    A name is that of an element in any namespace ("item"), or in one ("{uri}item", or
-    "{}item" without a namespace). Without names the children of the root element are
-    read. An element comes with its content; of wanted elements inside one another only
-    the outer one is returned.
+    The name "item" means elements in any namespace, "{uri}item" those in one namespace,
+    and "{}item" those without a namespace. Without names the children of the root
+    element are read. Each element is returned with its content. A wanted element inside
+    another wanted element is not returned by itself.
     """
 
     def __init__(
@@ -380,7 +381,7 @@ def _too_deep() -> str:
 
 
 def _excerpt(text: bytes) -> str:
-    """Return the text at the place of an error, for a message."""
+    """Return the text where parsing fails, for a message."""
     parser = expat.ParserCreate("utf-8")
     try:
         parser.Parse(text, True)

@@ -1,10 +1,10 @@
 """Limits the cost of an XPath expression on a large document. No I/O.
 
-libxml2 compares each node that a step finds with all nodes found before, and nothing
-can stop it. `//p/following-sibling::p` takes 1.4 s for 2,000 siblings, and eight times
-that for twice as many. `//div//a` takes 14 s for 40,000 elements that are nested 200
-deep. So the cost is estimated first, from the document's shape and the number of nodes
-with which a step begins.
+libxml2 compares each node that a step finds with all nodes found before, and cannot be
+stopped. `//p/following-sibling::p` takes 1.4 s for 2,000 siblings, and eight times that
+for twice as many. `//div//a` takes 14 s for 40,000 elements that are nested 200 deep.
+So the cost is estimated first, from the document's shape and the number of nodes with
+which a step begins.
 """
 
 import re

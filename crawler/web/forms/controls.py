@@ -1,8 +1,8 @@
 """Finds the fields of a form, and their state. No I/O.
 
-A form's fields are not only those inside its element. `form=` may name another owner,
-and if the parser closed the form's element early, later fields belong to it, too (HTML
-4.10.17.3).
+A form's fields are not only those inside its element. A field's attribute `form` may
+name another form. If the parser closed the form's element early, later fields belong to
+the form, too (HTML 4.10.17.3).
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Control:
         return "multiple" in self.attributes
 
     def __str__(self) -> str:
-        """Return the field as messages name it."""
+        """Return the field for messages, such as `<input type=text name=q>`."""
         tag = self.node.tag or ""
         kind = f" type={self.type}" if tag == "input" else ""
         return f"<{tag}{kind} name={self.name}>"
@@ -155,7 +155,8 @@ class _Owners:
         place: Place,
         index: int,
     ) -> bool:
-        """Return whether the field, number `index` of the page, belongs to the form."""
+        """Return whether the field at position `index` among the page's fields belongs
+        to the form."""
         if "form" in attributes:
             return self._by_id(attributes["form"] or "") == self._key
         if place.form:

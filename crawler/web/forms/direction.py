@@ -99,7 +99,8 @@ def _text_of(element: LexborNode) -> str:
 def _following(
     node: LexborNode, within: LexborNode, *, is_entered: bool
 ) -> LexborNode | None:
-    """Return the node after this one in document order, up to the end of `within`."""
+    """Return the node after this node in document order; None at the end of `within`.
+    The children of this node follow only if `is_entered`."""
     if is_entered and node.first_child is not None:
         return node.first_child
     current: LexborNode | None = node

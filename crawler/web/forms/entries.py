@@ -18,7 +18,8 @@ from crawler.web.multipart import OCTETS
 MAX_SIZE = 4 * 1024**2
 #: Columns of a `<textarea wrap=hard>` without the attribute `cols`.
 _COLUMNS = 20
-#: Maximum number of characters of a text that is wrapped; a longer one stays unchanged.
+#: Maximum number of characters of a text that is wrapped; a longer text stays
+#: unchanged.
 _WRAPPED = 100_000
 _NO_FILE = ChosenFile("", b"", OCTETS)
 # Names of encodings that the Encoding standard does not write all in upper case.
@@ -36,8 +37,8 @@ class FormEntry(NamedTuple):
 def entry_list(
     controls: Sequence[Control], submitter: Control | None, encoding: str, url: str
 ) -> list[FormEntry]:
-    """Return the entries of the fields, in order. Raises FormError if they are too
-    large."""
+    """Return the entries of the fields, in order. Raises FormError if the entries are
+    too large."""
     found: list[FormEntry] = []
     directions = Directions()
     size = 0

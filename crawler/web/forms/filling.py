@@ -1,4 +1,4 @@
-"""Fills a form: a person's values for its fields. No I/O.
+"""Fills in the fields of a form with the values that the caller gives. No I/O.
 
 A value that a person could not enter in a browser is an error. The error says which
 values are possible.
@@ -29,8 +29,8 @@ def fill(
     submitter: Control | None,
     url: str,
 ) -> None:
-    """Set the fields with these names to their values. Raises FormError if that is
-    impossible."""
+    """Set the fields to the values in `given`, by field name. Raises FormError if there
+    is no such field, or if the field cannot have the value."""
     by_name: dict[str, list[Control]] = {}
     for control in controls:
         if control.name and not control.is_button and not control.in_datalist:
@@ -47,7 +47,8 @@ def fill(
 
 
 def file_of(value: Any) -> ChosenFile:
-    """Return a file given as a path, or as (name, content, type)."""
+    """Return a file given as a path, or as (name, content, media type). Raises
+    ValueError for any other value."""
     if isinstance(value, str | PathLike):
         path = Path(value).absolute()
         return ChosenFile(path.name, FilePiece(str(path)), type_of(path.name))
@@ -67,7 +68,8 @@ def file_of(value: Any) -> ChosenFile:
 
 
 def text_of(value: Any) -> str:
-    """Return a value as the text of a field."""
+    """Return a value as the text of a field. Raises ValueError for a value that is not
+    a text, a number or a date."""
     if isinstance(value, bool | bytes | Mapping) or value is None:
         raise ValueError(f"the value {value!r} is not text; give a str or a number")
     if isinstance(value, datetime):
@@ -104,8 +106,8 @@ def _clicked(submitter: Control | None, name: str, value: Any) -> bool:
 
 
 def _fillable(controls: list[Control]) -> list[Control]:
-    """Return the visible ones of several fields with the same name; if all are hidden,
-    return all of them.
+    """Return those of several fields with the same name that can be filled in: the
+    visible fields, or all if all are hidden. Raises ValueError if all are disabled.
 
     Many pages add a hidden field of the same name, which is sent for an unchecked box.
     """
@@ -227,8 +229,8 @@ def _select(select: Control, value: Any) -> None:
 def _wanted(
     value: Any, name: str, known: list[str], select: Control | None = None
 ) -> list[str]:
-    """Return the values to select as texts. ValueError, with the possible values, if a
-    wanted value is not among the field's options."""
+    """Return the values to select as texts. Raises ValueError, with the possible
+    values, if a wanted value is not among the field's options."""
     several = value if isinstance(value, list | tuple | set | frozenset) else [value]
     wanted = [text_of(each) for each in several]
     there = set(known)

@@ -2,8 +2,8 @@
 
 In `<table><form><tr><td><input>` and `<div><form></div><input>` the parser closes the
 form's element early, but remembers the form: until `</form>` fields still belong to it.
-The tree does not show where `</form>` was. So the page is parsed again, with a mark at
-each `</form>`.
+The tree does not show where `</form>` was. So the page is parsed again, with a
+`<style>` element added at each `</form>`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FIELDS = frozenset({"input", "select", "textarea", "button"})
 
 def fields_behind(form: LexborNode, root: LexborNode, markup: bytes) -> frozenset[int]:
     """Return the fields between the end of the form's element and the end tag
-    `</form>`, as numbers in document order."""
+    `</form>`, as positions among all fields of the page."""
     if markup.count(b"<") > _MOST_TAGS or len(_END.findall(markup)) > _MOST_ENDS:
         return frozenset()
     marked = parse(_END.sub(_MARK, markup))

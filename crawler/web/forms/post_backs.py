@@ -14,7 +14,7 @@ from selectolax.lexbor import LexborNode
 TARGET = "__EVENTTARGET"
 ARGUMENT = "__EVENTARGUMENT"
 
-# Inside setTimeout('...') the quotes are escaped.
+# A quoted text of a script. Inside setTimeout('...') its quotes are escaped.
 _TEXT = r"\\?(?:'([^'\\]*+)\\?'|\"([^\"\\]*+)\\?\")"
 _CALL = re.compile(
     r"(?:__doPostBack\(|new\s+WebForm_PostBackOptions\()\s*"

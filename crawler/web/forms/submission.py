@@ -44,8 +44,8 @@ def submission(
     extra: Extra,
     clicked: Clicked = None,
 ) -> Submission:
-    """Return what the form sends with these values. Raises FormError if that is
-    impossible."""
+    """Return the request that the form sends. `values` fill in its fields by name;
+    `extra` are added fields. Raises FormError if the form cannot be sent like this."""
     controls = controls_of(form, document)
     submitter, post_back = _submitter(controls, clicked, document.url)
     charset = _encoding(form, document.encoding)
@@ -105,8 +105,8 @@ def _with_post_back(
     values: Mapping[str, Any],
     extra: dict[str, Any],
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:
-    """Return `values` and `extra` with the two values that the script of the post-back
-    (an ASP.NET link that submits the form) writes to hidden fields."""
+    """Return `values` and `extra` with the two values of a post-back (an ASP.NET link
+    that submits the form). Its script writes these values to hidden fields."""
     names = {each.name for each in controls}
     fields = post_back.fields()
     present = {name: text for name, text in fields.items() if name in names}

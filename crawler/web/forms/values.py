@@ -103,7 +103,7 @@ def _like_year(year: str) -> int:
 
 
 def _date_and_time(value: str) -> str:
-    """Return a local date and time in the shortest form."""
+    """Return a local date and time in the shortest form; "" if the value is invalid."""
     day, _, time = value.replace(" ", "T", 1).partition("T")
     if not _is_date(day) or not _is_time(time):
         return ""

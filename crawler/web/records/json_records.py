@@ -85,8 +85,8 @@ class JsonRecords:
     def _judge(
         self, text: str, start: int, error: ValueError, *, is_last: bool
     ) -> None:
-        """Decide about a value that cannot be parsed yet: wait for more text. If no
-        text follows, or the value is too long, raise ValueError."""
+        """Handle a value that cannot be parsed yet: wait for more text. Raise
+        ValueError if no text follows, or if the value is too long."""
         left = len(text) - start
         if is_last or left > LONGEST:
             raise ValueError(f"the text is not valid JSON: {error}") from error

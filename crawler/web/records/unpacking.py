@@ -46,7 +46,8 @@ class Unpacker:
             yield data
 
     def close(self) -> Iterator[bytes]:
-        """Yield the rest of the body. A body under four bytes is returned only here."""
+        """Yield the rest of the body: a body under four bytes, which `feed` holds
+        back."""
         if self._head:
             yield self._head
             self._head = None
