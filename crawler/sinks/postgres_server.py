@@ -24,6 +24,11 @@ _OPTIONS: dict[str, Any] = {
     "tcp_user_timeout": 30_000,
     "application_name": "crawler",
 }
+# The time limits end the session, and so its locks, if the machine of the process is
+# gone, or if the process is paused between two statements.
+_SESSION = """SET timezone = 'UTC'; SET idle_in_transaction_session_timeout = '60s';
+    SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10;
+    SET tcp_keepalives_count = 3"""
 _TABLE = "table="
 
 
@@ -52,11 +57,20 @@ class Server:
     async def transaction(self) -> AsyncIterator[Connection]:
         """Open a transaction that is committed at the end of the block."""
         if self._connection is None or self._connection.closed:
-            self._connection = await AsyncConnection.connect(
-                self._conninfo, options="-c timezone=UTC", **_OPTIONS
-            )
+            self._connection = await self._connect()
         async with self._connection.transaction():
             yield self._connection
+
+    async def _connect(self) -> Connection:
+        connection = await AsyncConnection.connect(
+            self._conninfo, autocommit=True, **_OPTIONS
+        )
+        try:
+            await connection.execute(_SESSION)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
 
     async def close(self) -> None:
         if self._connection is not None:

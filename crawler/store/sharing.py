@@ -48,6 +48,12 @@ class Lease:
         return self.seconds * 2 / 15
 
     @property
+    def silence(self) -> float:
+        """Seconds that a database session may send nothing in the middle of a
+        transaction, while others wait for its locks; then they end the session."""
+        return self.seconds / 3
+
+    @property
     def beat(self) -> float:
         """Seconds between two renewals of the lease ("beats")."""
         return min(0.5, self.seconds / 10)

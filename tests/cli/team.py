@@ -45,7 +45,5 @@ class Team:
 
 
 def ended(process: subprocess.Popen[str]) -> str:
-    # A process that is paused in a transaction may hold a lock for which the others
-    # wait; PostgreSQL ends its session after a minute.
-    _, told = process.communicate(timeout=110)
+    _, told = process.communicate(timeout=60)
     return told

@@ -6,6 +6,7 @@ import json
 import random
 import signal
 import sqlite3
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -52,6 +53,26 @@ def until_joined(database: str, count: int) -> None:
             query = "SELECT count(*) FROM crawler_run_1.workers"
             ((joined,),) = connection.execute(query).fetchall()
         time.sleep(0.05)
+
+
+def pause_in_transaction(process: subprocess.Popen[str], database: str) -> None:
+    """Stop the process at a moment when one of its database sessions holds locks on
+    rows of the run."""
+    psycopg = pytest.importorskip("psycopg", reason="needs the extra postgres")
+    query = """SELECT session.pid, state_change FROM pg_stat_activity AS session
+        JOIN pg_locks ON pg_locks.pid = session.pid JOIN pg_class ON oid = relation
+        WHERE relname = 'workers' AND mode = 'RowShareLock'"""
+    end = time.monotonic() + 30
+    with psycopg.connect(database, autocommit=True) as connection:
+        while True:
+            assert time.monotonic() < end, "the process was never in a transaction"
+            process.send_signal(signal.SIGSTOP)
+            before = set(connection.execute(query).fetchall())
+            time.sleep(0.2)  # other processes end their transactions within this time
+            if before & set(connection.execute(query).fetchall()):
+                return
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.01)
 
 
 def test_three_processes_crawl_one_run(team: Team) -> None:
@@ -229,13 +250,14 @@ def test_a_paused_process_sends_no_request_after_its_lease(team: Team) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_a_process_that_wakes_up_after_the_end_of_the_run_ends(
+def test_a_process_paused_in_a_commit_does_not_delay_the_end_of_the_run(
     team: Team, database: str
 ) -> None:
+    """The paused process holds locks; when it wakes up, the run is over."""
     leader, worker = team.start("run", *SHORT), team.start("work", *SHORT)
     until_joined(database, 2)
 
-    worker.send_signal(signal.SIGSTOP)
+    pause_in_transaction(worker, database)
     told = [ended(leader)]
     worker.send_signal(signal.SIGCONT)
     told += [ended(worker)]

@@ -45,3 +45,15 @@ def test_a_server_is_shown_without_its_user() -> None:
 
 def test_an_error_is_one_line() -> None:
     assert one_line(ValueError("a\n  b\tc")) == "a b c"
+
+
+async def test_a_session_of_a_paused_process_ends_by_itself(database: str) -> None:
+    """Otherwise its locks would stop the output of the run's next process."""
+    server = Server(database)
+    async with server.transaction() as connection:
+        limit = "SHOW idle_in_transaction_session_timeout"
+        assert await (await connection.execute(limit)).fetchone() == ("1min",)
+        zone = await (await connection.execute("SHOW timezone")).fetchone()
+    await server.close()
+
+    assert zone == ("UTC",)

@@ -34,11 +34,22 @@ class RunMissing(StoreError):
     the next commit, raises LeaseLost."""
 
 
-class WorkerLink:
-    """A connection of a worker, which only one operation at a time may use."""
+class Locked(StoreError):
+    """Another session has held a lock for too long."""
 
-    def __init__(self, server: PostgresServer) -> None:
+
+class WorkerLink:
+    """A connection of a worker, which only one operation at a time may use.
+
+    A statement waits for a lock for at most `lock_timeout` seconds; None: the server's
+    setting, usually without an end.
+    """
+
+    def __init__(
+        self, server: PostgresServer, lock_timeout: float | None = None
+    ) -> None:
         self._server = server
+        self._lock_timeout = lock_timeout
         self._busy = anyio.Lock()
         self._connection: Connection | None = None
 
@@ -80,6 +91,8 @@ class WorkerLink:
                     return await work(await self._connected())
                 except (errors.UndefinedTable, errors.InvalidSchemaName) as exc:
                     raise RunMissing(MISSING) from exc
+                except errors.LockNotAvailable as exc:
+                    raise Locked(str(self._server.error_of(exc))) from exc
         except StoreError:
             # After a failed statement the server skips the statements behind it in the
             # pipeline. psycopg may believe that one of these is prepared, so this
@@ -91,5 +104,7 @@ class WorkerLink:
         connection = self._connection
         if connection is None or connection.closed:
             await self.close()
-            connection = self._connection = await self._server.connect()
+            connection = self._connection = await self._server.connect(
+                self._lock_timeout
+            )
         return connection

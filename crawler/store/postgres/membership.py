@@ -2,13 +2,16 @@
 
 Rule: a worker is buried some time after its lease has ended, or when its process on
 this machine no longer exists. A worker that is just committing has locked its own row;
-such a worker is skipped until the commit is done.
+such a worker is skipped until the commit is done. If the worker was paused in the
+middle of the commit, or its machine is gone, the others end its database session.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from anyio import to_thread
@@ -17,7 +20,10 @@ from crawler.errors import JobLocked
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.arrays import Bigints
 from crawler.store.postgres.pipeline import StatementPipeline
+from crawler.store.postgres.server import Connection
 from crawler.store.sharing import Lease
+
+logger = logging.getLogger(__name__)
 
 
 def machine() -> str:
@@ -34,8 +40,30 @@ def machine() -> str:
 async def bury_outdated(pipeline: StatementPipeline, lease: Lease) -> None:
     """Bury workers whose lease has ended: their sites, and their permits to fetch
     pages, go back to the run."""
-    outdated = await pipeline.send(sql.OUTDATED, (lease.hold,))
-    await bury(pipeline, [worker for (worker,) in await pipeline.rows(outdated)])
+    lapsed = await pipeline.rows(await pipeline.send(sql.LAPSED, (lease.hold,)))
+    if not lapsed:
+        return
+    outdated = await pipeline.rows(await pipeline.send(sql.OUTDATED, (lease.hold,)))
+    await bury(pipeline, [worker for (worker,) in outdated])
+    if len(outdated) < len(lapsed):  # the next call buries the others
+        await end_silent(pipeline.connection, [pipeline.schema], lease)
+
+
+async def end_silent(
+    connection: Connection, schemas: Sequence[str], lease: Lease
+) -> None:
+    """End the database sessions that hold locks in these schemas, but have sent nothing
+    for `lease.silence` seconds; their transactions are rolled back."""
+    values = (lease.silence, list(schemas))
+    rows = await (await connection.execute(sql.END_SILENT, values)).fetchall()
+    if rows != [(0,)]:
+        logger.warning(
+            "Ended %d database sessions of this job that had locked rows and then sent "
+            "nothing for %g s or longer: their process is paused, or its machine is "
+            "gone",
+            rows[0][0],
+            lease.silence,
+        )
 
 
 async def bury_killed(pipeline: StatementPipeline, here: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Iterable
@@ -17,11 +18,13 @@ from crawler.store.job_name import check_job_name
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.arrays import Integers
 from crawler.store.postgres.catalog import KeptRuns, ListedRun, choose, prepare
+from crawler.store.postgres.link import Locked, T, Work, WorkerLink
 from crawler.store.postgres.link_rows import REJECTED_LIMIT
 from crawler.store.postgres.membership import (
     bury_killed,
     bury_outdated,
     check_unled,
+    end_silent,
     machine,
 )
 from crawler.store.postgres.pipeline import StatementPipeline, transaction
@@ -29,6 +32,41 @@ from crawler.store.postgres.run_state import WorkerState, decoded, summed
 from crawler.store.postgres.server import Connection, PostgresServer
 from crawler.store.postgres.write_rows import START_ENDED, TEXTS
 from crawler.store.sharing import SHARDS, Lease
+
+logger = logging.getLogger(__name__)
+
+
+class PatientLink:
+    """A connection for opening a run. It waits for locks, and ends sessions that hold
+    locks of the job but send nothing."""
+
+    def __init__(self, server: PostgresServer, job: str, lease: Lease) -> None:
+        self._link = WorkerLink(server, lease.silence)
+        self._job = job
+        self._lease = lease
+        self._has_told = False
+
+    async def do(self, work: Work[T]) -> T:
+        """Call `work` with the connection until no lock is in its way, and return its
+        result; `work` must be safe to repeat."""
+        while True:
+            try:
+                return await self._link.once(work)
+            except Locked as exc:
+                if not self._has_told:
+                    self._has_told = True
+                    logger.warning("Waiting for another process: %s", exc)
+                await self._link.once(self._end_silent)
+
+    async def _end_silent(self, connection: Connection) -> None:
+        exists = await (await connection.execute(sql.CATALOG_EXISTS)).fetchone()
+        if exists != (True,):
+            return
+        rows = await (await connection.execute(sql.SCHEMAS, (self._job,))).fetchall()
+        await end_silent(connection, [schema for (schema,) in rows], self._lease)
+
+    async def close(self) -> None:
+        await self._link.close()
 
 
 async def open_run(

@@ -22,12 +22,12 @@ class StatementPipeline:
     """
 
     def __init__(self, connection: Connection, schema: str) -> None:
-        self._connection = connection
-        self._schema = schema
+        self.connection = connection
+        self.schema = schema
 
     async def send(self, statement: str, values: Sequence[Any] = ()) -> Cursor:
-        text = statements.of_run(statement, self._schema)
-        cursor = self._connection.cursor(binary=True)
+        text = statements.of_run(statement, self.schema)
+        cursor = self.connection.cursor(binary=True)
         return await cursor.execute(text, values)
 
     async def rows(self, cursor: Cursor | None) -> list[tuple[Any, ...]]:

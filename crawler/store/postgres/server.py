@@ -5,6 +5,7 @@ Rule: no message shows a user or a password.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -32,12 +33,15 @@ _DEFAULTS: dict[str, Any] = {
 }
 # Turns off sequential scans and some joins, so that each statement of the store uses an
 # index. Otherwise the planner might choose a scan, because a fast growing table was
-# empty when its statistics were collected.
+# empty when its statistics were collected. The time limits end the session of a process
+# whose machine is gone, or which is paused between two statements.
 _SESSION = """SELECT pg_backend_pid();
     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
     SET jit = off; SET timezone = 'UTC';
-    SET idle_in_transaction_session_timeout = '60s'"""
+    SET idle_in_transaction_session_timeout = '60s'; SET tcp_keepalives_idle = 30;
+    SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"""
 
+_SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', %s, false)"
 
 #: Time limit in seconds for the check whether a pooler keeps sessions.
 _PROBE = 5.0
@@ -69,9 +73,10 @@ class PostgresServer:
         #: The URL of the database without user and password, for messages.
         self.text = f"postgresql://{host or 'localhost'}{port}/{name}"
 
-    async def connect(self) -> Connection:
-        """Open a connection for a worker. Raise StoreError if a later try may succeed,
-        and StateError if not."""
+    async def connect(self, lock_timeout: float | None = None) -> Connection:
+        """Open a connection for a worker. Its statements wait for a lock for at most
+        `lock_timeout` seconds; None: the server's setting. Raise StoreError if a later
+        try may succeed, and StateError if not."""
         with self.translated():
             connection: Connection = await psycopg.AsyncConnection.connect(
                 self._conninfo, autocommit=True, **self._options
@@ -80,6 +85,9 @@ class PostgresServer:
                 self._check(connection.info.server_version)
                 register(connection)
                 row = await (await connection.execute(_SESSION)).fetchone()
+                if lock_timeout is not None:
+                    milliseconds = str(math.ceil(lock_timeout * 1000))
+                    await connection.execute(_SET_LOCK_TIMEOUT, (milliseconds,))
                 # another process number shows that a connection pooler is in between
                 if row != (connection.info.backend_pid,):
                     await self._check_pooler(connection)

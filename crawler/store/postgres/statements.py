@@ -66,11 +66,29 @@ KEEP_FILE = f"""INSERT INTO crawler.files({FILE_COLUMNS}, job, key)
 MAKE_SCHEMA = "CREATE SCHEMA {schema}"
 DROP_SCHEMA = "DROP SCHEMA IF EXISTS {schema} CASCADE"
 
+SCHEMAS = """SELECT 'crawler'
+    UNION ALL SELECT 'crawler_run_' || id FROM crawler.runs WHERE job = %s"""
+# Ends the sessions that hold locks on rows or tables of these schemas, but for which
+# the server has waited too long: the process is paused, or its machine is gone. The
+# server's own time limits do not see a session in the middle of a pipeline. Only
+# sessions of the same role are ended: of others the server shows no `state_change`.
+END_SILENT = """SELECT count(*) FILTER (WHERE pg_terminate_backend(pid))
+    FROM pg_stat_activity AS session
+    WHERE wait_event_type = 'Client' AND pid <> pg_backend_pid()
+    AND state_change < clock_timestamp() - %s * interval '1 s' AND EXISTS (
+        SELECT FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+        JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE pg_locks.pid = session.pid AND database = session.datid
+        AND mode <> 'AccessShareLock' AND nspname = ANY(%s))"""
+
 # -- Statements that open a run.
 
 JOIN = """INSERT INTO run.workers(machine, pid, is_leader, expires)
     VALUES(%s, %s, %s, now() + %s * interval '1 s') RETURNING id, joined, expires"""
-# Workers whose lease has ended, except workers in the middle of a commit.
+# Workers whose lease has ended.
+LAPSED = """SELECT id FROM run.workers WHERE NOT dead
+    AND expires < now() - %s * interval '1 s'"""
+# The same, except workers in the middle of a commit.
 OUTDATED = """SELECT id FROM run.workers WHERE NOT dead
     AND expires < now() - %s * interval '1 s' FOR UPDATE SKIP LOCKED"""
 # Workers of this machine; the caller knows which of their processes no longer exist.

@@ -34,7 +34,7 @@ from crawler.store.postgres.file_table import PostgresFileTable
 from crawler.store.postgres.landing import Landing, PagesGone, check_fence
 from crawler.store.postgres.link import RunMissing, WorkerLink
 from crawler.store.postgres.membership import bury
-from crawler.store.postgres.opening import join, open_run
+from crawler.store.postgres.opening import PatientLink, join, open_run
 from crawler.store.postgres.pipeline import StatementPipeline, transaction
 from crawler.store.postgres.rows import explained
 from crawler.store.postgres.run_state import StagedParts, WorkerState, encoded, summed
@@ -130,30 +130,24 @@ class PostgresStore:
 
     async def open(self, start: RunStart) -> Opening:
         """Open the job's unfinished run, or a new one."""
-
-        async def work(connection: Connection) -> Opening:
-            now = self._clock()
-            self._listed, self._is_resumed = await open_run(
-                connection, self._server, start, self._keep, self._lease
-            )
-            self._run, opening = await join(
-                connection,
-                self._listed,
-                start,
-                self._is_resumed,
-                now,
-                self._lease,
-            )
-            return opening
-
+        now, server, lease = self._clock(), self._server, self._lease
+        patient = PatientLink(server, start.job, lease)
         try:
-            opening = await self._link.once(work)
-        except BaseException as exc:
-            await self._link.close()
-            # before `open` has returned, no caller repeats the call after a StoreError
-            if isinstance(exc, StoreError):
-                raise StoreAway(str(exc)) from exc
-            raise
+            self._listed, self._is_resumed = await patient.do(
+                lambda connection: open_run(
+                    connection, server, start, self._keep, lease
+                )
+            )
+            self._run, opening = await patient.do(
+                lambda connection: join(
+                    connection, self._listed, start, self._is_resumed, now, lease
+                )
+            )
+        except StoreError as exc:
+            # before `open` has returned, no caller repeats the call
+            raise StoreAway(str(exc)) from exc
+        finally:
+            await patient.close()
         run = self._run
         run.is_leader = start.is_leader
         self.team = PostgresTeam(

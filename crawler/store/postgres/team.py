@@ -21,6 +21,7 @@ from crawler.store.postgres import statements as sql
 from crawler.store.postgres.beat import Beat, Holdings
 from crawler.store.postgres.catalog import ListedRun
 from crawler.store.postgres.link import RunMissing, WorkerLink
+from crawler.store.postgres.membership import end_silent
 from crawler.store.postgres.pipeline import StatementPipeline, transaction
 from crawler.store.postgres.run_state import WorkerState
 from crawler.store.postgres.server import Connection, PostgresServer
@@ -46,7 +47,7 @@ class PostgresTeam:
         lease: Lease,
     ) -> None:
         self.lease = lease
-        self._link = WorkerLink(server)
+        self._link = WorkerLink(server, lease.silence)
         self._listed = listed
         self._start = start
         self._run = run
@@ -60,6 +61,9 @@ class PostgresTeam:
         self._unreturned = 0
         #: The last renewal of the lease, if it is unknown whether it was committed.
         self._doubtful: Beat | None = None
+        #: Whether the last renewal of the lease has failed: a session that sends
+        #: nothing may hold a lock.
+        self._has_failed = False
         #: News from other workers that were read, but not returned by `beat` yet.
         self._news: News | None = None
 
@@ -83,6 +87,9 @@ class PostgresTeam:
         self._unreturned += max(0, -needs.permits)
 
         async def work(connection: Connection) -> Beat:
+            if self._has_failed:
+                await end_silent(connection, [self._listed.schema], self.lease)
+            self._has_failed = True
             async with transaction(connection, self._listed.schema) as pipeline:
                 return await self._beat(pipeline, needs)
 
@@ -91,6 +98,7 @@ class PostgresTeam:
         except (LeaseLost, RunMissing) as exc:
             self.deadline = -math.inf
             raise LeaseLost(str(exc)) from exc
+        self._has_failed = False
         self._keep(beat)
         self.deadline = sent + self.lease.seconds - self.lease.margin
         news, self._news = self._news, None

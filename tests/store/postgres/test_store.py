@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -21,6 +21,8 @@ import psycopg
 from crawler.errors import JobLocked, LeaseLost, NoRun, StateError, StoreError
 from crawler.store.base import Facts, Outcome, Portion, State
 from crawler.store.postgres.beat import PATIENCE
+from crawler.store.postgres.pipeline import transaction
+from crawler.store.postgres.server import Connection, PostgresServer
 from crawler.store.postgres.store import PostgresStore
 from crawler.store.sharing import Needs, shard_of
 from tests.postgres import Server
@@ -686,6 +688,139 @@ async def test_a_fresh_run_does_not_wait_for_the_lease_of_a_killed_process(
     assert fresh.team.owns("books.example")
     await first.close(0.0)
     await fresh.close(0.0)
+
+
+#: The lease of a store that ends sessions after they have sent nothing for 0.1 s.
+SOON = 0.3
+OWN_ROW = "SELECT FROM run.workers WHERE id = {} FOR UPDATE"
+
+
+@asynccontextmanager
+async def silent(database: str, statement: str) -> AsyncIterator[Connection]:
+    """A session that sends `statement` in a transaction, and then nothing: like that of
+    a paused process, or of a machine that is gone."""
+    connection = await PostgresServer(database).connect()
+    with suppress(psycopg.Error):  # the session may have been ended
+        async with transaction(connection, "crawler_run_1") as pipeline:
+            await pipeline.rows(await pipeline.send(statement))
+            yield connection
+    await connection.close()
+
+
+async def is_ended(connection: Connection) -> bool:
+    """Whether the server has closed the connection."""
+    with anyio.move_on_after(0.5):
+        await anyio.wait_readable(connection.fileno())
+        return True
+    return False
+
+
+async def until_alone(store: PostgresStore) -> None:
+    """Renew the lease until the run has no other worker."""
+    for _ in range(500):
+        if (await store.team.beat(Needs())).workers == 1:
+            return
+        await anyio.sleep(0.02)
+    raise AssertionError("the other workers are still in the run")
+
+
+@pytest.fixture
+async def pair(
+    database: str, postgres: Server
+) -> AsyncIterator[tuple[PostgresStore, PostgresStore]]:
+    """Two workers of a run; the lease of the first has ended."""
+    first, second = PostgresStore(database), PostgresStore(database, lease=SOON)
+    await first.open(START)
+    await second.open(JOINING)
+    ended = "UPDATE crawler_run_1.workers SET expires = now() - interval '1 h'"
+    postgres.execute(f"{ended} WHERE is_leader")
+    yield first, second
+    await second.close(0.0)
+    await first.close(0.0)
+
+
+async def test_a_worker_that_is_silent_in_a_commit_loses_its_lease(
+    pair: tuple[PostgresStore, PostgresStore], database: str
+) -> None:
+    """Otherwise its sites would belong to it for as long as it is paused."""
+    first, second = pair
+    async with silent(database, OWN_ROW.format(1)) as session:
+        await until_alone(second)
+        assert await is_ended(session)
+
+    with pytest.raises(LeaseLost, match="taken over"):
+        await first.commit([found(entry("a"))])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT FROM run.workers",  # locks no row
+        "SELECT lo_create(0)",  # locks a table that is not the run's
+    ],
+)
+async def test_a_silent_session_without_locks_on_the_run_is_not_ended(
+    pair: tuple[PostgresStore, PostgresStore], database: str, statement: str
+) -> None:
+    _, second = pair
+    async with silent(database, statement) as session:
+        async with silent(database, OWN_ROW.format(1)):
+            await until_alone(second)
+        assert not await is_ended(session)
+        await session.execute("ROLLBACK")
+
+
+async def test_a_worker_that_commits_after_the_end_of_its_lease_is_not_disturbed(
+    pair: tuple[PostgresStore, PostgresStore], database: str
+) -> None:
+    _, second = pair
+    async with silent(database, OWN_ROW.format(1)) as session:
+        for _ in range(20):  # together longer than a session may be silent
+            assert (await second.team.beat(Needs())).workers == 2
+            await (await session.execute("SELECT 1")).fetchall()
+            await anyio.sleep(0.02)
+        await (await session.execute("SELECT 1")).fetchall()
+
+
+async def test_a_renewal_that_waits_for_a_silent_session_is_soon_repeated(
+    pair: tuple[PostgresStore, PostgresStore], database: str
+) -> None:
+    _, second = pair
+    async with silent(database, OWN_ROW.format(2)) as session:
+        with pytest.raises(StoreError, match="lock timeout"):
+            await second.team.beat(Needs())
+        await second.team.beat(Needs())
+
+        assert await is_ended(session)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        OWN_ROW.format(1),
+        # the session was opening a run
+        "UPDATE crawler.runs SET seconds = 1 RETURNING seconds",
+    ],
+)
+async def test_a_run_is_resumed_although_a_silent_session_holds_locks(
+    database: str,
+    postgres: Server,
+    caplog: pytest.LogCaptureFixture,
+    statement: str,
+) -> None:
+    first, second = PostgresStore(database), PostgresStore(database, lease=SOON)
+    await first.open(START)
+    postgres.execute("UPDATE crawler_run_1.workers SET pid = 2147483647")  # killed
+
+    async with silent(database, statement):
+        with anyio.fail_after(20):
+            opening = await second.open(START)
+
+    assert opening.is_resumed
+    assert caplog.text.count("Waiting for another process") == 1
+    assert caplog.text.count("Ended 1 database sessions") == 1
+    await second.close(0.0)
+    await first.close(0.0)
 
 
 async def test_a_worker_leaves_a_run_that_the_database_has_lost(
