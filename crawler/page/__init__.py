@@ -198,7 +198,8 @@ class Page:
             raise SelectorError(
                 query,
                 self.url,
-                f"is not a valid XPath expression ({exc}); the spider used it",
+                f"is not a valid XPath expression ({exc}); correct it: the spider used "
+                "it",
             ) from exc
         self.note(query, matched=bool(found))
         return found

@@ -272,7 +272,8 @@ class Readable(Reply):
             raise SelectorError(
                 query,
                 self.url,
-                f"is not a valid JMESPath expression ({exc}); the spider used it",
+                f"is not a valid JMESPath expression ({exc}); correct it: the spider "
+                "used it",
             ) from exc
 
     def css(self, selector: str) -> Nodes:

@@ -322,19 +322,19 @@ class HookFetches:
         """Raise ConfigError: a hook (`prepare` or a login) has no page whose results
         could include counts."""
         raise ConfigError(
-            "count(): prepare() and logins cannot count, because no page would store "
-            "the count; call it in a callback"
+            "count() cannot be called in prepare() or in a login, because no page "
+            "would store the count; call it in a callback"
         )
 
     @counts.setter
     def counts(self, counts: dict[str, int] | None) -> None:
-        raise AttributeError("prepare() and logins have no counts; count in a callback")
+        raise AttributeError("counts cannot be set in prepare() or in a login; set them in a callback")
 
     def receiving(self) -> AbstractContextManager[Receiving]:
         """Raise ConfigError: a hook (`prepare` or a login) yields no items, so it
         receives no files."""
         raise ConfigError(
-            "Files: prepare() and logins cannot receive files; yield an item with "
+            "files cannot be fetched in prepare() or in a login; yield an item with "
             "files in a callback"
         )
 
@@ -344,8 +344,8 @@ class HookFetches:
         entry = self._entry
         if entry is None:
             raise ConfigError(
-                f"fetch({request.url!r}): prepare() or a login called fetch() while no "
-                "page was being fetched; call fetch() in a callback"
+                f"fetch({request.url!r}): in prepare() and in a login, fetch() can "
+                "be used only while a page is fetched; call fetch() in a callback"
             )
         request = _inheriting(request, entry.request, "login", self._session)
         with self._clock.stopped():

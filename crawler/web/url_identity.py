@@ -83,7 +83,8 @@ def check_ignored(names: Iterable[str]) -> None:
     for name in names:
         if name.startswith("@") and name not in LISTS:
             raise ValueError(
-                f"{name!r} is not a list of URL parameters; use {' or '.join(LISTS)}"
+                f"{name!r} is not the name of a list of URL parameters; use "
+                f"{' or '.join(LISTS)}"
             )
         if not name or set(name) & set("&=?# "):
             raise ValueError(

@@ -419,7 +419,7 @@ def test_a_frontier_has_no_more_entries_than_its_limit() -> None:
     assert frontier.hungry(100) == [f"h{number}" for number in range(20, 30)]
 
 
-def test_large_paused_hosts_leave_room_for_a_host_without_entries_in_memory() -> None:
+def test_large_hosts_leave_room_for_a_host_without_entries_in_memory() -> None:
     frontier = frontier_of(window=40, limit=80)
     for number in range(80):
         frontier.offer(Page(host=f"large{number % 2}"))

@@ -357,7 +357,7 @@ def test_only_callbacks_may_count_not_prepare() -> None:
     run = crawl(Counts, FakeSite({HOME: ""}))
 
     assert any(
-        "prepare() and logins cannot count" in line for line in run.report.advice
+        "count() cannot be called in prepare()" in line for line in run.report.advice
     )
 
 

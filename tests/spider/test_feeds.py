@@ -105,8 +105,8 @@ def test_records_before_an_error_are_kept_and_the_error_is_logged(
 
     assert report.item_count >= count
     assert report.pages == 1
-    assert report.counts == {"feeds that ended early": 1} or body.startswith(b"\x1f")
-    assert "cannot be read to its end" in caplog.text or body.startswith(b"\x1f")
+    assert report.counts == {"feeds that ended early": 1}
+    assert "cannot be read to its end" in caplog.text
 
 
 def test_a_body_that_is_not_a_feed_fails_its_page() -> None:

@@ -219,7 +219,10 @@ class Stream:
             return
         if not self.has_head:
             transfer.fail(
-                UnreadableError("The server ended the response before its head")
+                UnreadableError(
+                    "The server ended the response before it sent the status and the "
+                    "headers"
+                )
             )
         elif self.left:
             transfer.fail(
