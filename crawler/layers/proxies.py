@@ -187,7 +187,7 @@ class ProxyPool:
             )
         proxy, at = self._health.first(turns, host, now)
         if proxy is None:
-            self._tell_rest(at - now)
+            self._tell_rest(len(turns), tag, at - now)
             raise Resting(at - now, request.url)
         self._is_waiting = False
         turns.remove(proxy)
@@ -198,13 +198,13 @@ class ProxyPool:
                 del self._kept[next(iter(self._kept))]
         return proxy
 
-    def _tell_rest(self, seconds: float) -> None:
+    def _tell_rest(self, amount: int, tag: str, seconds: float) -> None:
         if not self._is_waiting:
             self._is_waiting = True
-            amount = len(self._turns[""])
             logger.warning(
-                "All proxies for a request are paused after failures or bans (proxies "
-                "in the list: %d); the crawl uses one again in %.0f s",
+                "All proxies%s for a request are paused after failures or bans "
+                "(number of these proxies: %d); the crawl uses one again in %.0f s",
+                f" with the tag {tag!r}" if tag else "",
                 amount,
                 seconds,
             )

@@ -328,7 +328,9 @@ class HookFetches:
 
     @counts.setter
     def counts(self, counts: dict[str, int] | None) -> None:
-        raise AttributeError("counts cannot be set in prepare() or in a login; set them in a callback")
+        raise AttributeError(
+            "counts cannot be set in prepare() or in a login; set them in a callback"
+        )
 
     def receiving(self) -> AbstractContextManager[Receiving]:
         """Raise ConfigError: a hook (`prepare` or a login) yields no items, so it

@@ -163,6 +163,30 @@ def test_a_tag_selects_among_the_proxies_with_this_tag() -> None:
     assert any("no proxy has the tag 'nothing'" in line for line in run.report.advice)
 
 
+def test_a_pause_of_all_proxies_with_a_tag_is_told_with_the_tag_and_their_number(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Tagged(Pooled):
+        proxies = [f"{A} de", f"{B} us", f"{C} us"]
+
+        async def start(self) -> Results:
+            yield Request(HOME + "0", proxy="tag:us")
+
+    class Back(Behind):
+        """Its proxies work again after four requests."""
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            self.down = {B, C} if len(self.log) < 4 else set()
+            return await super().handle_async_request(request)
+
+    run = crawl(Tagged, Back())
+
+    assert run.report.pages == 1
+
+    assert "All proxies with the tag 'us' for a request are paused" in caplog.text
+    assert "number of these proxies: 2" in caplog.text
+
+
 @pytest.mark.parametrize(
     "how",
     [{"ban_statuses": [403]}, {"ban_selector": "#captcha"}, {"is_banned": "is_ban"}],

@@ -115,10 +115,10 @@ async def choose(
                 check_same(latest.record, start)
                 if not start.is_leader:
                     check_terms(latest.record, start)
-                await _migrate(connection, server, latest)
+                await _migrate(connection, server, start.job, latest)
                 return latest, True
             if latest.version is not None and latest.version <= len(RUN_STEPS):
-                await _migrate(connection, server, latest)
+                await _migrate(connection, server, start.job, latest)
                 pipeline = StatementPipeline(connection, latest.schema)
                 hold = await dismiss(pipeline, start.job, lease)
             values = (start.started, FORGOTTEN, None, None, latest.id)
@@ -171,9 +171,9 @@ async def _make(connection: Connection, number: int, start: RunStart) -> ListedR
 
 
 async def _migrate(
-    connection: Connection, server: PostgresServer, run: ListedRun
+    connection: Connection, server: PostgresServer, job: str, run: ListedRun
 ) -> None:
-    what = f"Run {run.record.number}"
+    what = f"Run {run.record.number} of job {job!r}"
     if run.version is None:
         raise StateError(
             f"{what} in {server.text} cannot be resumed, because its data was removed; "

@@ -119,7 +119,9 @@ def check_kept(server: PostgresServer, run: ListedRun, job: str) -> None:
             f"the data of run {run.record.number} of job {job!r} is no longer kept; "
             "to keep the data of more runs, raise storage.keep_items"
         )
-    check_version(server, f"Run {run.record.number}", run.version, len(RUN_STEPS))
+    check_version(
+        server, f"Run {run.record.number} of job {job!r}", run.version, len(RUN_STEPS)
+    )
 
 
 def is_at_work(connection: BlockingConnection, run: ListedRun) -> bool:
