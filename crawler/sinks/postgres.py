@@ -26,7 +26,7 @@ from crawler.sinks.postgres_server import (
     one_line,
     split_uri,
 )
-from crawler.sinks.postgres_table import PostgresSwap, PostgresTable
+from crawler.sinks.postgres_table import LONGEST, PostgresSwap, PostgresTable
 from crawler.sinks.row_keys import RowOwner
 from crawler.store.base import ItemRow
 
@@ -203,5 +203,10 @@ def _parts(name: str, target: str) -> list[str]:
         raise ConfigError(
             f"Output {target} names no valid table; write it as ?table=books, or "
             "?table=schema.books"
+        )
+    if any(len(part.encode()) > LONGEST for part in parts):
+        raise ConfigError(
+            f"Output {target} has a name of more than {LONGEST} bytes, which "
+            "PostgreSQL does not allow; choose a shorter name"
         )
     return parts

@@ -7,6 +7,7 @@ caller begins and ends the transaction.
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -268,7 +269,7 @@ class PostgresSwap:
 
     def __init__(self, main: PostgresTable, *, is_replacing: bool) -> None:
         self.main = main
-        self._second = main.sibling(f"_new_{_last(main.name)}"[:_LONGEST])
+        self._second = main.sibling(_fitting("_new_", main.name))
         self._is_replacing = is_replacing
 
     async def begin(self, connection: Connection) -> PostgresTable:
@@ -299,15 +300,26 @@ class PostgresSwap:
             return self.main.sibling(_last(place))
         final = self.main
         if label and await self.main.columns(connection):
-            name = f"{_last(self.main.name)}_{label.replace('-', '_')}"
-            final = self.main.sibling(name[:_LONGEST])
+            after = "_" + label.replace("-", "_")
+            final = self.main.sibling(_fitting("", self.main.name, after))
         await final.drop(connection)
         await self._second.rename(connection, _last(final.name))
         return final
 
 
 #: Maximum length in bytes of a table's name; PostgreSQL cuts longer names.
-_LONGEST = 63
+LONGEST = 63
+
+
+def _fitting(before: str, name: str, after: str = "") -> str:
+    """Return a name that contains that of a table. A long one is shortened in the
+    middle; a digest keeps it different from that of every other table."""
+    table = _last(name).encode()
+    room = LONGEST - len(before) - len(after)
+    if len(table) > room:
+        digest = hashlib.blake2b(table, digest_size=4).hexdigest()
+        table = table[: room - len(digest) - 1] + b"_" + digest.encode()
+    return before + table.decode(errors="ignore") + after
 
 
 def _last(name: str) -> str:

@@ -365,6 +365,28 @@ async def test_a_bad_run_goes_to_a_table_beside_the_one_it_would_replace(
     assert await titles(server, table) == ["bad", "mended"]
 
 
+@pytest.mark.parametrize("letter", ["t", "é"])
+async def test_a_bad_run_replaces_no_table_even_if_the_name_has_the_greatest_length(
+    server: Server, letter: str
+) -> None:
+    size = len(letter.encode())
+    # the names of both outputs begin with the same 60 bytes
+    tables = [letter * (60 // size) + end for end in ("abc", "xyz")]
+
+    def sink(table: str) -> Postgres:
+        return sink_of(server, table, item_type=TYPE, mode="replace")
+
+    for number, table in enumerate(tables):
+        store = KeptStore()
+        await run(sink(table), [Book(f"good{number}")])
+        bad = [Book(f"bad{number}")]
+        outputs = await run(sink(table), bad, store=store, number=2, aside="bad-run-2")
+        (beside,) = outputs.published()
+
+        assert await titles(server, beside.rpartition("=")[2]) == [f"bad{number}"]
+    assert [await titles(server, table) for table in tables] == [["good0"], ["good1"]]
+
+
 async def test_names_are_quoted(server: Server) -> None:
     await execute(server, 'CREATE SCHEMA IF NOT EXISTS "My shop"')
 
@@ -397,6 +419,7 @@ def test_no_message_contains_a_password() -> None:
     [
         ("postgresql://h/db?tabel=x", {}, "tabel"),
         ("postgresql://h/db?table=a.b.c", {}, "table=schema.books"),
+        (f"postgresql://h/db?table={'é' * 32}", {}, "more than 63 bytes"),
         ("postgresql://h/db", {"tabel": "x"}, "did you mean 'table'"),
     ],
 )
