@@ -74,7 +74,9 @@ def test_by_default_nothing_is_ignored() -> None:
 
 @pytest.mark.parametrize("name", ["@nothing", "", "a=b", "a&b", "a b"])
 def test_an_invalid_parameter_name_is_an_error(name: str) -> None:
-    with pytest.raises(ValueError, match=r"not the name of a (list of URL|URL) parameter"):
+    with pytest.raises(
+        ValueError, match=r"not the name of a (list of URL|URL) parameter"
+    ):
         check_ignored([name])
 
 
