@@ -70,11 +70,13 @@ SCHEMAS = """SELECT 'crawler'
     UNION ALL SELECT 'crawler_run_' || id FROM crawler.runs WHERE job = %s"""
 # Ends the sessions that hold locks on rows or tables of these schemas, but for which
 # the server has waited too long: the process is paused, or its machine is gone. The
-# server's own time limits do not see a session in the middle of a pipeline. Only
-# sessions of the same role are ended: of others the server shows no `state_change`.
+# server's own time limits do not see a session in the middle of a pipeline. Sessions
+# that this role may not end are left alone.
 END_SILENT = """SELECT count(*) FILTER (WHERE pg_terminate_backend(pid))
-    FROM pg_stat_activity AS session
-    WHERE wait_event_type = 'Client' AND pid <> pg_backend_pid()
+    FROM pg_stat_activity AS session JOIN pg_roles AS role ON role.oid = usesysid
+    WHERE pg_has_role(usesysid, 'USAGE')
+    AND (NOT rolsuper OR current_setting('is_superuser') = 'on')
+    AND wait_event_type = 'Client' AND pid <> pg_backend_pid()
     AND state_change < clock_timestamp() - %s * interval '1 s' AND EXISTS (
         SELECT FROM pg_locks JOIN pg_class ON pg_class.oid = relation
         JOIN pg_namespace ON pg_namespace.oid = relnamespace

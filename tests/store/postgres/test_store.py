@@ -25,7 +25,7 @@ from crawler.store.postgres.pipeline import transaction
 from crawler.store.postgres.server import Connection, PostgresServer
 from crawler.store.postgres.store import PostgresStore
 from crawler.store.sharing import Needs, shard_of
-from tests.postgres import Server
+from tests.postgres import GUEST, PASSWORD, Server
 from tests.store.values import START, Clock, done, entry, found
 
 
@@ -792,6 +792,26 @@ async def test_a_renewal_that_waits_for_a_silent_session_is_soon_repeated(
         await second.team.beat(Needs())
 
         assert await is_ended(session)
+
+
+async def test_a_silent_session_of_a_role_with_more_rights_is_not_ended(
+    database: str, postgres: Server
+) -> None:
+    """The database would refuse to end it; other roles' sessions may be visible."""
+    url = postgres.admit_guest().replace(f"{GUEST}@", f"{GUEST}:{PASSWORD}@")
+    postgres.execute(f"GRANT pg_read_all_stats TO {GUEST}")
+    store = PostgresStore(url, lease=SOON)
+    await store.open(START)
+
+    async with silent(database, OWN_ROW.format(1)) as session:
+        for _ in range(3):
+            with pytest.raises(StoreError, match="lock timeout"):
+                await store.team.beat(Needs())
+        assert not await is_ended(session)
+        await session.execute("ROLLBACK")
+
+    await store.close(0.0)
+    postgres.execute(f"REVOKE pg_read_all_stats FROM {GUEST}")
 
 
 @pytest.mark.parametrize(
