@@ -183,6 +183,7 @@ async def _until_over(
             ending, is_given_up = await attempt(terms)
         except (JobLocked, NoRun, StoreAway) as exc:
             if over := _over(given_up, exc):
+                patience.tell_over(over.report.run)
                 return over
             await patience.wait(exc)
         else:
@@ -190,8 +191,10 @@ async def _until_over(
                 return ending
             given_up = ending
             patience.begin()
-            # From now on this process resumes the run that it began.
-            terms = msgspec.structs.replace(terms, fresh=False)
+            # From now on this process resumes the run that it began. If another
+            # process ends that run, it begins no other one.
+            number = None if terms.joins else ending.report.run
+            terms = msgspec.structs.replace(terms, fresh=False, resumes=number)
 
 
 def _over(given_up: Ending | None, exc: StateError) -> Ending | None:
@@ -206,7 +209,10 @@ def _over(given_up: Ending | None, exc: StateError) -> Ending | None:
     finish = FinishReason(reason)
     report = msgspec.structs.replace(report, finish_reason=finish)
     report = msgspec.structs.replace(report, exit_code=exit_code(report))
-    return msgspec.structs.replace(given_up, report=report)
+    # The other process has published the outputs.
+    return msgspec.structs.replace(
+        given_up, report=report, published=[], unpublished={}, kept=[]
+    )
 
 
 class _Patience:
@@ -230,6 +236,13 @@ class _Patience:
         the run; the time of waiting counts from here."""
         self._known_at = anyio.current_time()
         self._has_said = False
+
+    def tell_over(self, number: int) -> None:
+        """Say that another process has ended the run while this process waited."""
+        self._say(
+            f"run {number} was ended by another process; the figures here are those "
+            f"of the moment when this process left it (`crawl report` shows all)"
+        )
 
     async def wait(self, exc: StateError) -> None:
         """Wait until it is time to try again to join the run.

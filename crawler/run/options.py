@@ -48,6 +48,10 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_runtime: float | None = None
     #: Start a new run, and forget an unfinished run of the job.
     fresh: bool = False
+    #: The number of the run to resume; if that run is over, no other run is begun.
+    #: None: any unfinished run, or a new one. Only for a store that several processes
+    #: share.
+    resumes: int | None = None
     #: Only join the unfinished run of a store that several processes share. Another
     #: process leads that run.
     joins: bool = False

@@ -111,6 +111,7 @@ class RunPlan(msgspec.Struct, frozen=True):
             arguments=arguments.decode(),
             started=self.options.wall_clock(),
             fresh=self.options.fresh,
+            resumes=self.options.resumes,
             sessions=tuple(each.name for each in all_of(self.spider.sessions)),
             is_leader=not self.options.joins,
             pages=self.options.pages,

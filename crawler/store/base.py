@@ -346,6 +346,9 @@ class RunStart(msgspec.Struct, frozen=True):
     arguments: str = "{}"
     started: float = 0.0
     fresh: bool = False
+    #: The number of the run to resume; None: any unfinished run, or a new one. A store
+    #: that several processes share raises NoRun if that run is over.
+    resumes: int | None = None
     #: Sessions whose cookies a new run takes over from the previous run.
     sessions: tuple[str, ...] = ()
     #: Whether the process may begin a run, publish its outputs and end it; if not, the

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from crawler.errors import StateError
+from crawler.errors import NoRun, StateError
 from crawler.store.base import RunStart
 from crawler.store.reading import RunRecord
 from crawler.web.redaction import without_secrets
@@ -28,6 +29,23 @@ def check_same(record: RunRecord, start: RunStart) -> None:
         "use the same spider and arguments to resume the run, --fresh to start a new "
         "run, or --job NAME for a separate job"
     )
+
+
+def check_not_over(records: Sequence[RunRecord], start: RunStart) -> None:
+    """Raise NoRun if another process has ended the run that `start` resumes. `records`
+    are the runs of the job, the latest first."""
+    resumes = start.resumes
+    if resumes is None or not records:
+        return
+    latest = records[0]
+    if latest.number > resumes or (
+        latest.number == resumes and latest.finished is not None
+    ):
+        own = next((each for each in records if each.number == resumes), None)
+        raise NoRun(
+            f"run {resumes} of job {start.job!r} was ended by another process",
+            (own.number, own.reason) if own else None,
+        )
 
 
 def refusal(record: RunRecord, start: RunStart) -> str:

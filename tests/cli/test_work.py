@@ -266,6 +266,27 @@ def test_a_process_paused_in_a_commit_does_not_delay_the_end_of_the_run(
     assert team.titles() == team.site.all_titles
 
 
+@pytest.mark.timeout(180)
+def test_a_paused_leader_begins_no_new_run_after_another_one_has_ended_its_run(
+    team: Team,
+) -> None:
+    first = team.start("run", *SHORT, "-o", "out/first.jsonl")
+    team.until(HOSTS * 4)
+    first.send_signal(signal.SIGSTOP)
+    time.sleep(3)  # its lease ends
+
+    second = team.crawl("run", *SHORT, "-o", "out/second.jsonl")
+    first.send_signal(signal.SIGCONT)
+    told = ended(first)
+
+    assert (second.returncode, first.returncode) == (0, 0), (second.stderr, told)
+    assert "run 1 was ended by another process" in told
+    assert team.titles("out/second.jsonl") == team.site.all_titles
+    assert json.loads(team.crawl("status", "--json").stdout)["run"] == 1
+    paths = Counter((host, path) for _, host, path in team.site.log)
+    assert max(paths.values()) <= 2
+
+
 def test_arguments_of_child_processes_contain_no_password(
     tmp_path: Path, database: str
 ) -> None:

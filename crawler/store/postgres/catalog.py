@@ -20,7 +20,7 @@ from crawler.store.postgres.run_state import decoded
 from crawler.store.postgres.schema import CATALOG_STEPS, RUN_STEPS
 from crawler.store.postgres.server import Connection, PostgresServer
 from crawler.store.reading import RunRecord
-from crawler.store.same_run import check_same, check_terms
+from crawler.store.same_run import check_not_over, check_same, check_terms
 from crawler.store.sharing import Lease
 
 #: The end reason of a run that `--fresh` replaced.
@@ -102,13 +102,14 @@ async def choose(
     """Return the job's unfinished run or a new one, and whether it is resumed.
 
     With `start.fresh` a new run replaces an unfinished one. Raise JobLocked if a
-    process leads the unfinished run.
+    process leads the unfinished run, and NoRun if the run that `start` resumes is over.
     """
     hold = 0.0
     async with connection.transaction():
         await connection.execute(sql.LOCK_RUNS)
         rows = await (await connection.execute(sql.RUNS, (start.job,))).fetchall()
         runs = [listed(row) for row in rows]
+        check_not_over([run.record for run in runs], start)
         latest = runs[0] if runs else None
         if latest is not None and latest.record.finished is None:
             if not start.fresh:

@@ -644,6 +644,31 @@ async def test_a_worker_waits_until_the_run_has_a_leader(
         await PostgresStore(database).open(JOINING)
 
 
+RESUMING = msgspec.structs.replace(START, resumes=1)
+
+
+async def test_a_process_that_resumes_its_run_begins_no_other_one(
+    database: str,
+) -> None:
+    """The run may have been ended by another process while this one was paused."""
+    store = PostgresStore(database)
+    await store.open(RESUMING)  # the database has lost the run: it begins again
+    await store.close(0.0)
+    await store.open(RESUMING)
+    await store.finish("pages_limit", b"{}")
+    await store.close(0.0)
+    late = PostgresStore(database)
+
+    with pytest.raises(NoRun, match=r"run 1 .* was ended by another") as caught:
+        await late.open(RESUMING)
+    assert caught.value.last == (1, "pages_limit")
+
+    await store.open(START)
+    await store.close(0.0)
+    with pytest.raises(NoRun, match=r"run 1 .* was ended by another"):
+        await late.open(RESUMING)
+
+
 FRESH = msgspec.structs.replace(START, fresh=True)
 
 
