@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
-from anyio import CancelScope, to_thread
+from anyio import CancelScope, move_on_after, to_thread
 
-from crawler.errors import ConfigError, SinkError
+from crawler.errors import ConfigError, LeaseLost, SinkError, StoreError
 from crawler.pipelines.item_type import ItemType
 from crawler.sinks.base import Owns, Position, Sink, Source
 from crawler.sinks.columns import columns_of
@@ -29,6 +29,8 @@ from crawler.sinks.sqlite_table import Table, TableSwap
 from crawler.store.base import ItemRow
 
 TABLE = "items"
+#: Maximum number of seconds to wait for the store when an empty output is closed.
+_PROBE = 5.0
 
 
 # This class has over 15 methods and 12 attributes, because every step of an output may
@@ -63,6 +65,7 @@ class Database(Sink):
         self._mode = mode
         self._file = SqliteFile(self.path, busy_timeout)
         self._table: Table | None = None
+        self._position = Position()
         self._rows: list[ItemRow] = []
         self._taken = 0
         self._is_ours_alone = False
@@ -228,12 +231,21 @@ class Database(Sink):
         return self._table.name
 
     async def close(self) -> None:
-        await to_thread.run_sync(self._leave)
-
-    def _leave(self) -> None:
+        is_open = await to_thread.run_sync(self._file.close)
         is_empty = self._is_ours_alone and self.published is None and not self._taken
-        if self._file.close() and is_empty:
-            self.path.unlink(missing_ok=True)  # the new file contains no items
+        if is_open and is_empty and await self._is_at_work():
+            # the new file contains no items
+            await to_thread.run_sync(lambda: self.path.unlink(missing_ok=True))
+
+    async def _is_at_work(self) -> bool:
+        """Return whether this process still works on the run. If not, another process
+        may have begun to fill the file."""
+        if not self._position.target:  # the output could not be opened
+            return True
+        with move_on_after(_PROBE), contextlib.suppress(LeaseLost, StoreError):
+            await self._source.record(self._position)
+            return True
+        return False
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

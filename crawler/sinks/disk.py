@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from crawler.message.locked_file import open_locked
 from crawler.message.saving import sync_folder
-
-if sys.platform != "win32":
-    import fcntl
 
 _CHUNK = 1 << 20
 
@@ -75,13 +72,7 @@ class Disk(Protocol):
 
 class _LocalFile:
     def __init__(self, path: Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        self._descriptor = os.open(path, flags, 0o666)
-        try:
-            _lock(self._descriptor)
-        except BlockingIOError:
-            os.close(self._descriptor)
-            raise
+        self._descriptor = open_locked(path, os.O_RDWR | os.O_CREAT)
 
     def write(self, offset: int, data: bytes) -> None:
         os.lseek(self._descriptor, offset, os.SEEK_SET)
@@ -95,17 +86,6 @@ class _LocalFile:
 
     def close(self) -> None:
         os.close(self._descriptor)
-
-
-def _lock(descriptor: int) -> None:
-    """Lock the file against other processes, if the file system supports locks."""
-    if sys.platform != "win32":
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise
-        except OSError:
-            return
 
 
 class LocalDisk:

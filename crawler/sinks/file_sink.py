@@ -223,7 +223,8 @@ class FileSink(Sink):
             await self._in_thread(self._leave)
 
     def _leave(self) -> None:
-        self._part.close()
         if self._part.size == 0 or self._is_lost:
             self._part.remove()  # the part file has no items, or lacks some of them
             self.unpublished = None
+        else:
+            self._part.close()

@@ -79,5 +79,9 @@ class Part:
             self._file = None
 
     def remove(self) -> None:
-        self.close()
-        self._location.remove_part()
+        # The file is removed while it is locked, so that no other process has begun to
+        # write it.
+        try:
+            self._location.remove_part()
+        finally:
+            self.close()

@@ -149,8 +149,12 @@ class Postgres(Sink):
                 for row in self._rows
                 if row.sequence > kept.sequence
             ]
-            await self._table.insert(connection, owner, rows)
-            await self._positions.write(connection, self._kept(self._taken))
+            # If this process was paused, another one may have taken over its run, or
+            # begun a later one. The store will refuse the position.
+            is_taken_over = kept.run > self._run or kept.sequence > self._taken
+            if not is_taken_over:
+                await self._table.insert(connection, owner, rows)
+                await self._positions.write(connection, self._kept(self._taken))
         self._rows.clear()
         return self._position()
 

@@ -250,7 +250,12 @@ class _Current:
         return part
 
     def close(self) -> None:
-        if self._file is not None:
+        if self._file is None:
+            return
+        # The file is removed while it is locked, so that no other process has begun to
+        # write it.
+        try:
+            self._location.remove_part()
+        finally:
             self._file.close()
             self._file = None
-            self._location.remove_part()

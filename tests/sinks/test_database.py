@@ -12,7 +12,7 @@ import pytest
 from anyio import to_thread
 from tenacity import AsyncRetrying, stop_after_attempt
 
-from crawler.errors import ConfigError, OutputExists, SinkError
+from crawler.errors import ConfigError, LeaseLost, OutputExists, SinkError
 from crawler.pipelines import Run
 from crawler.sinks import ItemType, Outputs, open_sink, places_of
 from crawler.sinks.database import Database
@@ -145,6 +145,32 @@ async def test_a_deleted_database_is_written_again(tmp_path: Path) -> None:
         await outputs.publish()
 
     assert table(path, "n") == [(1,), (2,), (3,)]
+
+
+class TakenOver(KeptStore):
+    """The store of a run that other processes may take over."""
+
+    is_lost = False
+
+    async def set_sink_position(self, sink: str, position: str) -> None:
+        if self.is_lost:
+            raise LeaseLost("other processes have taken over this process's work")
+        await super().set_sink_position(sink, position)
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_an_empty_file_is_removed_unless_another_process_may_fill_it(
+    tmp_path: Path, is_lost: bool
+) -> None:
+    """A paused process wakes up after another one has begun to fill the file."""
+    path = tmp_path / "out.db"
+    store = TakenOver()
+
+    async with Outputs([open_sink(path)], store, RUN):
+        assert path.exists()
+        store.is_lost = is_lost
+
+    assert path.exists() == is_lost
 
 
 async def test_a_locked_database_is_retried(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import psycopg
 from crawler.errors import ConfigError, OutputExists, SinkError
 from crawler.pipelines import Run
 from crawler.sinks import ItemType, Mode, Outputs, OutputSpec, open_sink
+from crawler.sinks.base import Source
 from crawler.sinks.postgres import Postgres
 from tests.postgres import Server, serving
 from tests.sinks.kept import KeptStore
@@ -324,6 +325,40 @@ async def test_an_item_that_can_never_fit_is_not_retried(
         outputs.wake(await store.add([{"title": "A", "pages": 2**70}]))
         with pytest.raises(SinkError, match="out of range"):
             await outputs.publish()
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["the same run", "a later run"])
+async def test_a_process_that_wakes_up_late_changes_nothing_that_others_have_written(
+    server: Server, table: str, number: int
+) -> None:
+    def sink() -> Postgres:
+        return sink_of(server, table, item_type=TYPE, mode="replace")
+
+    def paused(store: KeptStore) -> Source:
+        return Source(store, f"postgres {table}", Run("job", 1), lambda place: True)
+
+    store, late = KeptStore(), sink()
+    await store.add([Book("A"), Book("B")])
+    rows = await store.items_after(0, 10)
+    await late.open(paused(store))
+    await late.write(rows[:1])
+    other, source = sink(), paused(store)
+    if number == 2:
+        store = KeptStore()
+        await store.add([Book("A"), Book("B")])
+        source = Source(store, "other", Run("job", 2), lambda place: True)
+    await other.open(source)
+    await other.write(rows)
+    await source.record(await other.save(2))
+    positions = await query(server, "SELECT * FROM crawler_positions")
+
+    await late.save(1)
+
+    assert await query(server, "SELECT * FROM crawler_positions") == positions
+    await other.publish(2)
+    assert await titles(server, table) == ["A", "B"]
+    await late.close()
+    await other.close()
 
 
 async def test_overwrite_keeps_the_old_rows_until_the_run_publishes(

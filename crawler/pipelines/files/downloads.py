@@ -115,6 +115,7 @@ class Downloads:
             part.add(content)
             part.finish()
             self.place.put(part.path, path)
+            part.landed()
         except BaseException:
             part.discard()
             raise
@@ -163,7 +164,11 @@ class Downloads:
                 landed = await self._land(url, template, part, receiver)
             return self._file(landed)
 
-        return await self.patience.repeat(landed)
+        try:
+            return await self.patience.repeat(landed)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(part.leave)  # if the file was not moved
 
     async def _land(
         self, url: str, template: str, part: PartFile, receiver: FileReceiver

@@ -8,7 +8,6 @@ methods that use the disk.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
@@ -17,6 +16,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from crawler.message.locked_file import open_locked
 from crawler.web.media_type import SNIFFED_BYTES
 
 #: Number of received bytes that are collected in memory before they are written.
@@ -115,12 +115,12 @@ class PartFile:
 
     def finish(self) -> str:
         """Write the last bytes durably; return the SHA-256 of the whole file in
-        hexadecimal. Call this method in a thread."""
+        hexadecimal. Call this method in a thread, and then `landed`, `leave` or
+        `discard`: until then no other process can write the file."""
         self._write(is_last=True)
         assert self._file is not None
         self._file.truncate(self.size)
         os.fsync(self._file.fileno())
-        self._release()
         return self._digest.hexdigest()
 
     def leave(self) -> None:
@@ -135,15 +135,22 @@ class PartFile:
 
     def discard(self) -> None:
         """Remove the part file. Call this method in a thread."""
-        self._release()
         self.restart("")
-        self._path.unlink(missing_ok=True)
-        self._beside.unlink(missing_ok=True)
+        # The file is removed while it is locked, so that no other process has begun to
+        # write it.
+        try:
+            self._path.unlink(missing_ok=True)
+            self._beside.unlink(missing_ok=True)
+        finally:
+            self._release()
 
     def landed(self) -> None:
         """Remove the file with the validator, because the part file was moved to its
         final path. Call this method in a thread."""
-        self._beside.unlink(missing_ok=True)
+        try:
+            self._beside.unlink(missing_ok=True)
+        finally:
+            self._release()
 
     @property
     def _beside(self) -> Path:
@@ -158,25 +165,21 @@ class PartFile:
         """
         for _ in range(2):
             try:
-                # No context manager, because the file stays open while bytes arrive.
                 flags = os.O_RDWR | (os.O_CREAT if new else 0)
-                number = os.open(self._path, flags, 0o666)
+                number = open_locked(self._path, flags)
             except FileNotFoundError:
                 if not new:
                     return False
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 continue
-            file = os.fdopen(number, "r+b")
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.close()
+            except BlockingIOError:
                 if not new:
                     return False
                 name = f"{self._path.stem}.{secrets.token_hex(4)}.part"
                 self._path = self._path.with_name(name)
                 continue
-            self._file = file
+            # No context manager, because the file stays open while bytes arrive.
+            self._file = os.fdopen(number, "r+b")
             return True
         raise OSError(
             f"the part file {self._path} cannot be opened, because another process "

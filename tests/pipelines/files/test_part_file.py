@@ -29,6 +29,7 @@ def test_a_small_file_is_written_only_at_its_end(tmp_path: Path) -> None:
 
     assert made.path.read_bytes() == b"some bytes"
     assert list(tmp_path.iterdir()) == [made.path]
+    made.landed()
 
 
 def test_an_empty_file_is_stored(tmp_path: Path) -> None:
@@ -36,6 +37,7 @@ def test_an_empty_file_is_stored(tmp_path: Path) -> None:
     made.restart("")
     assert made.finish() == hashlib.sha256(b"").hexdigest()
     assert made.path.read_bytes() == b""
+    made.landed()
 
 
 def test_flushed_bytes_are_continued(tmp_path: Path) -> None:
@@ -53,6 +55,7 @@ def test_flushed_bytes_are_continued(tmp_path: Path) -> None:
 
     assert second.finish() == hashlib.sha256(b"%PDF half rest").hexdigest()
     assert second.path.read_bytes() == b"%PDF half rest"
+    second.landed()
 
 
 def test_without_a_validator_no_part_file_is_kept(tmp_path: Path) -> None:
@@ -74,6 +77,7 @@ def test_another_version_replaces_the_bytes_on_disk(tmp_path: Path) -> None:
 
     assert first.finish() == hashlib.sha256(b"new").hexdigest()
     assert first.path.read_bytes() == b"new"
+    first.landed()
 
 
 def test_a_part_file_of_a_running_process_is_not_shared(tmp_path: Path) -> None:
@@ -87,6 +91,27 @@ def test_a_part_file_of_a_running_process_is_not_shared(tmp_path: Path) -> None:
     assert first.finish() != second.finish()
     assert first.path.read_bytes() == b"first"
     assert second.path.read_bytes() == b"second"
+    first.landed()
+    second.landed()
+
+
+def test_a_complete_file_is_not_opened_by_others_before_it_has_its_final_path(
+    tmp_path: Path,
+) -> None:
+    """Two processes may fetch the same file into the same folder."""
+    first, second = part(tmp_path), part(tmp_path)
+    first.restart('"v1"')
+    first.add(b"complete")
+    first.finish()
+
+    second.restart('"v1"')
+    second.add(b"half")
+    second.flush()
+    first.path.replace(tmp_path / "film")
+    first.landed()
+
+    assert (tmp_path / "film").read_bytes() == b"complete"
+    second.leave()
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"url": "x", "validator": "y"}', "\x00"])
@@ -112,7 +137,6 @@ def test_no_file_descriptor_is_left_open(tmp_path: Path) -> None:
         made.add(b"x")
         made.flush()
         if number % 2:
-            made.leave()
-        else:
             made.finish()
+        made.leave()
     assert len(list(Path("/proc/self/fd").iterdir())) == before

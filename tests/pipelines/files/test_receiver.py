@@ -50,6 +50,7 @@ class Try:
                 await self.receiver.receive(response)
             finally:
                 await response.aclose()
+        await to_thread.run_sync(self.part.landed)
         return site.requests[0].headers
 
 
