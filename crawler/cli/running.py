@@ -218,7 +218,8 @@ def _over(given_up: Ending | None, exc: StateError) -> Ending | None:
 class _Patience:
     """Waits for a run that cannot be joined yet.
 
-    Either the run has not begun, or the connection to its store was lost.
+    Either the run has not begun, or its store cannot be reached. A process that only
+    joins waits for the store from its start on: a machine may start both together.
     """
 
     def __init__(
@@ -229,7 +230,7 @@ class _Patience:
         self._say = view.say
         self._stopper = stopper
         self._has_said = False
-        self._known_at = -math.inf
+        self._known_at = anyio.current_time() if terms.joins else -math.inf
 
     def begin(self) -> None:
         """Record the present time as the last time at which this process took part in

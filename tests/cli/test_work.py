@@ -287,6 +287,24 @@ def test_a_paused_leader_begins_no_new_run_after_another_one_has_ended_its_run(
     assert max(paths.values()) <= 2
 
 
+def test_a_worker_that_starts_before_its_database_waits_for_it(
+    team: Team, postgres: Server
+) -> None:
+    postgres.stop()
+    worker = team.start("work")
+    assert worker.stderr is not None
+    first = worker.stderr.readline()
+    postgres.start()
+
+    leader = team.start("run")
+    told = [ended(process) for process in (leader, worker)]
+
+    assert first.rstrip().endswith("waiting for the next try"), first
+    assert "start the server" in first
+    assert (leader.returncode, worker.returncode) == (0, 0), told
+    assert team.titles() == team.site.all_titles
+
+
 def test_arguments_of_child_processes_contain_no_password(
     tmp_path: Path, database: str
 ) -> None:
