@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -163,6 +164,24 @@ class Server:
 
         with psycopg.connect(self.uri, autocommit=True) as connection:
             connection.execute(statement)
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """All sessions stop at once, and go on at the end of the block."""
+        import psycopg
+
+        with psycopg.connect(self.uri, autocommit=True) as connection:
+            query = """SELECT pid FROM pg_stat_activity
+                WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"""
+            pids = [pid for (pid,) in connection.execute(query).fetchall()]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> None:
         self._run("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")

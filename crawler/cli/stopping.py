@@ -27,6 +27,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ECHO = 0.1
 #: Seconds that a crawl has to close its files after the second signal.
 LAST_SECONDS = 3.0
+#: Seconds after the second signal in which the process must end. After that something
+#: counts as hanging, a database that does not respond for example, and the process is
+#: ended.
+END_SECONDS = 10.0
 #: Seconds in which the event loop must handle the second signal. After that the loop
 #: counts as blocked, by a callback for example, and the process is ended.
 HELD_SECONDS = 0.5
@@ -125,14 +129,16 @@ class Stopper:
             _end()
 
     def _end_held(self) -> None:
-        """End the process if the event loop does not handle the second signal in time.
+        """End the process if the event loop does not handle the second signal in time,
+        or if the crawl does not end in time after it.
 
         This runs in a thread, because a callback that sleeps or computes blocks the
         event loop.
         """
         if self._news.get() == "second":
             try:
-                self._news.get(timeout=HELD_SECONDS)
+                if self._news.get(timeout=HELD_SECONDS) == "heard":
+                    self._news.get(timeout=END_SECONDS)
             except Empty:
                 _end()
 

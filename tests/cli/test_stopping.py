@@ -14,7 +14,7 @@ import pytest
 
 from crawler import Spider
 from crawler.cli.running import perform
-from crawler.cli.stopping import ECHO, HELD_SECONDS
+from crawler.cli.stopping import ECHO, END_SECONDS, HELD_SECONDS
 from crawler.cli.views import QuietView
 from crawler.run.options import RunOptions
 from crawler.settings import Settings, StorageSettings
@@ -203,6 +203,35 @@ def test_the_second_signal_ends_a_callback_that_blocks_the_loop(
                 process.wait(2 * ECHO + HELD_SECONDS)
             process.send_signal(signal.SIGTERM)
             process.wait(HELD_SECONDS + 5)
+
+    assert process.returncode == 4
+
+
+def test_the_second_signal_ends_a_crawl_that_waits_for_something_without_end(
+    tmp_path: Path,
+) -> None:
+    spider = tmp_path / "endless.py"
+    with serving(SHOP) as site:
+        spider.write_text(
+            "import anyio, sys\n"
+            "from crawler import Spider\n"
+            "class Endless(Spider):\n"
+            "    name = 'endless'\n"
+            f"    start_urls = ['{site.url}/']\n"
+            "    async def parse(self, response):\n"
+            "        print('held', file=sys.stderr, flush=True)\n"
+            "        with anyio.CancelScope(shield=True):\n"
+            "            await anyio.sleep(120)\n"
+        )
+        with starting(tmp_path, "run", "endless.py") as process:
+            lines_until(process, "held")
+            process.send_signal(signal.SIGINT)
+            lines_until(process, "Repeat the signal to stop at once")
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(2 * ECHO)
+            process.send_signal(signal.SIGTERM)
+            lines_until(process, "Stopping at once")
+            process.wait(END_SECONDS + 10)
 
     assert process.returncode == 4
 

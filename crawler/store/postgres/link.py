@@ -6,7 +6,10 @@ whether the statement was committed.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import anyio
@@ -52,6 +55,9 @@ class WorkerLink:
         self._lock_timeout = lock_timeout
         self._busy = anyio.Lock()
         self._connection: Connection | None = None
+        #: Number of seconds for which the server has not responded when the connection
+        #: was cut; 0: the connection was not cut.
+        self._silent = 0.0
 
     async def once(self, work: Work[T]) -> T:
         """Call `work` with the connection, and return its result. Raise StoreError if
@@ -79,6 +85,16 @@ class WorkerLink:
                     await anyio.sleep(PAUSE)
         return await self.once(work)
 
+    def cut(self, seconds: float) -> None:
+        """Break the connection if an operation uses it, because the server has not
+        responded for so many seconds. The operation raises StoreError."""
+        connection = self._connection
+        if not self._busy.locked() or connection is None or connection.closed:
+            return
+        self._silent = seconds
+        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as it:
+            it.shutdown(socket.SHUT_RDWR)
+
     async def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -93,11 +109,17 @@ class WorkerLink:
                     raise RunMissing(MISSING) from exc
                 except errors.LockNotAvailable as exc:
                     raise Locked(str(self._server.error_of(exc))) from exc
-        except StoreError:
+        except StoreError as exc:
+            silent, self._silent = self._silent, 0.0
             # After a failed statement the server skips the statements behind it in the
             # pipeline. psycopg may believe that one of these is prepared, so this
             # connection is not used again.
             await self.close()
+            if silent:
+                raise StoreError(
+                    f"the database {self._server.text} has not responded for "
+                    f"{silent:g} s"
+                ) from exc
             raise
 
     async def _connected(self) -> Connection:

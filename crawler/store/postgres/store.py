@@ -151,7 +151,13 @@ class PostgresStore:
         run = self._run
         run.is_leader = start.is_leader
         self.team = PostgresTeam(
-            self._server, self._listed, start, run, self._monotonic, self._lease
+            self._server,
+            self._listed,
+            start,
+            run,
+            self._monotonic,
+            self._lease,
+            self._link,
         )
         self.recent, self.rejected = run.recent, run.rejected
         self._begun = self._monotonic()

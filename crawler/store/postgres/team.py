@@ -7,6 +7,7 @@ delay a renewal.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 from contextlib import suppress
@@ -45,8 +46,10 @@ class PostgresTeam:
         run: WorkerState,
         monotonic: Callable[[], float],
         lease: Lease,
+        store_link: WorkerLink,
     ) -> None:
         self.lease = lease
+        self._store_link = store_link
         self._link = WorkerLink(server, lease.silence)
         self._listed = listed
         self._start = start
@@ -93,17 +96,31 @@ class PostgresTeam:
             async with transaction(connection, self._listed.schema) as pipeline:
                 return await self._beat(pipeline, needs)
 
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self.lease.seconds, self._cut_off)
         try:
             beat = await self._link.once(work)
         except (LeaseLost, RunMissing) as exc:
             self.deadline = -math.inf
             raise LeaseLost(str(exc)) from exc
+        finally:
+            timer.cancel()
         self._has_failed = False
         self._keep(beat)
         self.deadline = sent + self.lease.seconds - self.lease.margin
         news, self._news = self._news, None
         assert news is not None
         return news
+
+    def _cut_off(self) -> None:
+        """Break the connections, because the server does not respond: a server that
+        hangs is treated like one that is down.
+
+        A renewal always gets a response in this time, because it waits for locks only
+        for a shorter time. So the server hangs, and a commit waits in vain, too.
+        """
+        for link in (self._link, self._store_link):
+            link.cut(self.lease.seconds)
 
     async def _beat(self, pipeline: StatementPipeline, needs: Needs) -> Beat:
         run, doubtful = self._run, self._doubtful

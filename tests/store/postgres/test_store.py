@@ -819,6 +819,35 @@ async def test_a_renewal_that_waits_for_a_silent_session_is_soon_repeated(
         assert await is_ended(session)
 
 
+async def test_a_database_that_hangs_is_treated_like_one_that_is_down(
+    database: str, postgres: Server
+) -> None:
+    """A paused server, or a pooler that hangs, keeps the connections open."""
+    store = PostgresStore(database, lease=SOON)
+    await store.open(START)
+    page, link = entry("a"), entry("b")
+    await store.commit([found(page)])
+    await store.team.beat(Needs())
+    group = [done(page, "x", requests=[link])]
+    silent = "has not responded for 0.3 s"
+
+    async def commit() -> None:
+        with pytest.raises(StoreError, match=silent):
+            await store.commit(group)
+
+    with postgres.hanging(), anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(commit)
+            with pytest.raises(StoreError, match=silent):
+                await store.team.beat(Needs())
+        await store.team.beat(Needs())  # on another session
+        committed = await store.commit(group)
+
+    assert committed.counters.items == committed.counters.pages == 1
+    assert [row.body for row in await store.items_after(0, 10)] == [b'"x"']
+    await store.close(0.0)
+
+
 async def test_a_silent_session_of_a_role_with_more_rights_is_not_ended(
     database: str, postgres: Server
 ) -> None:
