@@ -3,8 +3,11 @@ says how far each output has written."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -25,19 +28,24 @@ _OPTIONS: dict[str, Any] = {
     "application_name": "crawler",
 }
 # The time limits end the session, and so its locks, if the machine of the process is
-# gone, or if the process is paused between two statements.
-_SESSION = """SET timezone = 'UTC'; SET idle_in_transaction_session_timeout = '60s';
+# gone, or if the process is paused between two statements. A statement that waits for a
+# lock fails in time, so that the crawl can say so.
+_SESSION = """SET timezone = 'UTC'; SET lock_timeout = '60s';
+    SET idle_in_transaction_session_timeout = '60s';
     SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10;
     SET tcp_keepalives_count = 3"""
+#: Seconds that a transaction may take; a server that takes longer counts as down.
+_PATIENCE = 120.0
 _TABLE = "table="
 
 
 class Server:
     """One database of a PostgreSQL server, and at most one connection to it; a lost
-    connection is opened again."""
+    connection is opened again. A transaction of more than `patience` seconds fails."""
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: str, *, patience: float = _PATIENCE) -> None:
         self._conninfo = conninfo
+        self._patience = patience
         self._connection: Connection | None = None
 
     @property
@@ -58,8 +66,19 @@ class Server:
         """Open a transaction that is committed at the end of the block."""
         if self._connection is None or self._connection.closed:
             self._connection = await self._connect()
-        async with self._connection.transaction():
-            yield self._connection
+        connection = self._connection
+        timer = asyncio.get_running_loop().call_later(self._patience, _cut, connection)
+        try:
+            async with connection.transaction():
+                yield connection
+        except psycopg.OperationalError as exc:
+            if asyncio.get_running_loop().time() < timer.when():
+                raise
+            raise psycopg.OperationalError(
+                f"the server has not responded for {self._patience:g} s"
+            ) from exc
+        finally:
+            timer.cancel()
 
     async def _connect(self) -> Connection:
         connection = await AsyncConnection.connect(
@@ -76,6 +95,15 @@ class Server:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await connection.close()
+
+
+def _cut(connection: Connection) -> None:
+    """Break the connection, so that the operation that waits for the server fails."""
+    with (
+        suppress(OSError, psycopg.Error),
+        socket.socket(fileno=os.dup(connection.fileno())) as broken,
+    ):
+        broken.shutdown(socket.SHUT_RDWR)
 
 
 def split_uri(uri: str) -> tuple[str, str]:

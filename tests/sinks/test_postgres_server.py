@@ -4,8 +4,11 @@ import pytest
 
 pytest.importorskip("psycopg", reason="needs the extra postgres")
 
+import psycopg
+
 from crawler.errors import ConfigError
 from crawler.sinks.postgres_server import Server, one_line, split_uri
+from tests.postgres import Server as Postgres
 
 
 @pytest.mark.parametrize(
@@ -57,3 +60,21 @@ async def test_a_session_of_a_paused_process_ends_by_itself(database: str) -> No
     await server.close()
 
     assert zone == ("UTC",)
+
+
+async def test_a_server_that_hangs_is_an_error_and_the_next_transaction_succeeds(
+    database: str, postgres: Postgres
+) -> None:
+    server = Server(database, patience=0.2)
+    async with server.transaction() as connection:
+        await connection.execute("SELECT 1")
+
+    with postgres.hanging():
+        with pytest.raises(psycopg.OperationalError, match=r"responded for 0\.2 s"):
+            async with server.transaction():
+                raise AssertionError("BEGIN had a response")
+        async with server.transaction() as connection:
+            found = await (await connection.execute("SELECT 1")).fetchone()
+
+    assert found == (1,)
+    await server.close()
