@@ -14,16 +14,16 @@ from msgspec.structs import astuple
 from crawler.store.files import KeptFile, path_key
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.link import WorkerLink
-from crawler.store.postgres.server import Connection, PostgresServer
+from crawler.store.postgres.server import Connection
 
 
 class PostgresFileTable:
     """The table of the files that a job has fetched, for all processes that work on the
     job."""
 
-    def __init__(self, server: PostgresServer, job: str) -> None:
+    def __init__(self, link: WorkerLink, job: str) -> None:
         self._job = job
-        self._link = WorkerLink(server)
+        self._link = link
 
     async def find(self, place: str, url: str) -> KeptFile | None:
         found = await self._rows(sql.FIND_FILE, (self._job, place, url))

@@ -79,6 +79,8 @@ class PostgresStore:
     ) -> None:
         self._server = PostgresServer(url)
         self._link = WorkerLink(self._server)
+        #: All links without a time limit of their own.
+        self._links = [self._link]
         self._keep = KeptRuns(keep_runs, keep_items)
         self._lease = Lease(lease)
         self._clock = clock
@@ -126,7 +128,9 @@ class PostgresStore:
 
     def file_table(self, job: str) -> FileTable:
         """Return the table of the job's files, which all processes share."""
-        return PostgresFileTable(self._server, job)
+        link = WorkerLink(self._server)
+        self._links.append(link)
+        return PostgresFileTable(link, job)
 
     async def open(self, start: RunStart) -> Opening:
         """Open the job's unfinished run, or a new one."""
@@ -157,7 +161,7 @@ class PostgresStore:
             run,
             self._monotonic,
             self._lease,
-            self._link,
+            self._links,
         )
         self.recent, self.rejected = run.recent, run.rejected
         self._begun = self._monotonic()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -46,10 +46,10 @@ class PostgresTeam:
         run: WorkerState,
         monotonic: Callable[[], float],
         lease: Lease,
-        store_link: WorkerLink,
+        other_links: Sequence[WorkerLink],
     ) -> None:
         self.lease = lease
-        self._store_link = store_link
+        self._other_links = other_links
         self._link = WorkerLink(server, lease.silence)
         self._listed = listed
         self._start = start
@@ -119,7 +119,7 @@ class PostgresTeam:
         A renewal always gets a response in this time, because it waits for locks only
         for a shorter time. So the server hangs, and a commit waits in vain, too.
         """
-        for link in (self._link, self._store_link):
+        for link in (self._link, *self._other_links):
             link.cut(self.lease.seconds)
 
     async def _beat(self, pipeline: StatementPipeline, needs: Needs) -> Beat:

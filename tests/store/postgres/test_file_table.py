@@ -10,6 +10,7 @@ from crawler.settings import StorageSettings
 from crawler.store.files import KeptFile
 from crawler.store.open import open_store
 from crawler.store.postgres.file_table import PostgresFileTable
+from crawler.store.postgres.link import WorkerLink
 from crawler.store.postgres.server import PostgresServer
 from tests.postgres import Server
 from tests.store.values import START
@@ -21,7 +22,7 @@ async def test_processes_share_the_files_of_a_job(database: str) -> None:
     store = open_store(StorageSettings(url=database), "books")
     await store.open(START)
     one, other, stranger = (
-        PostgresFileTable(PostgresServer(database), job)
+        PostgresFileTable(WorkerLink(PostgresServer(database)), job)
         for job in ("books", "books", "news")
     )
     await one.keep(FILE)
@@ -39,7 +40,7 @@ async def test_a_lost_connection_is_opened_again(
 ) -> None:
     store = open_store(StorageSettings(url=database), "books")
     await store.open(START)
-    table = PostgresFileTable(PostgresServer(database), "books")
+    table = PostgresFileTable(WorkerLink(PostgresServer(database)), "books")
     await table.keep(FILE)
     postgres.cut()
 

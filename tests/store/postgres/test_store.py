@@ -20,6 +20,7 @@ import psycopg
 
 from crawler.errors import JobLocked, LeaseLost, NoRun, StateError, StoreError
 from crawler.store.base import Facts, Outcome, Portion, State
+from crawler.store.files import KeptFile
 from crawler.store.postgres.beat import PATIENCE
 from crawler.store.postgres.pipeline import transaction
 from crawler.store.postgres.server import Connection, PostgresServer
@@ -831,6 +832,10 @@ async def test_a_database_that_hangs_is_treated_like_one_that_is_down(
     group = [done(page, "x", requests=[link])]
     silent = "has not responded for 0.3 s"
 
+    table = store.file_table("books")
+    file = KeptFile("files", page.request.url, "a", "00", 3, "application/pdf")
+    await table.keep(file)
+
     async def commit() -> None:
         with pytest.raises(StoreError, match=silent):
             await store.commit(group)
@@ -838,6 +843,7 @@ async def test_a_database_that_hangs_is_treated_like_one_that_is_down(
     with postgres.hanging(), anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(commit)
+            tasks.start_soon(table.keep, file)  # is repeated by itself
             with pytest.raises(StoreError, match=silent):
                 await store.team.beat(Needs())
         await store.team.beat(Needs())  # on another session
@@ -845,6 +851,8 @@ async def test_a_database_that_hangs_is_treated_like_one_that_is_down(
 
     assert committed.counters.items == committed.counters.pages == 1
     assert [row.body for row in await store.items_after(0, 10)] == [b'"x"']
+    assert await table.find("files", file.url) == file
+    await table.close()
     await store.close(0.0)
 
 
