@@ -194,7 +194,7 @@ class SharedScheduler(Scheduler):
         super().answered(turn, retry_at)
 
     def _next(self) -> Turn | None:
-        if self._loop.time() >= self._team.deadline:
+        if not self._team.is_held():
             return None
         turn = super()._next()
         if isinstance(turn, RobotsTurn):
@@ -211,4 +211,4 @@ class SharedScheduler(Scheduler):
 
     @property
     def _is_stinted(self) -> bool:
-        return self._loop.time() >= self._team.deadline or super()._is_stinted
+        return not self._team.is_held() or super()._is_stinted

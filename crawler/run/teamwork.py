@@ -206,7 +206,7 @@ class Teamwork:
         these hosts next."""
         now = asyncio.get_running_loop().time()
         resting = self._parts.hosts.rests(now)
-        if resting and now < self._team.deadline:
+        if resting and self._team.is_held():
             try:
                 with anyio.CancelScope(shield=True):
                     await self._team.beat(Needs(resting=resting))
@@ -224,10 +224,9 @@ class Guarded:
     def __init__(self, fetch: Fetch, team: Team) -> None:
         self._fetch = fetch
         self._team = team
-        self._now = asyncio.get_running_loop().time
 
     async def __call__(self, request: Request, /) -> Response:
-        if self._now() >= self._team.deadline:
+        if not self._team.is_held():
             raise FetchError(
                 Reason.RESET,
                 "the request was not sent, because this process could not renew its "

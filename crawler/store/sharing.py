@@ -152,8 +152,6 @@ class Team(Protocol):
     exchanges shards (groups of sites) and news with the other workers."""
 
     lease: Lease
-    #: Monotonic time from which on this worker may send no requests.
-    deadline: float
     #: Whether this worker runs `start()`, publishes the outputs and ends the run.
     is_leader: bool
     #: Whether the run has a limit on pages, so that a worker needs a permit from the
@@ -163,6 +161,11 @@ class Team(Protocol):
     @property
     def own(self) -> Counters:
         """The counters of this worker since it joined the run."""
+        ...
+
+    def is_held(self) -> bool:
+        """Return whether this worker's lease has not ended yet. After its end the
+        worker may send no requests."""
         ...
 
     def owns(self, host: str) -> bool:

@@ -33,6 +33,9 @@ class Workers:
     def owns(self, host: str) -> bool:
         return host in self.hosts
 
+    def is_held(self) -> bool:
+        return asyncio.get_running_loop().time() < self.deadline
+
 
 class Shared:
     """A scheduler with its team, which hands hosts over."""

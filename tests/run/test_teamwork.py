@@ -34,6 +34,9 @@ class Leased:
     def __init__(self, seconds: float) -> None:
         self.deadline = asyncio.get_running_loop().time() + seconds
 
+    def is_held(self) -> bool:
+        return asyncio.get_running_loop().time() < self.deadline
+
 
 class Wire:
     def __init__(self) -> None:

@@ -7,6 +7,7 @@ store checks whether the commit took effect before it sends the same results aga
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -54,6 +55,14 @@ KNOWN_HOSTS = 200_000
 CONFLICTS = 10
 
 
+def boot_time() -> float:
+    """Return a monotonic time in seconds that goes on while the machine is suspended,
+    if the system has one: the other workers' time goes on, too."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
 class PostgresStore:
     """A job's state in the database at `url`.
 
@@ -76,6 +85,7 @@ class PostgresStore:
         lease: float = 15.0,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        awake: Callable[[], float] = boot_time,
     ) -> None:
         self._server = PostgresServer(url)
         self._link = WorkerLink(self._server)
@@ -85,6 +95,7 @@ class PostgresStore:
         self._lease = Lease(lease)
         self._clock = clock
         self._monotonic = monotonic
+        self._awake = awake
         self._is_resumed = False
         #: A commit that was sent, but whose response was lost: it is unknown whether
         #: the commit took effect.
@@ -159,7 +170,7 @@ class PostgresStore:
             self._listed,
             start,
             run,
-            self._monotonic,
+            self._awake,
             self._lease,
             self._links,
         )

@@ -44,7 +44,7 @@ class PostgresTeam:
         listed: ListedRun,
         start: RunStart,
         run: WorkerState,
-        monotonic: Callable[[], float],
+        now: Callable[[], float],
         lease: Lease,
         other_links: Sequence[WorkerLink],
     ) -> None:
@@ -54,10 +54,11 @@ class PostgresTeam:
         self._listed = listed
         self._start = start
         self._run = run
-        self._monotonic = monotonic
+        self._now = now
         self.is_leader = run.is_leader
         self.is_limited = run.is_limited
-        self.deadline = monotonic() + lease.seconds - lease.margin
+        #: The time, by the clock `now`, from which on this worker sends no requests.
+        self._deadline = now() + lease.seconds - lease.margin
         self._holdings = Holdings(run.shards, run.batch)
         #: Number of unused permits to fetch pages that the next renewal of the lease
         #: returns to the run.
@@ -75,6 +76,10 @@ class PostgresTeam:
         """The counters of this worker since it joined the run."""
         return self._run.own
 
+    def is_held(self) -> bool:
+        """Return whether this worker's lease has not ended yet."""
+        return self._now() < self._deadline
+
     def owns(self, host: str) -> bool:
         """Return whether this worker may send requests to the host."""
         return self._run.owns(host)
@@ -86,7 +91,7 @@ class PostgresTeam:
         Raise LeaseLost if other workers have taken over this worker's sites. After a
         StoreError nothing is lost: the next call returns these news, too.
         """
-        sent = self._monotonic()
+        sent = self._now()
         self._unreturned += max(0, -needs.permits)
 
         async def work(connection: Connection) -> Beat:
@@ -101,13 +106,13 @@ class PostgresTeam:
         try:
             beat = await self._link.once(work)
         except (LeaseLost, RunMissing) as exc:
-            self.deadline = -math.inf
+            self._deadline = -math.inf
             raise LeaseLost(str(exc)) from exc
         finally:
             timer.cancel()
         self._has_failed = False
         self._keep(beat)
-        self.deadline = sent + self.lease.seconds - self.lease.margin
+        self._deadline = sent + self.lease.seconds - self.lease.margin
         news, self._news = self._news, None
         assert news is not None
         return news

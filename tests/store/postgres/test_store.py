@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -125,7 +124,7 @@ async def test_a_worker_whose_work_was_taken_over_commits_nothing(
         await store.team.beat(Needs())
 
     assert await store.items_after(0, 10) == []
-    assert store.team.deadline == -math.inf
+    assert not store.team.is_held()
 
 
 @pytest.mark.parametrize(
@@ -156,7 +155,7 @@ async def test_a_worker_with_an_unexpected_row_notices_lost_commits(
     with pytest.raises(LeaseLost, match="lost commits that it had confirmed"):
         await store.team.beat(Needs())
 
-    assert store.team.deadline == -math.inf
+    assert not store.team.is_held()
 
 
 async def test_a_worker_whose_number_was_given_away_commits_nothing(
@@ -820,6 +819,28 @@ async def test_a_renewal_that_waits_for_a_silent_session_is_soon_repeated(
         assert await is_ended(session)
 
 
+async def test_a_machine_that_was_suspended_for_longer_than_the_lease_sends_nothing(
+    database: str,
+) -> None:
+    """The other workers' time went on meanwhile, but that of `time.monotonic` did
+    not."""
+    now = 1000.0
+    store = PostgresStore(database, lease=15.0, awake=lambda: now)
+    await store.open(START)
+    now += 11.0
+    assert store.team.is_held()
+    await store.team.beat(Needs())
+    now += 11.0
+    assert store.team.is_held()
+
+    now += 1.0  # 3 s before the end of the lease
+
+    assert not store.team.is_held()
+    await store.team.beat(Needs())
+    assert store.team.is_held()
+    await store.close(0.0)
+
+
 async def test_a_database_that_hangs_is_treated_like_one_that_is_down(
     database: str, postgres: Server
 ) -> None:
@@ -924,7 +945,7 @@ async def test_a_worker_leaves_a_run_that_the_database_has_lost(
     with pytest.raises(LeaseLost, match="has lost the run"):
         await store.team.beat(Needs())
 
-    assert store.team.deadline == -math.inf
+    assert not store.team.is_held()
 
 
 async def test_all_workers_know_a_fetched_robots_txt(store: PostgresStore) -> None:
