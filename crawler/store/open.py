@@ -104,7 +104,9 @@ def clean_runs(storage: StorageSettings, job: str, keep: int) -> list[int]:
     Return the numbers of the removed runs. An unfinished run stays.
     """
     if storage.url:
-        removed: list[int] = _shared("cleaning").clean(storage.url, job, keep)
+        removed: list[int] = _shared("cleaning").clean(
+            storage.url, job, keep, lease=storage.lease
+        )
         return removed
     from crawler.store.sqlite.cleaning import clean
 

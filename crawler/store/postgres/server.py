@@ -19,6 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 from crawler.errors import ConfigError, StateError, StoreError
 from crawler.store.postgres.arrays import register
 from crawler.store.postgres.schema import OLDEST_SERVER
+from crawler.store.postgres.statements import SET_LOCK_TIMEOUT
 
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 BlockingConnection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
@@ -40,8 +41,6 @@ _SESSION = """SELECT pg_backend_pid();
     SET jit = off; SET timezone = 'UTC';
     SET idle_in_transaction_session_timeout = '60s'; SET tcp_keepalives_idle = 30;
     SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"""
-
-_SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', %s, false)"
 
 #: Time limit in seconds for the check whether a pooler keeps sessions.
 _PROBE = 5.0
@@ -87,7 +86,7 @@ class PostgresServer:
                 row = await (await connection.execute(_SESSION)).fetchone()
                 if lock_timeout is not None:
                     milliseconds = str(math.ceil(lock_timeout * 1000))
-                    await connection.execute(_SET_LOCK_TIMEOUT, (milliseconds,))
+                    await connection.execute(SET_LOCK_TIMEOUT, (milliseconds,))
                 # another process number shows that a connection pooler is in between
                 if row != (connection.info.backend_pid,):
                     await self._check_pooler(connection)

@@ -66,6 +66,7 @@ KEEP_FILE = f"""INSERT INTO crawler.files({FILE_COLUMNS}, job, key)
 MAKE_SCHEMA = "CREATE SCHEMA {schema}"
 DROP_SCHEMA = "DROP SCHEMA IF EXISTS {schema} CASCADE"
 
+SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', %s, false)"
 SCHEMAS = """SELECT 'crawler'
     UNION ALL SELECT 'crawler_run_' || id FROM crawler.runs WHERE job = %s"""
 # Ends the sessions that hold locks on rows or tables of these schemas, but for which

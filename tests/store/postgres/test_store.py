@@ -21,6 +21,7 @@ from crawler.errors import JobLocked, LeaseLost, NoRun, StateError, StoreError
 from crawler.store.base import Facts, Outcome, Portion, State
 from crawler.store.files import KeptFile
 from crawler.store.postgres.beat import PATIENCE
+from crawler.store.postgres.cleaning import clean
 from crawler.store.postgres.pipeline import transaction
 from crawler.store.postgres.server import Connection, PostgresServer
 from crawler.store.postgres.store import PostgresStore
@@ -924,6 +925,23 @@ async def test_a_run_is_resumed_although_a_silent_session_holds_locks(
     assert caplog.text.count("Ended 1 database sessions") == 1
     await second.close(0.0)
     await first.close(0.0)
+
+
+async def test_old_runs_are_removed_although_a_silent_session_holds_locks(
+    database: str,
+) -> None:
+    store = PostgresStore(database)
+    await store.open(START)
+    await store.finish("finished", b"{}")
+    await store.close(0.0)
+
+    async with silent(database, OWN_ROW.format(1)):
+        with anyio.fail_after(20):
+            removed = await anyio.to_thread.run_sync(
+                lambda: clean(database, START.job, 0, lease=SOON)
+            )
+
+    assert removed == [1]
 
 
 async def test_a_worker_leaves_a_run_that_the_database_has_lost(
