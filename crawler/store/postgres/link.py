@@ -6,6 +6,8 @@ whether the statement was committed.
 
 from __future__ import annotations
 
+import asyncio
+import math
 import os
 import socket
 from collections.abc import Awaitable, Callable
@@ -59,15 +61,17 @@ class WorkerLink:
         #: was cut; 0: the connection was not cut.
         self._silent = 0.0
 
-    async def once(self, work: Work[T]) -> T:
+    async def once(self, work: Work[T], *, limit: float = math.inf) -> T:
         """Call `work` with the connection, and return its result. Raise StoreError if
-        the call may be tried again."""
+        the call may be tried again, or takes more than `limit` seconds."""
         async with self._busy:
             with anyio.CancelScope(shield=True):
-                done = [await self._do(work)]
+                done = [await self._within(limit, work)]
         return done[0]
 
-    async def steadily(self, work: Work[T], *, attempts: int = ATTEMPTS) -> T:
+    async def steadily(
+        self, work: Work[T], *, attempts: int = ATTEMPTS, limit: float = math.inf
+    ) -> T:
         """Call `work` until it succeeds, and return its result; `work` must be safe to
         repeat.
 
@@ -77,13 +81,13 @@ class WorkerLink:
         """
         for attempt in range(attempts):
             try:
-                return await self.once(work)
+                return await self.once(work, limit=limit)
             except RunMissing:
                 raise
             except StoreError:
                 if attempt:
                     await anyio.sleep(PAUSE)
-        return await self.once(work)
+        return await self.once(work, limit=limit)
 
     def cut(self, seconds: float) -> None:
         """Break the connection if an operation uses it, because the server has not
@@ -99,6 +103,15 @@ class WorkerLink:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+
+    async def _within(self, limit: float, work: Work[T]) -> T:
+        if limit == math.inf:
+            return await self._do(work)
+        timer = asyncio.get_running_loop().call_later(limit, self.cut, limit)
+        try:
+            return await self._do(work)
+        finally:
+            timer.cancel()
 
     async def _do(self, work: Work[T]) -> T:
         try:

@@ -355,7 +355,7 @@ class PostgresStore:
         async def work(connection: Connection) -> None:
             await connection.execute(sql.FINISH_RUN, values)
 
-        await self._link.steadily(work)
+        await self._link.steadily(work, limit=self._lease.seconds)
 
     async def close(self, seconds: float, *, is_begun: bool = True) -> None:
         """Close the run; `seconds` is how long the run has taken in total.
@@ -379,7 +379,8 @@ class PostgresStore:
                 await pipeline.send(sql.NOTE_RUN, values)
 
         try:
-            await self._link.steadily(leave, attempts=1)
+            # no renewals of the lease notice any more that the database hangs
+            await self._link.steadily(leave, attempts=1, limit=self._lease.seconds)
         except StoreError as exc:
             logger.warning(
                 "The last status of the run could not be written, so `crawl runs` "

@@ -878,6 +878,22 @@ async def test_a_database_that_hangs_is_treated_like_one_that_is_down(
     await store.close(0.0)
 
 
+async def test_a_run_is_closed_although_the_database_hangs(
+    database: str, postgres: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = PostgresStore(database, lease=SOON)
+    await store.open(START)
+
+    with postgres.hanging(), anyio.fail_after(20):
+        await store.finish("finished", b"{}")  # on another session
+        with postgres.hanging():
+            await store.close(1.0)
+
+    assert "could not be written" not in caplog.text
+    with pytest.raises(NoRun):
+        await PostgresStore(database).open(JOINING)
+
+
 async def test_a_silent_session_of_a_role_with_more_rights_is_not_ended(
     database: str, postgres: Server
 ) -> None:
