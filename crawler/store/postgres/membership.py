@@ -17,6 +17,7 @@ from pathlib import Path
 from anyio import to_thread
 
 from crawler.errors import JobLocked
+from crawler.stats import counted
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.arrays import Bigints
 from crawler.store.postgres.pipeline import StatementPipeline
@@ -58,10 +59,9 @@ async def end_silent(
     rows = await (await connection.execute(sql.END_SILENT, values)).fetchall()
     if rows != [(0,)]:
         logger.warning(
-            "Ended %d database sessions of this job that had locked rows and then sent "
-            "nothing for %g s or longer: their process is paused, or its machine is "
-            "gone",
-            rows[0][0],
+            "Ended %s of this job that had locked rows and then sent nothing for %.1f "
+            "s: the process is paused, or its machine is gone",
+            counted(rows[0][0], "database session"),
             lease.silence,
         )
 

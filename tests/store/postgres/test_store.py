@@ -938,7 +938,7 @@ async def test_a_run_is_resumed_although_a_silent_session_holds_locks(
 
     assert opening.is_resumed
     assert caplog.text.count("Waiting for another process") == 1
-    assert caplog.text.count("Ended 1 database sessions") == 1
+    assert caplog.text.count("Ended 1 database session of") == 1
     await second.close(0.0)
     await first.close(0.0)
 
