@@ -6,19 +6,21 @@ import logging
 import math
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+import anyio
 import msgspec
 from anyio import to_thread
 
-from crawler.errors import NoRun
+from crawler.errors import NoRun, StoreError
 from crawler.store.base import Facts, Opening, RunStart
 from crawler.store.job_name import check_job_name
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.arrays import Integers
 from crawler.store.postgres.catalog import KeptRuns, ListedRun, choose, prepare
-from crawler.store.postgres.link import Locked, T, Work, WorkerLink
+from crawler.store.postgres.link import PAUSE, Locked, T, Work, WorkerLink
 from crawler.store.postgres.link_rows import REJECTED_LIMIT
 from crawler.store.postgres.membership import (
     bury_killed,
@@ -37,8 +39,8 @@ logger = logging.getLogger(__name__)
 
 
 class PatientLink:
-    """A connection for opening a run. It waits for locks, and ends sessions that hold
-    locks of the job but send nothing."""
+    """A connection for opening and finishing a run. It waits for locks, and ends
+    sessions that hold locks of the job but send nothing."""
 
     def __init__(self, server: PostgresServer, job: str, lease: Lease) -> None:
         self._link = WorkerLink(server, lease.silence)
@@ -46,17 +48,28 @@ class PatientLink:
         self._lease = lease
         self._has_told = False
 
-    async def do(self, work: Work[T]) -> T:
+    async def do(
+        self, work: Work[T], *, attempts: int = 1, limit: float = math.inf
+    ) -> T:
         """Call `work` with the connection until no lock is in its way, and return its
-        result; `work` must be safe to repeat."""
+        result; `work` must be safe to repeat.
+
+        Of several `attempts` after other errors, each takes at most `limit` seconds.
+        """
         while True:
             try:
-                return await self._link.once(work)
+                return await self._link.once(work, limit=limit)
             except Locked as exc:
                 if not self._has_told:
                     self._has_told = True
                     logger.warning("Waiting for another process: %s", exc)
-                await self._link.once(self._end_silent)
+                with suppress(StoreError):  # then `work` fails, too
+                    await self._link.once(self._end_silent, limit=self._lease.seconds)
+            except StoreError:
+                attempts -= 1
+                if not attempts:
+                    raise
+                await anyio.sleep(PAUSE)
 
     async def _end_silent(self, connection: Connection) -> None:
         exists = await (await connection.execute(sql.CATALOG_EXISTS)).fetchone()

@@ -34,13 +34,15 @@ _DEFAULTS: dict[str, Any] = {
 }
 # Turns off sequential scans and some joins, so that each statement of the store uses an
 # index. Otherwise the planner might choose a scan, because a fast growing table was
-# empty when its statistics were collected. The time limits end the session of a process
-# whose machine is gone, or which is paused between two statements.
+# empty when its statistics were collected.
 _SESSION = """SELECT pg_backend_pid();
     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-    SET jit = off; SET timezone = 'UTC';
-    SET idle_in_transaction_session_timeout = '60s'; SET tcp_keepalives_idle = 30;
-    SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"""
+    SET jit = off; SET timezone = 'UTC'"""
+# The time limits end the session of a process whose machine is gone, or which is paused
+# between two statements.
+_LIMITS = """SET idle_in_transaction_session_timeout = '60s';
+    SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10;
+    SET tcp_keepalives_count = 3"""
 
 #: Time limit in seconds for the check whether a pooler keeps sessions.
 _PROBE = 5.0
@@ -84,6 +86,7 @@ class PostgresServer:
                 self._check(connection.info.server_version)
                 register(connection)
                 row = await (await connection.execute(_SESSION)).fetchone()
+                await connection.execute(_LIMITS)
                 if lock_timeout is not None:
                     milliseconds = str(math.ceil(lock_timeout * 1000))
                     await connection.execute(SET_LOCK_TIMEOUT, (milliseconds,))
@@ -147,6 +150,7 @@ class PostgresServer:
         try:
             self._check(connection.info.server_version)
             register(connection)
+            connection.execute(_LIMITS)
         except BaseException:
             connection.close()
             raise

@@ -71,11 +71,13 @@ SCHEMAS = """SELECT 'crawler'
     UNION ALL SELECT 'crawler_run_' || id FROM crawler.runs WHERE job = %s"""
 # Ends the sessions that hold locks on rows or tables of these schemas, but for which
 # the server has waited too long: the process is paused, or its machine is gone. The
-# server's own time limits do not see a session in the middle of a pipeline. Sessions
-# that this role may not end are left alone.
+# server's own time limits do not see a session in the middle of a pipeline. Only
+# sessions of crawlers that log in with the same role are ended, and only if this role
+# may end them.
 END_SILENT = """SELECT count(*) FILTER (WHERE pg_terminate_backend(pid))
     FROM pg_stat_activity AS session JOIN pg_roles AS role ON role.oid = usesysid
-    WHERE pg_has_role(usesysid, 'USAGE')
+    WHERE usename = session_user AND pg_has_role(usesysid, 'USAGE')
+    AND application_name = current_setting('application_name')
     AND (NOT rolsuper OR current_setting('is_superuser') = 'on')
     AND wait_event_type = 'Client' AND pid <> pg_backend_pid()
     AND state_change < clock_timestamp() - %s * interval '1 s' AND EXISTS (

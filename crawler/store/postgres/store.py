@@ -33,7 +33,7 @@ from crawler.store.postgres.catalog import KeptRuns, ListedRun, listed
 from crawler.store.postgres.change import Change
 from crawler.store.postgres.file_table import PostgresFileTable
 from crawler.store.postgres.landing import Landing, PagesGone, check_fence
-from crawler.store.postgres.link import RunMissing, WorkerLink
+from crawler.store.postgres.link import ATTEMPTS, RunMissing, WorkerLink
 from crawler.store.postgres.membership import bury
 from crawler.store.postgres.opening import PatientLink, join, open_run
 from crawler.store.postgres.pipeline import StatementPipeline, transaction
@@ -146,6 +146,7 @@ class PostgresStore:
     async def open(self, start: RunStart) -> Opening:
         """Open the job's unfinished run, or a new one."""
         now, server, lease = self._clock(), self._server, self._lease
+        self._job = start.job
         patient = PatientLink(server, start.job, lease)
         try:
             self._listed, self._is_resumed = await patient.do(
@@ -355,7 +356,11 @@ class PostgresStore:
         async def work(connection: Connection) -> None:
             await connection.execute(sql.FINISH_RUN, values)
 
-        await self._link.steadily(work, limit=self._lease.seconds)
+        patient = PatientLink(self._server, self._job, self._lease)
+        try:
+            await patient.do(work, attempts=ATTEMPTS, limit=self._lease.seconds)
+        finally:
+            await patient.close()
 
     async def close(self, seconds: float, *, is_begun: bool = True) -> None:
         """Close the run; `seconds` is how long the run has taken in total.

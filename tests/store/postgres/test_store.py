@@ -20,6 +20,7 @@ import psycopg
 from crawler.errors import JobLocked, LeaseLost, NoRun, StateError, StoreError
 from crawler.store.base import Facts, Outcome, Portion, State
 from crawler.store.files import KeptFile
+from crawler.store.postgres import statements as sql
 from crawler.store.postgres.beat import PATIENCE
 from crawler.store.postgres.cleaning import clean
 from crawler.store.postgres.pipeline import transaction
@@ -722,12 +723,16 @@ OWN_ROW = "SELECT FROM run.workers WHERE id = {} FOR UPDATE"
 
 
 @asynccontextmanager
-async def silent(database: str, statement: str) -> AsyncIterator[Connection]:
-    """A session that sends `statement` in a transaction, and then nothing: like that of
-    a paused process, or of a machine that is gone."""
+async def silent(
+    database: str, statement: str = "SELECT 1", *, lock: str = ""
+) -> AsyncIterator[Connection]:
+    """A session that sends `lock` and `statement` in a transaction, and then nothing:
+    like that of a paused process, or of a machine that is gone."""
     connection = await PostgresServer(database).connect()
     with suppress(psycopg.Error):  # the session may have been ended
         async with transaction(connection, "crawler_run_1") as pipeline:
+            if lock:
+                await pipeline.send(lock)
             await pipeline.rows(await pipeline.send(statement))
             yield connection
     await connection.close()
@@ -894,16 +899,21 @@ async def test_a_run_is_closed_although_the_database_hangs(
         await PostgresStore(database).open(JOINING)
 
 
-async def test_a_silent_session_of_a_role_with_more_rights_is_not_ended(
-    database: str, postgres: Server
+@pytest.mark.parametrize("who", ["another role", "a person"])
+async def test_a_silent_session_of_another_role_or_a_person_is_not_ended(
+    database: str, postgres: Server, who: str
 ) -> None:
-    """The database would refuse to end it; other roles' sessions may be visible."""
+    """The database would refuse to end that of a role with more rights, although it may
+    be visible."""
     url = postgres.admit_guest().replace(f"{GUEST}@", f"{GUEST}:{PASSWORD}@")
     postgres.execute(f"GRANT pg_read_all_stats TO {GUEST}")
     store = PostgresStore(url, lease=SOON)
     await store.open(START)
+    person = f"{url}&application_name=psql"
 
-    async with silent(database, OWN_ROW.format(1)) as session:
+    async with silent(
+        database if who == "another role" else person, OWN_ROW.format(1)
+    ) as session:
         for _ in range(3):
             with pytest.raises(StoreError, match="lock timeout"):
                 await store.team.beat(Needs())
@@ -941,6 +951,22 @@ async def test_a_run_is_resumed_although_a_silent_session_holds_locks(
     assert caplog.text.count("Ended 1 database session of") == 1
     await second.close(0.0)
     await first.close(0.0)
+
+
+async def test_a_run_is_finished_although_a_silent_session_has_locked_the_runs(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`crawl clean` of any job locks them."""
+    store = PostgresStore(database, lease=SOON)
+    await store.open(START)
+
+    async with silent(database, lock=sql.LOCK_RUNS) as session:
+        with anyio.fail_after(20):
+            await store.finish("finished", b"{}")
+        assert await is_ended(session)
+
+    assert "Waiting for another process" in caplog.text
+    await store.close(0.0)
 
 
 async def test_old_runs_are_removed_although_a_silent_session_holds_locks(
